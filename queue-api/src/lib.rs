@@ -1,0 +1,37 @@
+//! The words of the memq wire: names, limits, error codes and the JSON shapes of `/v1`.
+//!
+//! Server and clients share this crate, so that a field is spelled in one place. It knows neither
+//! HTTP nor how a queue works: it holds what is said, not what is done.
+
+#![forbid(unsafe_code)]
+
+mod duration;
+mod encoding;
+mod item;
+mod lease;
+pub mod limits;
+mod name;
+mod outcome;
+mod problem;
+mod queue;
+mod settings;
+
+pub use duration::{DurationError, parse_duration};
+pub use encoding::Body;
+pub use item::{Enqueued, EnqueuedItem, Leased};
+pub use lease::{
+    ExtendRequest, LeaseAnswer, LeaseRequest, QueueState, SettleAs, SettleRequest, Settled,
+    SettledAnswer, Settlement, Until,
+};
+pub use name::{ItemId, LeaseToken, NameError, QueueName};
+pub use outcome::{Finish, Outcome};
+pub use problem::{Code, Problem};
+pub use queue::{Affected, Counts, Queue, QueueList, Totals, Verdict};
+pub use settings::{Backoff, Settings, SettingsError, SettingsPatch};
+
+/// Media type of the errors of `/v1`, RFC 9457.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// Media type of a stream of JSON values, one a line.
+pub const NDJSON: &str = "application/x-ndjson";
+/// Header that carries a lease token where the body is an item's own bytes (`lease?raw=true`).
+pub const LEASE_HEADER: &str = "memq-lease";

@@ -1,0 +1,108 @@
+//! A queue as the wire shows it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::QueueName;
+use crate::settings::Settings;
+
+/// The answer of `GET /v1/queues`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueList {
+    /// All queues, by name.
+    pub queues: Vec<Queue>,
+}
+
+/// One queue: what it holds, what passed through it, how it is set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Its name.
+    pub name: QueueName,
+    /// No new items are taken.
+    pub sealed: bool,
+    /// No new leases are given.
+    pub paused: bool,
+    /// Sealed, and nothing ready, leased or delayed.
+    pub drained: bool,
+    /// Unsealed, nothing ready, leased or delayed, something ever enqueued, and nothing for `quiet_ms`.
+    pub empty: bool,
+    /// Whether any item is dead; present once nothing is unfinished and something was enqueued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Verdict>,
+    /// Items by state.
+    pub counts: Counts,
+    /// Items that could be worked on now: ready, leased, and delayed ones that are due.
+    pub backlog: u64,
+    /// Items that are not done or dead: ready, leased and delayed.
+    pub unfinished: u64,
+    /// Items finished a second, over the last minute or so.
+    pub rate_per_s: f64,
+    /// Milliseconds until nothing is unfinished at that rate; absent while it cannot be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_ms: Option<u64>,
+    /// Everything that ever happened to its items.
+    pub totals: Totals,
+    /// How long the oldest ready item has been in the queue, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_ready_ms: Option<u64>,
+    /// Its settings, defaults filled in.
+    pub settings: Settings,
+}
+
+/// How a finished queue ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// No item is dead.
+    Clean,
+    /// Some item is dead.
+    Dead,
+}
+
+/// Items by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Can be leased now.
+    pub ready: u64,
+    /// Lent to a worker.
+    pub leased: u64,
+    /// Wait for their time.
+    pub delayed: u64,
+    /// Gave up on; kept until purged.
+    pub dead: u64,
+    /// Finished, ever: retention forgets the outcome, not the count.
+    pub done: u64,
+}
+
+/// Everything that ever happened to the items of a queue. Always: enqueued = ready + leased +
+/// delayed + dead + done + purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Items that came in.
+    pub enqueued: u64,
+    /// Leases given.
+    pub leased: u64,
+    /// Leases settled with `ack`.
+    pub acked: u64,
+    /// Leases settled with `nack`.
+    pub nacked: u64,
+    /// Leases given back.
+    pub released: u64,
+    /// Leases that ran out.
+    pub lease_expired: u64,
+    /// Items that died.
+    pub dead: u64,
+    /// Items thrown away unfinished, or as dead letters, by `purge`.
+    pub purged: u64,
+    /// Items taken through the MemQ API, which is delivery and acknowledgement in one.
+    pub taken: u64,
+}
+
+/// A queue after a call that changed many of its items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Affected {
+    /// How many items the call changed.
+    pub affected: u64,
+    /// The queue afterwards.
+    #[serde(flatten)]
+    pub queue: Queue,
+}

@@ -1,0 +1,68 @@
+//! Leases and what became of them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::blob::Blob;
+use crate::time::Time;
+
+/// Tells one lease of an item from every other lease of it. Drawn at random, so that a lease which a
+/// crash made the log forget is not given out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fence(pub u64);
+
+/// An item in a worker's hands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    /// What a settle must show.
+    pub fence: Fence,
+    /// Who holds it, if the worker said.
+    pub worker: Option<Arc<str>>,
+    /// When the attempt began.
+    pub started: Time,
+    /// From this instant on the lease is lost.
+    pub deadline: Time,
+}
+
+/// One past attempt of an item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// The fence its lease had: by it a repeated settle is known.
+    pub fence: Fence,
+    /// Who held it.
+    pub worker: Option<Arc<str>>,
+    /// When it began.
+    pub started: Time,
+    /// When it ended.
+    pub ended: Time,
+    /// How it ended.
+    pub how: How,
+    /// The result of an ack, the error of anything else.
+    pub note: Option<Blob>,
+    /// The exit code of the command that handled it, if one did.
+    pub exit_code: Option<i32>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    /// The worker did it.
+    Acked,
+    /// The worker failed at it.
+    Nacked,
+    /// The worker gave it back.
+    Released,
+    /// The worker said it can never work.
+    Buried,
+    /// The lease ran out.
+    Expired,
+}
+
+/// The past attempts of an item, at most [`crate::STORY_ATTEMPTS`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Story {
+    /// The latest.
+    pub last: Attempt,
+    /// Those before it, oldest first.
+    pub earlier: Vec<Attempt>,
+}

@@ -1,0 +1,108 @@
+//! What happened: the facts a log keeps and a recovery replays.
+//!
+//! An event holds what was decided and not why, so that a later change of a rule (ordering, jitter,
+//! limits) does not change the past.
+
+use alloc::sync::Arc;
+
+use crate::Seq;
+use crate::attempt::{Fence, How};
+use crate::blob::Blob;
+use crate::settings::Settings;
+use crate::time::Time;
+
+/// One change of a queue.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The queue decides by these settings from here on.
+    Configured(Settings),
+    /// An item came in.
+    Enqueued {
+        /// When.
+        at: Time,
+        /// The place it got: always the next one.
+        seq: Seq,
+        /// Its body.
+        body: Blob,
+    },
+    /// An item was lent to a worker.
+    Leased {
+        /// When.
+        at: Time,
+        /// Which.
+        seq: Seq,
+        /// What a settle must show.
+        fence: Fence,
+        /// When the lease ends.
+        deadline: Time,
+        /// Who holds it.
+        worker: Option<Arc<str>>,
+    },
+    /// A lease got a new end.
+    Extended {
+        /// Whose.
+        seq: Seq,
+        /// When the lease ends now.
+        deadline: Time,
+    },
+    /// A lease ended: its worker settled it, or it ran out.
+    Settled {
+        /// When.
+        at: Time,
+        /// Whose.
+        seq: Seq,
+        /// How it ended.
+        how: How,
+        /// What becomes of the item.
+        next: Next,
+        /// Whether the attempt counts.
+        spent: bool,
+        /// The result or the error.
+        note: Option<Blob>,
+        /// The exit code of the command that handled it.
+        exit_code: Option<i32>,
+    },
+    /// A delayed item became ready.
+    FellDue {
+        /// Which.
+        seq: Seq,
+    },
+    /// An item was delivered and done in one (the MemQ API).
+    Taken {
+        /// When.
+        at: Time,
+        /// Which.
+        seq: Seq,
+    },
+    /// An item was thrown away.
+    Purged {
+        /// Which.
+        seq: Seq,
+    },
+    /// The oldest outcomes, up to this number and with it, are past retention.
+    Forgotten {
+        /// The last one to forget.
+        through: u64,
+    },
+    /// No new items are taken.
+    Sealed,
+    /// New items are taken again.
+    Reopened,
+    /// No new leases are given.
+    Paused,
+    /// New leases are given again.
+    Resumed,
+}
+
+/// Where an item goes when its lease ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// Done.
+    Done,
+    /// Ready at once, at its old place.
+    Ready,
+    /// Ready at this instant.
+    Delayed(Time),
+    /// Given up on.
+    Dead,
+}

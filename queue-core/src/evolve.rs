@@ -1,0 +1,238 @@
+//! Applying events: the only code that changes a queue, live and in recovery.
+//!
+//! An event that does not fit the queue is a broken invariant and panics: the log can rebuild the
+//! queue, a wrong one cannot be trusted.
+
+use alloc::vec::Vec;
+
+use crate::attempt::{Attempt, How, Lease, Story};
+use crate::blob::Blob;
+use crate::event::{Event, Next};
+use crate::item::{Change, Item, State};
+use crate::queue::{Outcome, Queue};
+use crate::time::Time;
+use crate::{STORY_ATTEMPTS, Seq};
+
+impl Queue {
+    /// Makes an event true. Pushes to `free` each blob that nothing refers to any more.
+    ///
+    /// # Panics
+    /// If the event does not fit the queue, as it cannot if a decision made it.
+    pub fn evolve(&mut self, event: &Event, free: &mut Vec<Blob>) {
+        match *event {
+            Event::Configured(settings) => self.settings = settings,
+            Event::Enqueued { at, seq, body } => self.enter(at, seq, body),
+            Event::Leased { at, seq, fence, deadline, ref worker } => {
+                let worker = worker.clone();
+                self.lend(seq, Lease { fence, worker, started: at, deadline });
+            }
+            Event::Extended { seq, deadline } => self.prolong(seq, deadline),
+            Event::Settled { at, seq, how, next, spent, note, exit_code } => {
+                self.count(how);
+                let ended = |lease: Lease| Attempt {
+                    fence: lease.fence,
+                    worker: lease.worker,
+                    started: lease.started,
+                    ended: at,
+                    how,
+                    note,
+                    exit_code,
+                };
+                self.give_back(seq, next, spent, how, ended, free);
+            }
+            Event::FellDue { seq } => self.move_to(seq, Change::FallDue),
+            Event::Taken { at, seq } => {
+                self.totals.taken += 1;
+                self.move_to(seq, Change::Take);
+                self.finish(seq, State::Done, at);
+            }
+            Event::Purged { seq } => {
+                self.totals.purged += 1;
+                self.drop_item(seq, Change::Purge, free);
+            }
+            Event::Forgotten { through } => self.forget(through, free),
+            Event::Sealed => self.sealed = true,
+            Event::Reopened => self.sealed = false,
+            Event::Paused => self.paused = true,
+            Event::Resumed => self.paused = false,
+        }
+    }
+
+    fn enter(&mut self, at: Time, seq: Seq, body: Blob) {
+        assert_eq!(seq, self.next_seq, "an item enters at the next place");
+        self.next_seq.0 += 1;
+        self.last_enqueued = at;
+        self.totals.enqueued += 1;
+        self.held_bytes += u64::from(body.len);
+        self.items.insert(seq.0, Item::new(body, at));
+        self.ready.insert(seq);
+    }
+
+    fn lend(&mut self, seq: Seq, lease: Lease) {
+        self.totals.leased += 1;
+        self.move_to(seq, Change::Lease);
+        self.item_mut(seq).attempts += 1;
+        self.timers.insert((lease.deadline, seq));
+        self.leases.insert(seq, lease);
+    }
+
+    fn prolong(&mut self, seq: Seq, deadline: Time) {
+        self.move_to(seq, Change::Extend);
+        if let Some(lease) = self.leases.get_mut(&seq) {
+            self.timers.remove(&(lease.deadline, seq));
+            self.timers.insert((deadline, seq));
+            lease.deadline = deadline;
+        }
+    }
+
+    fn count(&mut self, how: How) {
+        let total = match how {
+            How::Acked => &mut self.totals.acked,
+            How::Nacked => &mut self.totals.nacked,
+            How::Released => &mut self.totals.released,
+            How::Expired => &mut self.totals.lease_expired,
+            // Counted as the item's death, and as nothing else.
+            How::Buried => return,
+        };
+        *total += 1;
+    }
+
+    fn give_back(
+        &mut self,
+        seq: Seq,
+        next: Next,
+        spent: bool,
+        how: How,
+        ended: impl FnOnce(Lease) -> Attempt,
+        free: &mut Vec<Blob>,
+    ) {
+        let to = match next {
+            Next::Done => State::Done,
+            Next::Ready => State::Ready,
+            Next::Delayed(due) => State::Delayed(due),
+            Next::Dead => State::Dead,
+        };
+        let lease = self
+            .leases
+            .remove(&seq)
+            .unwrap_or_else(|| panic!("{seq:?} is settled and not leased"));
+        self.timers.remove(&(lease.deadline, seq));
+        let attempt = ended(lease);
+        let at = attempt.ended;
+        self.remember(seq, attempt, free);
+        let item = self.item_mut(seq);
+        if !spent {
+            item.attempts -= 1;
+        }
+        if how == How::Released {
+            item.releases = item.releases.saturating_add(1);
+        }
+        self.move_to(seq, Change::Settle(to));
+        if let State::Done | State::Dead = to {
+            self.finish(seq, to, at);
+        }
+    }
+
+    /// Adds an attempt to the item's story, whose oldest is forgotten where it grows too long.
+    fn remember(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) {
+        let Some(story) = self.stories.get_mut(&seq) else {
+            let earlier = Vec::new();
+            self.stories.insert(seq, Story { last: attempt, earlier });
+            return;
+        };
+        let previous = core::mem::replace(&mut story.last, attempt);
+        story.earlier.push(previous);
+        if story.earlier.len() >= STORY_ATTEMPTS {
+            free.extend(story.earlier.remove(0).note);
+        }
+    }
+
+    /// Records the outcome of an item that ended.
+    fn finish(&mut self, seq: Seq, state: State, ended: Time) {
+        match state {
+            State::Dead => self.totals.dead += 1,
+            _ => {
+                self.held_bytes -= u64::from(self.item_mut(seq).body().len);
+                self.retained_bytes += self.bytes_of(seq);
+            }
+        }
+        self.outcomes.insert(self.next_outcome, Outcome { seq, state, ended });
+        self.next_outcome += 1;
+    }
+
+    fn forget(&mut self, through: u64, free: &mut Vec<Blob>) {
+        while self.first_outcome <= through {
+            let outcome = self
+                .outcomes
+                .remove(self.first_outcome)
+                .unwrap_or_else(|| panic!("outcome {} is forgotten twice", self.first_outcome));
+            self.first_outcome += 1;
+            // A dead item outlives its outcome: it is kept until someone purges it.
+            if outcome.state == State::Done {
+                self.drop_item(outcome.seq, Change::Forget, free);
+            }
+        }
+    }
+
+    fn drop_item(&mut self, seq: Seq, change: Change, free: &mut Vec<Blob>) {
+        let bytes = self.bytes_of(seq);
+        self.move_to(seq, change);
+        let Some(item) = self.items.remove(seq.0) else {
+            return;
+        };
+        match change {
+            Change::Forget => self.retained_bytes -= bytes,
+            _ => self.held_bytes -= u64::from(item.body().len),
+        }
+        free.push(item.body());
+        if let Some(story) = self.stories.remove(&seq) {
+            free.extend(story.last.note);
+            free.extend(story.earlier.into_iter().filter_map(|attempt| attempt.note));
+        }
+    }
+
+    /// Takes an item out of the index of its state and puts it into that of the next.
+    fn move_to(&mut self, seq: Seq, change: Change) {
+        let from = self.item_mut(seq).state;
+        let to = from
+            .next(change)
+            .unwrap_or_else(|illegal| panic!("{seq:?}: {illegal}"));
+        match from {
+            State::Ready => self.ready.remove(seq),
+            State::Delayed(due) => {
+                self.delayed.remove(seq);
+                self.timers.remove(&(due, seq));
+            }
+            State::Dead => self.dead.remove(seq),
+            State::Leased | State::Done => {}
+        }
+        match to {
+            Some(State::Ready) => self.ready.insert(seq),
+            Some(State::Delayed(due)) => {
+                self.delayed.insert(seq);
+                self.timers.insert((due, seq));
+            }
+            Some(State::Dead) => self.dead.insert(seq),
+            Some(State::Leased | State::Done) | None => {}
+        }
+        if let Some(to) = to {
+            self.item_mut(seq).state = to;
+        }
+    }
+
+    /// Bytes of an item's body and of its kept notes.
+    pub(crate) fn bytes_of(&self, seq: Seq) -> u64 {
+        let body = self.item(seq).map_or(0, |item| u64::from(item.body().len));
+        let notes = self.stories.get(&seq).map_or(0, |story| {
+            let attempts = core::iter::once(&story.last).chain(&story.earlier);
+            attempts.filter_map(|a| a.note).map(|note| u64::from(note.len)).sum()
+        });
+        body + notes
+    }
+
+    fn item_mut(&mut self, seq: Seq) -> &mut Item {
+        self.items
+            .get_mut(seq.0)
+            .unwrap_or_else(|| panic!("{seq:?} is not in the queue"))
+    }
+}

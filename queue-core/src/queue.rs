@@ -1,0 +1,249 @@
+//! What a queue holds, and what can be asked of it.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use crate::Seq;
+use crate::attempt::{Lease, Story};
+use crate::item::{Item, State};
+use crate::paged::Paged;
+use crate::seqset::SeqSet;
+use crate::settings::Settings;
+use crate::time::Time;
+
+/// A queue: items, leases, outcomes. Changed by [`Queue::evolve`] only.
+///
+/// Invariants, kept by `evolve` and recounted by [`Queue::check`]:
+/// 1. An item is in exactly the index of its state: `ready`, `delayed`, `leases` or `dead`.
+/// 2. `timers` holds the deadline of each lease and the due time of each delayed item, no more.
+/// 3. Items that came in = ready + leased + delayed + dead + done + purged.
+/// 4. `held_bytes` and `retained_bytes` are the sums of what they count.
+/// 5. Each done item has one outcome that is not forgotten.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    pub(crate) settings: Settings,
+    pub(crate) sealed: bool,
+    pub(crate) paused: bool,
+    pub(crate) next_seq: Seq,
+    pub(crate) last_enqueued: Time,
+    pub(crate) items: Paged<Item>,
+    pub(crate) ready: SeqSet,
+    pub(crate) delayed: SeqSet,
+    pub(crate) dead: SeqSet,
+    pub(crate) leases: BTreeMap<Seq, Lease>,
+    pub(crate) stories: BTreeMap<Seq, Story>,
+    pub(crate) timers: BTreeSet<(Time, Seq)>,
+    pub(crate) outcomes: Paged<Outcome>,
+    /// Lowest outcome number that is kept.
+    pub(crate) first_outcome: u64,
+    pub(crate) next_outcome: u64,
+    /// Bytes of the bodies of ready, delayed, leased and dead items.
+    pub(crate) held_bytes: u64,
+    /// Bytes of the bodies and notes of done items.
+    pub(crate) retained_bytes: u64,
+    pub(crate) totals: Totals,
+}
+
+/// That an item ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The item.
+    pub seq: Seq,
+    /// Done, or dead.
+    pub state: State,
+    /// When.
+    pub ended: Time,
+}
+
+/// Items by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Can be leased.
+    pub ready: u64,
+    /// In workers' hands.
+    pub leased: u64,
+    /// Wait for their time.
+    pub delayed: u64,
+    /// Given up on and not purged.
+    pub dead: u64,
+    /// Finished well, ever.
+    pub done: u64,
+}
+
+/// Everything that ever happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Items that came in.
+    pub enqueued: u64,
+    /// Leases given.
+    pub leased: u64,
+    /// Leases settled as done.
+    pub acked: u64,
+    /// Leases settled as failed.
+    pub nacked: u64,
+    /// Leases given back.
+    pub released: u64,
+    /// Leases that ran out.
+    pub lease_expired: u64,
+    /// Items that died.
+    pub dead: u64,
+    /// Items thrown away.
+    pub purged: u64,
+    /// Items delivered and done in one.
+    pub taken: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl Queue {
+    /// A queue without items.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            sealed: false,
+            paused: false,
+            next_seq: Seq(0),
+            last_enqueued: Time(0),
+            items: Paged::default(),
+            ready: SeqSet::default(),
+            delayed: SeqSet::default(),
+            dead: SeqSet::default(),
+            leases: BTreeMap::new(),
+            stories: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            outcomes: Paged::default(),
+            first_outcome: 1,
+            next_outcome: 1,
+            held_bytes: 0,
+            retained_bytes: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    /// The settings it decides by.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether it takes no new items.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// Whether it gives no new leases.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Sealed, and nothing ready, leased or delayed: no item will come by itself.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.sealed && self.is_finished()
+    }
+
+    /// Not sealed, nothing ready, leased or delayed, something ever enqueued, and nothing for the
+    /// quiet time.
+    #[must_use]
+    pub fn is_empty(&self, now: Time) -> bool {
+        self.quiet_at().is_some_and(|quiet| quiet <= now)
+    }
+
+    /// When the queue becomes empty if nothing happens until then.
+    #[must_use]
+    pub fn quiet_at(&self) -> Option<Time> {
+        (!self.sealed && self.is_finished() && self.totals.enqueued > 0)
+            .then(|| self.last_enqueued + self.settings.quiet)
+    }
+
+    /// Nothing ready, leased or delayed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.ready.len() == 0 && self.leases.is_empty() && self.delayed.len() == 0
+    }
+
+    /// Items by state.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.len(),
+            leased: self.leases.len() as u64,
+            delayed: self.delayed.len(),
+            dead: self.dead.len(),
+            done: self.totals.acked + self.totals.taken,
+        }
+    }
+
+    /// Everything that ever happened.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The item at a place, unless it was purged or forgotten.
+    #[must_use]
+    pub fn item(&self, seq: Seq) -> Option<&Item> {
+        self.items.get(seq.0)
+    }
+
+    /// The lease of an item that is in a worker's hands.
+    #[must_use]
+    pub fn lease_of(&self, seq: Seq) -> Option<&Lease> {
+        self.leases.get(&seq)
+    }
+
+    /// The past attempts of an item, if it has any that are kept.
+    #[must_use]
+    pub fn story(&self, seq: Seq) -> Option<&Story> {
+        self.stories.get(&seq)
+    }
+
+    /// The ready item that came in first.
+    #[must_use]
+    pub fn oldest_ready(&self) -> Option<&Item> {
+        self.item(self.ready.first()?)
+    }
+
+    /// Outcomes after a cursor, oldest first, with their numbers.
+    pub fn outcomes(&self, after: u64) -> impl Iterator<Item = (u64, &Outcome)> {
+        self.outcomes.range(after.saturating_add(1))
+    }
+
+    /// The cursor before the oldest outcome that is kept: an older one cannot be followed.
+    #[must_use]
+    pub fn outcomes_from(&self) -> u64 {
+        self.first_outcome - 1
+    }
+
+    /// The number of the latest outcome, 0 if there is none.
+    #[must_use]
+    pub fn last_outcome(&self) -> u64 {
+        self.next_outcome - 1
+    }
+
+    /// The place the next item will get.
+    #[must_use]
+    pub fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
+    /// When time alone will next change something: a lease ends, an item falls due, an outcome passes
+    /// retention, or the queue becomes empty after `now`. May lie in the past: call
+    /// [`Queue::due`](crate::decide).
+    #[must_use]
+    pub fn next_deadline(&self, now: Time) -> Option<Time> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let retention = self
+            .outcomes
+            .get(self.first_outcome)
+            .map(|oldest| oldest.ended + self.settings.done_retention);
+        let quiet = self.quiet_at().filter(|at| *at > now);
+        [timer, retention, quiet].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,57 @@
+//! What a queue can be told about itself.
+
+use core::time::Duration;
+
+/// The settings a queue decides by. The caller checks their ranges.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Hard end of one attempt, however often its lease is extended.
+    pub max_lease: Option<Duration>,
+    /// Attempts an item gets before it is dead, at least 1.
+    pub max_attempts: u32,
+    /// Wait before a retry.
+    pub backoff: Backoff,
+    /// Finished items whose outcome is kept.
+    pub done_retention_items: u64,
+    /// How long an outcome is kept.
+    pub done_retention: Duration,
+    /// Bytes of bodies and notes that done items may hold.
+    pub done_retention_bytes: u64,
+    /// How long an unsealed queue without work must have been left alone to count as empty.
+    pub quiet: Duration,
+    /// Most items held: ready, leased, delayed and dead.
+    pub max_items: Option<u64>,
+    /// Most bytes of bodies of those items.
+    pub max_bytes: Option<u64>,
+}
+
+/// How long a failed item waits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backoff {
+    /// Wait after the first failure.
+    pub min: Duration,
+    /// Longest wait.
+    pub max: Duration,
+    /// Growth a failure, at least 1.
+    pub factor: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_lease: None,
+            max_attempts: 5,
+            backoff: Backoff {
+                min: Duration::from_secs(1),
+                max: Duration::from_secs(300),
+                factor: 2.0,
+            },
+            done_retention_items: 1_000_000,
+            done_retention: Duration::from_secs(7 * 24 * 3600),
+            done_retention_bytes: 256 * 1024 * 1024,
+            quiet: Duration::from_secs(5),
+            max_items: None,
+            max_bytes: None,
+        }
+    }
+}
