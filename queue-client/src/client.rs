@@ -1,0 +1,158 @@
+//! A server, and what can be asked of it as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue_api::{Queue, QueueList, QueueName};
+use reqwest::Method;
+
+use crate::queue::QueueClient;
+use crate::transport::{Call, Transport};
+use crate::{Error, Result};
+
+/// How long a call is repeated while the server cannot be reached, unless said otherwise: long
+/// enough for a restart, short enough for a person who waits.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+/// A connection that is not made in this time is tried anew.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Unused connections are closed after this: before most proxies and servers close them.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// A client of one server. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Arc<Transport>,
+}
+
+/// Makes a [`Client`] with other than the usual patience.
+#[derive(Debug, Clone)]
+pub struct ClientBuilder {
+    url: String,
+    give_up_after: Duration,
+}
+
+impl ClientBuilder {
+    /// Repeats a call that may be repeated for this long after its first failure.
+    #[must_use]
+    pub fn give_up_after(mut self, patience: Duration) -> Self {
+        self.give_up_after = patience;
+        self
+    }
+
+    /// The client. Nothing is sent yet.
+    pub fn build(self) -> Result<Client> {
+        let (base, local) = base_of(&self.url)?;
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("memq/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_keepalive(Duration::from_secs(15))
+            // The API never redirects: something else is listening, and the error should show it.
+            .redirect(reqwest::redirect::Policy::none());
+        if base.starts_with("http:") {
+            // Plain HTTP needs no certificates, and an image without any must work.
+            http = http.tls_certs_only([]);
+        }
+        if local {
+            // A proxy for the outside world does not know this machine's own ports.
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|e| Error::Setup(Box::new(e)))?;
+        Ok(Client {
+            transport: Arc::new(Transport::new(http, base, self.give_up_after)),
+        })
+    }
+}
+
+impl Client {
+    /// A client of the server at this address, `http://host:port` with or without a path prefix.
+    pub fn new(url: &str) -> Result<Self> {
+        Self::builder(url).build()
+    }
+
+    /// A client to be set up further.
+    #[must_use]
+    pub fn builder(url: &str) -> ClientBuilder {
+        ClientBuilder {
+            url: url.into(),
+            give_up_after: GIVE_UP_AFTER,
+        }
+    }
+
+    /// The same client, connections and all, with another patience.
+    #[must_use]
+    pub fn with_give_up_after(&self, patience: Duration) -> Self {
+        Self {
+            transport: Arc::new(self.transport.with_give_up_after(patience)),
+        }
+    }
+
+    /// The address all calls go to.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.transport.base()
+    }
+
+    /// All queues, by name.
+    pub async fn queues(&self) -> Result<Vec<Queue>> {
+        let call = Call::new(Method::GET, "list the queues", None, "/v1/queues");
+        let list: QueueList = self.transport.send(&call).await?.json()?;
+        Ok(list.queues)
+    }
+
+    /// One queue, which need not exist yet.
+    #[must_use]
+    pub fn queue(&self, name: QueueName) -> QueueClient {
+        QueueClient::new(self.transport.clone(), name)
+    }
+
+    /// Waits until the server may serve, as long as its patience lasts.
+    pub async fn ready(&self) -> Result<()> {
+        let call = Call::new(Method::GET, "see whether it is ready", None, "/readyz");
+        self.transport.send(&call).await.map(drop)
+    }
+}
+
+/// The address without a trailing slash, and whether it is this machine's own.
+fn base_of(text: &str) -> Result<(String, bool)> {
+    let bad = |rule: String| Error::BadUrl {
+        url: text.into(),
+        rule,
+    };
+    let example = "write it like http://127.0.0.1:8080";
+    let url = reqwest::Url::parse(text).map_err(|e| bad(format!("{e}; {example}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad(format!("only http and https are spoken; {example}")));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad(format!("it must end before any ? or #; {example}")));
+    }
+    let host = url.host_str().unwrap_or_default();
+    let local = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
+    Ok((url.as_str().trim_end_matches('/').into(), local))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_once_and_errors_say_how_to_write_it() {
+        for (text, base, local) in [
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", true),
+            ("http://localhost:8080/", "http://localhost:8080", true),
+            ("http://[::1]:8080", "http://[::1]:8080", true),
+            ("https://queue.example/memq/", "https://queue.example/memq", false),
+        ] {
+            assert_eq!(base_of(text).expect(text), (base.to_owned(), local), "{text}");
+        }
+        for text in ["", "localhost:8080", "ftp://x", "http://", "http://x/?a", "http://x/#a"] {
+            let error = base_of(text).expect_err(text);
+            assert!(error.to_string().contains("http://127.0.0.1:8080"), "{error}");
+        }
+    }
+}

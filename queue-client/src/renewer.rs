@@ -1,0 +1,378 @@
+//! Keeps leases alive: one task, one call for all that are due.
+//!
+//! A lease is renewed when a third of what remained has passed. A renewal that fails on the way is
+//! tried again until the lease has run out by our own clock; then, or when the server says so, its
+//! holder is told that it is lost. Decisions are [`Book`]'s, a plain table over instants; the task
+//! around it sleeps, calls and tells.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use queue_api::{Leased, LeaseToken, Settled};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::error::Chain;
+use crate::{Lease, QueueClient};
+
+/// Longest a renewal call may take.
+const MAX_TRY: Duration = Duration::from_secs(10);
+/// Shortest time a renewal call gets, however little remains.
+const MIN_TRY: Duration = Duration::from_millis(50);
+/// Shortest wait between two tries of a renewal.
+const MIN_PAUSE: Duration = Duration::from_millis(20);
+
+/// The task that renews the leases of one queue. Ends when this and all its leases are dropped.
+#[derive(Debug)]
+pub struct Renewer {
+    held: Arc<Held>,
+}
+
+/// What a holder has of the task: dropping the last one ends it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+/// What the task and the holders share.
+#[derive(Debug, Default)]
+struct Shared {
+    book: Mutex<Book>,
+    changed: Notify,
+}
+
+impl Renewer {
+    pub(crate) fn start(queue: QueueClient, length: Option<Duration>) -> Self {
+        let shared = Arc::new(Shared::default());
+        let task = tokio::spawn(renew(shared.clone(), queue, length).in_current_span());
+        let held = Held {
+            shared,
+            task: task.abort_handle(),
+        };
+        Self {
+            held: Arc::new(held),
+        }
+    }
+
+    /// Keeps this lease alive from now on. Call it as soon as the item is there: the lease runs.
+    #[must_use]
+    pub fn hold(&self, item: Leased) -> Lease {
+        let lost = CancellationToken::new();
+        let remains = Duration::from_millis(item.lease_ms);
+        let sooner =
+            self.held
+                .shared
+                .book()
+                .add(item.lease.clone(), lost.clone(), Instant::now(), remains);
+        if sooner {
+            self.held.shared.changed.notify_one();
+        }
+        Lease::new(item, lost, self.held.clone())
+    }
+
+    /// How many leases are held and not lost.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.held.shared.book().leases.len()
+    }
+
+    /// Whether no lease is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Held {
+    pub(crate) fn forget(&self, token: &LeaseToken) {
+        self.shared.book().leases.remove(token);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    /// A panic elsewhere leaves the table whole: each change is one insert or remove.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn renew(shared: Arc<Shared>, queue: QueueClient, length: Option<Duration>) {
+    loop {
+        let wake = shared.book().next_wake();
+        let changed = shared.changed.notified();
+        match wake {
+            None => changed.await,
+            // Woken or due: the table says which.
+            Some(at) => drop(tokio::time::timeout_at(at, changed).await),
+        }
+        let now = Instant::now();
+        let (due, within) = shared.book().due(now);
+        if due.is_empty() {
+            continue;
+        }
+        match queue.extend_once(&due, length, within).await {
+            Ok(answers) => shared.book().renewed(now, &answers),
+            Err(error) => {
+                let gone = matches!(error.status(), Some(404 | 410));
+                tracing::warn!(leases = due.len(), gone, "cannot renew leases: {}", Chain(&error));
+                if gone {
+                    shared.book().gone(&due);
+                } else {
+                    shared.book().failed(Instant::now(), &due);
+                }
+            }
+        }
+    }
+}
+
+/// When each lease is to be renewed, and when it is over.
+#[derive(Debug, Default)]
+struct Book {
+    leases: HashMap<LeaseToken, Entry>,
+    /// What the task sleeps until.
+    wake: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    lost: CancellationToken,
+    /// When it is over by our clock.
+    deadline: Instant,
+    /// When it is renewed next; none once the server gives no more time.
+    renew: Option<Instant>,
+    /// From renewal to renewal, to find those that are nearly due.
+    interval: Duration,
+}
+
+impl Book {
+    /// Adds a lease; true if the task has to wake up sooner than it meant to.
+    fn add(
+        &mut self,
+        token: LeaseToken,
+        lost: CancellationToken,
+        now: Instant,
+        remains: Duration,
+    ) -> bool {
+        let interval = remains / 3;
+        let renew = now + interval;
+        let entry = Entry {
+            lost,
+            deadline: now + remains,
+            renew: Some(renew),
+            interval,
+        };
+        self.leases.insert(token, entry);
+        self.wake.is_none_or(|wake| renew < wake)
+    }
+
+    fn next_wake(&mut self) -> Option<Instant> {
+        let wakes = self.leases.values().map(|entry| match entry.renew {
+            Some(renew) => renew.min(entry.deadline),
+            None => entry.deadline,
+        });
+        self.wake = wakes.min();
+        self.wake
+    }
+
+    /// Tells the holders of leases that are over, and names those to renew in one call, with the
+    /// time it may take. Leases past half of their interval come along, so that leases taken at
+    /// different times fall into step.
+    fn due(&mut self, now: Instant) -> (Vec<LeaseToken>, Duration) {
+        self.leases.retain(|_, entry| {
+            let over = now >= entry.deadline;
+            if over {
+                entry.lost.cancel();
+            }
+            !over
+        });
+        let is_due = |entry: &Entry| entry.renew.is_some_and(|renew| now >= renew);
+        if !self.leases.values().any(is_due) {
+            return (Vec::new(), Duration::ZERO);
+        }
+        let nearly = |entry: &Entry| {
+            entry
+                .renew
+                .is_some_and(|renew| now + entry.interval / 2 >= renew)
+        };
+        let mut within = MAX_TRY;
+        let mut due = Vec::new();
+        for (token, entry) in self.leases.iter().filter(|(_, entry)| nearly(entry)) {
+            within = within.min((entry.deadline - now) / 2);
+            due.push(token.clone());
+        }
+        due.truncate(queue_api::limits::MAX_SETTLEMENTS);
+        (due, within.max(MIN_TRY))
+    }
+
+    /// What the server said to a renewal sent at `sent`.
+    fn renewed(&mut self, sent: Instant, answers: &[Settled]) {
+        for answer in answers {
+            let Some(entry) = self.leases.get_mut(&answer.lease) else {
+                continue;
+            };
+            if !answer.ok {
+                entry.lost.cancel();
+                self.leases.remove(&answer.lease);
+                continue;
+            }
+            // Counted from when the call was sent, the lease ends no later by our clock than by
+            // the server's.
+            let remains = answer
+                .lease_ms
+                .map_or(entry.interval * 3, Duration::from_millis);
+            let deadline = sent + remains;
+            // A lease at its hard end gets no more time, however often one asks.
+            let grew = deadline.saturating_duration_since(entry.deadline) > entry.interval / 4;
+            entry.deadline = deadline;
+            entry.interval = remains / 3;
+            entry.renew = grew.then(|| sent + entry.interval);
+        }
+    }
+
+    /// The queue is not there any more, and no lease of it.
+    fn gone(&mut self, tokens: &[LeaseToken]) {
+        for token in tokens {
+            if let Some(entry) = self.leases.remove(token) {
+                entry.lost.cancel();
+            }
+        }
+    }
+
+    /// The call did not get through: a few more tries fit into what remains of each lease.
+    fn failed(&mut self, now: Instant, tokens: &[LeaseToken]) {
+        for token in tokens {
+            if let Some(entry) = self.leases.get_mut(token) {
+                let remains = entry.deadline.saturating_duration_since(now);
+                entry.renew = Some(now + (remains / 8).max(MIN_PAUSE));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn token(name: &str) -> LeaseToken {
+        name.parse().expect("a token")
+    }
+
+    fn book(now: Instant, leases: &[(&str, Duration)]) -> (Book, Vec<CancellationToken>) {
+        let mut book = Book::default();
+        let losts = leases
+            .iter()
+            .map(|(name, remains)| {
+                let lost = CancellationToken::new();
+                book.add(token(name), lost.clone(), now, *remains);
+                lost
+            })
+            .collect();
+        (book, losts)
+    }
+
+    fn ok(name: &str, lease_ms: u64) -> Settled {
+        Settled {
+            lease: token(name),
+            ok: true,
+            repeated: false,
+            code: None,
+            lease_ms: Some(lease_ms),
+        }
+    }
+
+    #[test]
+    fn a_lease_is_renewed_at_a_third_of_what_remains() {
+        let now = Instant::now();
+        let (mut book, _) = book(now, &[("a", 30 * SECOND)]);
+        assert_eq!(book.next_wake(), Some(now + 10 * SECOND));
+        assert!(book.due(now + 9 * SECOND).0.is_empty());
+        let (due, within) = book.due(now + 10 * SECOND);
+        assert_eq!((due, within), (vec![token("a")], 10 * SECOND));
+        book.renewed(now + 10 * SECOND, &[ok("a", 60_000)]);
+        assert_eq!(book.next_wake(), Some(now + 30 * SECOND));
+    }
+
+    #[test]
+    fn leases_that_are_nearly_due_are_renewed_in_the_same_call() {
+        let now = Instant::now();
+        let (mut book, _) = book(now, &[("a", 30 * SECOND)]);
+        for (name, later) in [("b", 4), ("c", 6)] {
+            let lost = CancellationToken::new();
+            book.add(token(name), lost, now + later * SECOND, 30 * SECOND);
+        }
+        let (mut due, _) = book.due(now + 10 * SECOND);
+        due.sort();
+        assert_eq!(due, [token("a"), token("b")], "c is not half way yet");
+    }
+
+    #[test]
+    fn a_lease_that_runs_out_unrenewed_is_lost() {
+        let now = Instant::now();
+        let (mut book, losts) = book(now, &[("a", 3 * SECOND), ("b", 9 * SECOND)]);
+        let (due, _) = book.due(now + SECOND);
+        book.failed(now + SECOND, &due);
+        assert!(book.next_wake() < Some(now + 2 * SECOND), "it tries again soon");
+        book.due(now + 3 * SECOND);
+        assert_eq!((losts[0].is_cancelled(), losts[1].is_cancelled()), (true, false));
+    }
+
+    #[test]
+    fn a_lease_the_server_calls_lost_is_lost_at_once() {
+        let now = Instant::now();
+        let (mut book, losts) = book(now, &[("a", 3 * SECOND), ("b", 3 * SECOND)]);
+        let refused = Settled {
+            ok: false,
+            code: Some(queue_api::Code::LeaseLost),
+            lease_ms: None,
+            ..ok("a", 0)
+        };
+        book.renewed(now + SECOND, &[refused, ok("b", 3_000)]);
+        assert_eq!((losts[0].is_cancelled(), losts[1].is_cancelled()), (true, false));
+        assert_eq!(book.leases.len(), 1);
+    }
+
+    #[test]
+    fn a_lease_at_its_hard_end_is_not_asked_for_again_and_again() {
+        let now = Instant::now();
+        let (mut book, losts) = book(now, &[("a", 30 * SECOND)]);
+        // The hard end is 35 s after the start: the first renewal adds 5 s, the next adds nothing.
+        let mut calls = 0;
+        while let Some(wake) = book.next_wake() {
+            let (due, _) = book.due(wake);
+            if !due.is_empty() {
+                calls += 1;
+                let left = 35 * SECOND - (wake - now);
+                let left = u64::try_from(left.as_millis()).expect("few");
+                book.renewed(wake, &[ok("a", left)]);
+            }
+        }
+        assert!(losts[0].is_cancelled());
+        assert!(calls <= 3, "{calls} calls");
+    }
+
+    #[test]
+    fn the_task_is_woken_only_for_what_is_due_sooner() {
+        let now = Instant::now();
+        let mut book = Book::default();
+        let add = |book: &mut Book, name: &str, seconds: u32| {
+            book.add(token(name), CancellationToken::new(), now, seconds * SECOND)
+        };
+        assert!(add(&mut book, "a", 30));
+        book.next_wake();
+        assert!(!add(&mut book, "b", 30));
+        assert!(add(&mut book, "c", 3));
+    }
+}

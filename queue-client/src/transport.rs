@@ -1,0 +1,314 @@
+//! One call over HTTP: its time-out, whether it may be repeated, and what its answer means.
+//!
+//! Knows nothing of queues beyond their names in messages; what is sent and read is the callers'.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
+use queue_api::{PROBLEM_JSON, Problem, QueueName};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+
+use crate::error::Chain;
+use crate::{Error, Result};
+
+/// How long a call that does not park may take, each try.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a call with a large body may take, each try: 16 MiB at 300 kB/s.
+pub(crate) const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a parked call gets beyond the time it asked to be parked.
+pub(crate) const PARK_MARGIN: Duration = Duration::from_secs(10);
+/// First wait before a repetition.
+const MIN_DELAY: Duration = Duration::from_millis(50);
+/// Longest wait of our own choosing before a repetition.
+const MAX_DELAY: Duration = Duration::from_secs(5);
+
+/// When a failed call may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Whenever it may help: doing it twice is as doing it once.
+    Freely,
+    /// Only if it was certainly not carried out.
+    Unsent,
+    /// Never: the caller has its own plan.
+    Never,
+}
+
+/// A call to be made.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    method: Method,
+    does: &'static str,
+    queue: Option<&'a QueueName>,
+    /// Path and query below the base address.
+    path: String,
+    body: Option<(Bytes, &'static str)>,
+    try_timeout: Duration,
+    repeat: Repeat,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(
+        method: Method,
+        does: &'static str,
+        queue: Option<&'a QueueName>,
+        path: impl Into<String>,
+    ) -> Self {
+        Self {
+            method,
+            does,
+            queue,
+            path: path.into(),
+            body: None,
+            try_timeout: CALL_TIMEOUT,
+            repeat: Repeat::Freely,
+        }
+    }
+
+    pub(crate) fn body(mut self, bytes: impl Into<Bytes>, media_type: &'static str) -> Self {
+        self.body = Some((bytes.into(), media_type));
+        self
+    }
+
+    pub(crate) fn repeat(mut self, repeat: Repeat) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    pub(crate) fn try_timeout(mut self, timeout: Duration) -> Self {
+        self.try_timeout = timeout;
+        self
+    }
+
+    /// The call parks for this long at most.
+    pub(crate) fn parks(self, wait: Duration) -> Self {
+        let timeout = self.try_timeout.max(wait + PARK_MARGIN);
+        self.try_timeout(timeout)
+    }
+
+    /// The operation and its object, for errors.
+    pub(crate) fn what(&self) -> String {
+        match self.queue {
+            Some(queue) => format!("{} queue {queue}", self.does),
+            None => self.does.into(),
+        }
+    }
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    what: String,
+    status: StatusCode,
+    bytes: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.status == StatusCode::NO_CONTENT
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.bytes).map_err(|e| self.odd(&format!("odd answer: {e}")))
+    }
+
+    pub(crate) fn odd(&self, detail: &str) -> Error {
+        Error::Protocol {
+            what: self.what.clone(),
+            status: self.status.as_u16(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// A failed try.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    /// The server did certainly not carry it out.
+    unsent: bool,
+    retry_after: Option<Duration>,
+}
+
+/// The way to one server.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    base: String,
+    give_up_after: Duration,
+}
+
+impl Transport {
+    pub(crate) fn new(http: reqwest::Client, base: String, give_up_after: Duration) -> Self {
+        Self {
+            http,
+            base,
+            give_up_after,
+        }
+    }
+
+    pub(crate) fn with_give_up_after(&self, give_up_after: Duration) -> Self {
+        Self {
+            give_up_after,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    pub(crate) fn give_up_after(&self) -> Duration {
+        self.give_up_after
+    }
+
+    /// Sends the call, again and again while that may help, is harmless, and patience lasts. A
+    /// call that was parked for long before it failed has its patience counted from the failure.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer> {
+        let mut delays = backoff();
+        let mut failing_since = None;
+        loop {
+            let failure = match self.once(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let repeatable = match call.repeat {
+                Repeat::Freely => failure.error.is_transient(),
+                Repeat::Unsent => failure.unsent,
+                Repeat::Never => false,
+            };
+            if !repeatable {
+                return Err(failure.error);
+            }
+            let first = failing_since.is_none();
+            let since = *failing_since.get_or_insert_with(Instant::now);
+            let own = delays.next().unwrap_or(MAX_DELAY);
+            let delay = failure.retry_after.map_or(own, |asked| asked.max(own));
+            if since.elapsed() + delay > self.give_up_after {
+                return Err(failure.error);
+            }
+            let error = Chain(&failure.error);
+            if first && self.give_up_after > Duration::from_secs(60) {
+                let patience = self.give_up_after.as_secs();
+                tracing::warn!("{error}; trying again for up to {patience} s");
+            } else {
+                tracing::debug!("{error}; trying again in {} ms", delay.as_millis());
+            }
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn once(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
+        let broken = |error: reqwest::Error| Failure {
+            unsent: error.is_connect(),
+            error: unreachable(call.what(), error),
+            retry_after: None,
+        };
+        let request = self.request(call).timeout(call.try_timeout);
+        let response = request.send().await.map_err(broken)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.map_err(broken)?;
+        if status.is_success() {
+            let what = call.what();
+            return Ok(Answer { what, status, bytes });
+        }
+        Err(Failure {
+            error: refusal(call.what(), status, &headers, &bytes),
+            unsent: matches!(status.as_u16(), 429 | 503),
+            retry_after: retry_after(&headers),
+        })
+    }
+
+    /// Opens a call whose answer is read as it comes, without an end in time. Tried once.
+    pub(crate) async fn open(&self, call: &Call<'_>) -> Result<reqwest::Response> {
+        let request = self.request(call).send();
+        let response = match tokio::time::timeout(call.try_timeout, request).await {
+            Ok(response) => response.map_err(|e| unreachable(call.what(), e))?,
+            Err(late) => return Err(unreachable(call.what(), late)),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|e| unreachable(call.what(), e))?;
+        Err(refusal(call.what(), status, &headers, &bytes))
+    }
+
+    fn request(&self, call: &Call<'_>) -> reqwest::RequestBuilder {
+        let url = format!("{}{}", self.base, call.path);
+        let request = self.http.request(call.method.clone(), url);
+        match &call.body {
+            Some((bytes, media_type)) => request
+                .header(CONTENT_TYPE, *media_type)
+                .body(bytes.clone()),
+            None => request,
+        }
+    }
+}
+
+/// Growing waits between repetitions, with jitter so that clients which failed together do not come
+/// back together.
+pub(crate) fn backoff() -> impl Iterator<Item = Duration> + Send {
+    ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(MIN_DELAY)
+        .with_max_delay(MAX_DELAY)
+        .without_max_times()
+        .build()
+}
+
+pub(crate) fn unreachable(
+    what: String,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    Error::Unreachable {
+        what,
+        source: Box::new(source),
+    }
+}
+
+fn refusal(what: String, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Error {
+    let is_problem = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|media_type| media_type.starts_with(PROBLEM_JSON));
+    if is_problem && let Ok(problem) = serde_json::from_slice::<Problem>(bytes) {
+        return Error::Problem(Box::new(problem));
+    }
+    // A code this version does not know still has words for people; anything else is shown as its
+    // first line.
+    let words = serde_json::from_slice::<serde_json::Value>(bytes)
+        .ok()
+        .and_then(|value| Some(value.get("detail")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| first_line(bytes));
+    let detail = if words.is_empty() {
+        format!("the answer was {status}")
+    } else {
+        format!("the answer was {status}: {words}")
+    };
+    Error::Protocol {
+        what,
+        status: status.as_u16(),
+        detail,
+    }
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+    text.lines().next().unwrap_or_default().trim().into()
+}
+
+/// The header in its form of seconds, the one the server uses; a date falls to our own back-off.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
