@@ -1,0 +1,172 @@
+//! The command line of `memq-server`, and each flag's variable, as a [`Config`].
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use queue_api::parse_duration;
+
+use crate::config::{Config, ConfigError, ConnectionLimits, HttpLimits, Storage, waiters_for};
+use crate::telemetry::LogFormat;
+
+/// Serve work queues over HTTP.
+///
+/// The log goes to standard error; MEMQ_LOG (or RUST_LOG) filters it, for example
+/// MEMQ_LOG=info,queue_server=debug.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "MEMQ_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = listen_addr)]
+    listen: SocketAddr,
+
+    /// Where items are kept
+    #[arg(long, env = "MEMQ_STORAGE", value_enum, default_value_t)]
+    storage: Storage,
+
+    /// Form of the log lines
+    #[arg(long, env = "MEMQ_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+
+    /// Most queues
+    #[arg(long, env = "MEMQ_MAX_QUEUES", value_name = "N", default_value_t = Config::default().max_queues)]
+    max_queues: usize,
+
+    /// Most connections; one past it is answered 429 and closed
+    #[arg(long, env = "MEMQ_MAX_CONNECTIONS", value_name = "N", default_value_t = ConnectionLimits::default().max_connections)]
+    max_connections: usize,
+
+    /// Most calls waiting for items at a time [default: three quarters of the connections]
+    #[arg(long, env = "MEMQ_MAX_WAITERS", value_name = "N")]
+    max_waiters: Option<usize>,
+
+    /// Largest body of one request, in bytes
+    #[arg(long, env = "MEMQ_MAX_REQUEST_BYTES", value_name = "BYTES", default_value_t = Config::default().http.max_request_bytes)]
+    max_request_bytes: usize,
+
+    /// Time for a request's headers to arrive
+    #[arg(long, env = "MEMQ_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    header_timeout: Duration,
+
+    /// Time for a request's body to arrive, from the end of its headers
+    #[arg(long, env = "MEMQ_BODY_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
+    body_timeout: Duration,
+
+    /// Time that requests have to finish once the server is told to stop
+    #[arg(long, env = "MEMQ_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    drain_timeout: Duration,
+}
+
+impl Args {
+    /// The configuration these arguments describe, checked, and the form of the log.
+    pub(crate) fn into_config(self) -> Result<(Config, LogFormat), ArgsError> {
+        let Self {
+            listen,
+            storage,
+            log_format,
+            max_queues,
+            max_connections,
+            max_waiters,
+            max_request_bytes,
+            header_timeout,
+            body_timeout,
+            drain_timeout,
+        } = self;
+        let config = Config {
+            listen,
+            storage,
+            max_queues,
+            max_waiters: max_waiters.unwrap_or_else(|| waiters_for(max_connections)),
+            http: HttpLimits { max_request_bytes },
+            connections: ConnectionLimits {
+                max_connections,
+                head_timeout: header_timeout,
+                body_timeout,
+                drain_timeout,
+                ..ConnectionLimits::default()
+            },
+        };
+        config.check()?;
+        Ok((config, log_format))
+    }
+}
+
+/// Arguments that were read one by one and do not make a configuration.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--{} ({})", .0.field().replace('_', "-"), .0)]
+pub(crate) struct ArgsError(#[from] ConfigError);
+
+fn listen_addr(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".into())
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than 0".into()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn read(line: &str) -> Result<Config, String> {
+        let words = std::iter::once("memq-server").chain(line.split_whitespace());
+        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+        let (config, _) = cli.args.into_config().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn no_arguments_are_the_defaults() {
+        assert_eq!(read(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn each_flag_reaches_its_field() {
+        let config = read(
+            "--listen 0.0.0.0:9 --storage memory --max-queues 3 --max-connections 100 --max-waiters 50 \
+             --max-request-bytes 65536 --header-timeout 1s --body-timeout 2s --drain-timeout 0",
+        )
+        .expect("within limits");
+        assert_eq!(config.listen.to_string(), "0.0.0.0:9");
+        assert_eq!((config.max_queues, config.max_waiters), (3, 50));
+        assert_eq!(config.http.max_request_bytes, 65_536);
+        let ConnectionLimits { max_connections, head_timeout, body_timeout, drain_timeout, .. } = config.connections;
+        assert_eq!(max_connections, 100);
+        assert_eq!(head_timeout, Duration::from_secs(1));
+        assert_eq!(body_timeout, Duration::from_secs(2));
+        assert_eq!(drain_timeout, Duration::ZERO);
+    }
+
+    #[test]
+    fn fewer_connections_park_fewer_calls() {
+        assert_eq!(read("--max-connections 100").expect("within limits").max_waiters, 75);
+    }
+
+    #[rstest]
+    #[case::address("--listen localhost", &["--listen", "localhost", "127.0.0.1:8080"])]
+    #[case::storage("--storage disk", &["--storage", "disk", "memory"])]
+    #[case::format("--log-format xml", &["--log-format", "xml", "human", "json"])]
+    #[case::number("--max-queues many", &["--max-queues", "many"])]
+    #[case::limit("--max-waiters 21000", &["--max-waiters", "21000", "1 to 20000"])]
+    #[case::zero("--body-timeout 0s", &["--body-timeout", "0s", "longer than 0"])]
+    #[case::duration("--drain-timeout soon", &["--drain-timeout", "soon", "30s"])]
+    #[case::unknown("--data-dri x", &["--data-dri"])]
+    fn a_bad_value_names_flag_value_and_limit(#[case] line: &str, #[case] named: &[&str]) {
+        let error = read(line).expect_err("refused");
+        for word in named {
+            assert!(error.contains(word), "{word} in {error}");
+        }
+    }
+}

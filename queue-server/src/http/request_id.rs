@@ -1,0 +1,154 @@
+//! The request's id, and the one place where a request becomes log lines.
+//!
+//! A caller's `x-request-id` is kept if it is sane, else one is made; it is on the answer, in the
+//! span, and in the line that tells of a failure. Spans are at `debug`: made for every request,
+//! they would cost more than serving it.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use axum::response::IntoResponse;
+use futures_util::FutureExt;
+use tower::Service;
+use tracing::{Instrument, debug, debug_span, error};
+
+use super::error::{ApiError, Cause};
+
+/// The header that carries it.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id taken from a caller, in bytes: it is repeated in logs.
+const MAX_BYTES: usize = 128;
+
+/// Sends a request through the router: with an id, in a span, and with a panic turned into an
+/// answer like any other fault of ours.
+pub(crate) fn answer(
+    router: &Router,
+    request: Request<Body>,
+) -> impl Future<Output = Response<Body>> + use<> {
+    let id = take_or_make(request.headers());
+    let span = debug_span!("request", id = ?id, method = %request.method(), path = request.uri().path());
+    // Kept for the line that tells of a failure; both are reference counts, not copies.
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let routed = span.in_scope(|| router.clone().call(request));
+    let answered = async move {
+        let result = AssertUnwindSafe(routed).catch_unwind().await;
+        let mut response = match result {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never as Infallible {},
+            Err(panic) => ApiError::internal(Panicked::new(panic.as_ref())).into_response(),
+        };
+        if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
+            error!(request_id = ?id, %method, path = uri.path(), error = &*cause as &dyn std::error::Error, "request failed");
+        }
+        debug!(status = response.status().as_u16(), "answered");
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    };
+    answered.instrument(span)
+}
+
+fn take_or_make(headers: &HeaderMap) -> HeaderValue {
+    match headers.get(REQUEST_ID) {
+        Some(id) if is_sane(id.as_bytes()) => id.clone(),
+        _ => make(),
+    }
+}
+
+/// Fit to stand in a log line and in a header: short, printable, without blanks or quotes.
+fn is_sane(id: &[u8]) -> bool {
+    let sane = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:/+=@".contains(b);
+    (1..=MAX_BYTES).contains(&id.len()) && id.iter().all(sane)
+}
+
+/// Counts on from a random start: unlike any other of this process, and hardly like one of another.
+fn make() -> HeaderValue {
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
+        // Without randomness ids are still unlike each other, which is what the log needs.
+        AtomicU64::new(getrandom::u64().unwrap_or_default())
+    });
+    let mut number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut text = [0; 16];
+    for digit in text.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
+    }
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+/// A handler panicked: a bug of ours, told like any other fault.
+#[derive(Debug)]
+struct Panicked(String);
+
+impl Panicked {
+    fn new(panic: &(dyn Any + Send)) -> Self {
+        let said = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        Self(said.unwrap_or_else(|| "no message".into()))
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a handler panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use rstest::rstest;
+
+    use super::*;
+
+    async fn ask(router: &Router, id: Option<&str>) -> Response<Body> {
+        let mut request = Request::builder().uri("/");
+        if let Some(id) = id {
+            request = request.header(REQUEST_ID, id);
+        }
+        answer(router, request.body(Body::empty()).expect("a request")).await
+    }
+
+    #[rstest]
+    #[case::kept("trace-1/2:3", true)]
+    #[case::blank("a b", false)]
+    #[case::quote("a\"b", false)]
+    #[case::empty("", false)]
+    #[case::too_long(&"a".repeat(MAX_BYTES + 1), false)]
+    #[case::longest(&"a".repeat(MAX_BYTES), true)]
+    #[tokio::test]
+    async fn a_callers_id_is_kept_if_it_is_sane(#[case] id: &str, #[case] kept: bool) {
+        let router = Router::new().route("/", get(|| async { "hello" }));
+        let response = ask(&router, Some(id)).await;
+        assert_eq!(response.headers()[REQUEST_ID] == id, kept, "{:?}", response.headers());
+    }
+
+    #[tokio::test]
+    async fn each_request_without_an_id_gets_one_of_its_own() {
+        let router = Router::new().route("/", get(|| async { "hello" }));
+        let (first, second) = (ask(&router, None).await, ask(&router, None).await);
+        let (first, second) = (&first.headers()[REQUEST_ID], &second.headers()[REQUEST_ID]);
+        assert_eq!(first.len(), 16);
+        assert_ne!(first, second);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_and_not_the_end() {
+        let fails = || async { if true { panic!("boom") } };
+        let router = Router::new().route("/", get(fails));
+        let response = ask(&router, Some("it")).await;
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()[REQUEST_ID], "it");
+        assert_eq!(ask(&router, None).await.status(), 500, "and so is the next");
+    }
+}

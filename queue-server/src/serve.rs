@@ -1,0 +1,144 @@
+//! The accept loop: connections in, bounded in number and in time, and a drain that says how it
+//! ended.
+//!
+//! `axum::serve` installs no timer, so its time-outs are inert, and it takes as many connections as
+//! come. This loop owns each connection's task, from accept to the end of the drain. It does not
+//! know what is served: any router will do.
+
+mod accept;
+mod body;
+mod clock;
+mod connection;
+mod io;
+mod limits;
+mod signals;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use queue_api::Code;
+use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use self::accept::Acceptor;
+pub(crate) use self::body::BodyTimedOut;
+use self::connection::Keep;
+pub use self::limits::ConnectionLimits;
+pub(crate) use self::limits::TURNED_AWAY;
+use crate::http::error::ApiError;
+
+/// What all connections look at.
+#[derive(Debug)]
+struct Shared {
+    limits: ConnectionLimits,
+    closing: CancellationToken,
+    is_closing: AtomicBool,
+}
+
+/// How the drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were open when the order to stop came.
+    pub open: usize,
+    /// Of these, how many were cut because their time ran out.
+    pub cut: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl fmt::Display for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { open, cut, took } = self;
+        match cut {
+            0 => write!(f, "all {open} connections ended by themselves within {took:.1?}"),
+            _ => write!(f, "{cut} of {open} connections were cut after {took:.1?}"),
+        }
+    }
+}
+
+/// Serves the listener's connections until told to stop, then drains: idle connections are closed,
+/// requests under way have [`ConnectionLimits::drain_timeout`] to finish, the rest is cut.
+///
+/// Dropping the future ends every connection at once.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: &ConnectionLimits,
+    stop: CancellationToken,
+) -> Drained {
+    let shared = Arc::new(Shared {
+        limits: limits.clone(),
+        closing: CancellationToken::new(),
+        is_closing: AtomicBool::new(false),
+    });
+    let turned_away = turn_away(limits);
+    let mut acceptor = Acceptor::new(listener);
+    let mut connections = JoinSet::new();
+    let mut full = false;
+    let stopped = stop.cancelled();
+    tokio::pin!(stopped);
+    loop {
+        let room = connections.len() < limits.max_connections + TURNED_AWAY;
+        tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            Some(ended) = connections.join_next() => note(ended),
+            stream = acceptor.next(), if room => {
+                let over = connections.len() >= limits.max_connections;
+                if over && !full {
+                    warn!(limit = limits.max_connections, "connection limit reached: new connections are turned away");
+                }
+                full = over;
+                let (router, keep) = if over { (&turned_away, Keep::One) } else { (&router, Keep::Alive) };
+                connections.spawn(connection::serve(stream, router.clone(), keep, Arc::clone(&shared)));
+            }
+        }
+    }
+    // Closed before the drain, so that a client is refused rather than left in the backlog.
+    drop(acceptor);
+    shared.is_closing.store(true, Ordering::Release);
+    shared.closing.cancel();
+    drain(connections, limits.drain_timeout).await
+}
+
+async fn drain(mut connections: JoinSet<()>, bound: Duration) -> Drained {
+    let begin = Instant::now();
+    let open = connections.len();
+    let all_end = async {
+        while let Some(ended) = connections.join_next().await {
+            note(ended);
+        }
+    };
+    let in_time = tokio::time::timeout(bound, all_end).await.is_ok();
+    let cut = if in_time { 0 } else { connections.len() };
+    connections.shutdown().await;
+    Drained {
+        open,
+        cut,
+        took: begin.elapsed(),
+    }
+}
+
+/// Answers whoever comes while the connection limit is reached.
+fn turn_away(limits: &ConnectionLimits) -> Router {
+    let detail = format!(
+        "the server has {} connections, its most; close some or try again",
+        limits.max_connections
+    );
+    Router::new().fallback(move || async { ApiError::new(Code::Overloaded, detail) })
+}
+
+/// A connection's end. Handlers' panics are caught where they are answered; one that comes this
+/// far is the connection's own.
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        error!(error = &error as &dyn std::error::Error, "a connection's task panicked");
+    }
+}

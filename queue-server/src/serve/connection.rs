@@ -1,0 +1,178 @@
+//! One connection from its first byte to its last.
+//!
+//! It drives hyper, and beside it what hyper has no notion of: the clock of each side's moves, the
+//! order to close, and a decent end: a client that is late with half a request is told so, and one
+//! that is still sending a refused body gets to read the refusal.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::WaitForCancellationFuture;
+use tracing::debug;
+
+use super::Shared;
+use super::body::{AnsweringBody, ArrivingBody};
+use super::clock::{Clock, bound};
+use super::io::WatchedStream;
+use super::limits::{ConnectionLimits, LINGER};
+use super::signals::{Phase, Signals};
+use crate::http::request_id;
+
+/// Whether a connection is kept after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// For as many requests as the client likes.
+    Alive,
+    /// It ends with its first answer.
+    One,
+}
+
+/// Serves one connection until it ends, by whichever side.
+pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared: Arc<Shared>) {
+    // Answers are small and complete when written: waiting for more to send only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(error = &error as &dyn std::error::Error, "connection ended before it began");
+        return;
+    }
+    let limits = &shared.limits;
+    let signals = Arc::new(Signals::default());
+    let service = service_fn(|request| answer(&router, request, limits, &signals));
+    let io = TokioIo::new(WatchedStream::new(stream, Arc::clone(&signals)));
+    let mut connection = http1::Builder::new()
+        .keep_alive(keep == Keep::Alive)
+        // The clock below bounds the head, and idle time apart from it.
+        .header_read_timeout(None)
+        .max_header_size(limits.max_head_bytes)
+        .max_buf_size(limits.max_buffer_bytes)
+        .serve_connection(io, service);
+
+    let timer = pin!(tokio::time::sleep(limits.head_timeout));
+    let mut clock = Clock::new(timer);
+    let closing = pin!(shared.closing.cancelled());
+    let mut order = CloseOrder::new(closing);
+    let end = poll_fn(|cx| {
+        loop {
+            // First of all, so that a request that has arrived is answered before an order to close.
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(End::Done(result));
+            }
+            if order.arrives(cx, &shared) {
+                Pin::new(&mut connection).graceful_shutdown();
+                continue;
+            }
+            return clock.poll_late(cx, &signals, limits).map(End::Late);
+        }
+    })
+    .await;
+
+    let stream = connection.into_parts().io.into_inner().into_inner();
+    let ended = match end {
+        End::Done(Ok(())) if signals.body_is_unread() => linger(stream).await,
+        End::Done(Ok(())) => Ok(()),
+        End::Done(Err(error)) => {
+            debug!(error = &error as &dyn std::error::Error, "connection broke off");
+            Ok(())
+        }
+        End::Late(phase) => {
+            debug!(?phase, "client took too long");
+            if phase == Phase::Head { refuse_late_head(stream, limits).await } else { Ok(()) }
+        }
+    };
+    if let Err(error) = ended {
+        debug!(error = &error as &dyn std::error::Error, "connection broke off while it was closed");
+    }
+}
+
+enum End {
+    Done(hyper::Result<()>),
+    Late(Phase),
+}
+
+/// One request through the router.
+fn answer(
+    router: &Router,
+    request: Request<Incoming>,
+    limits: &ConnectionLimits,
+    signals: &Arc<Signals>,
+) -> impl Future<Output = Result<hyper::Response<AnsweringBody>, std::convert::Infallible>> + use<> {
+    signals.begin();
+    let signals = Arc::clone(signals);
+    let request = request.map(|body| {
+        if body.is_end_stream() {
+            Body::empty()
+        } else {
+            Body::new(ArrivingBody::new(body, limits.body_timeout, Arc::clone(&signals)))
+        }
+    });
+    let answered = request_id::answer(router, request);
+    async move { Ok(answered.await.map(|body| AnsweringBody::new(body, signals))) }
+}
+
+/// The order to close, which all connections wait for.
+///
+/// Waiting takes a lock that all of them share, so a connection enters the wait once and from then
+/// on looks at a flag.
+struct CloseOrder<'a, 'b> {
+    closing: Pin<&'a mut WaitForCancellationFuture<'b>>,
+    waiting: Option<Waker>,
+    arrived: bool,
+}
+
+impl<'a, 'b> CloseOrder<'a, 'b> {
+    fn new(closing: Pin<&'a mut WaitForCancellationFuture<'b>>) -> Self {
+        Self {
+            closing,
+            waiting: None,
+            arrived: false,
+        }
+    }
+
+    /// True once: when the order has arrived.
+    fn arrives(&mut self, cx: &mut Context<'_>, shared: &Shared) -> bool {
+        if self.arrived {
+            return false;
+        }
+        let entered = self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if entered {
+            self.arrived = shared.is_closing.load(Ordering::Acquire);
+        } else {
+            self.arrived = self.closing.as_mut().poll(cx).is_ready();
+            self.waiting = Some(cx.waker().clone());
+        }
+        self.arrived
+    }
+}
+
+/// Tells a client that has sent half a head and stopped. hyper has no answer to that.
+async fn refuse_late_head(mut stream: TcpStream, limits: &ConnectionLimits) -> io::Result<()> {
+    let waited = bound(Phase::Head, limits).unwrap_or_default();
+    let answer = crate::http::error::late_head(waited);
+    timeout(LINGER, stream.write_all(answer.as_bytes())).await??;
+    linger(stream).await
+}
+
+/// Closes our side and reads on until the client closes its own. A socket closed with bytes unread
+/// answers with a reset, and a reset takes the answer out of the client's hands.
+async fn linger(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = [0; 4096];
+    let to_the_end = async { while stream.read(&mut unread).await? > 0 {} io::Result::Ok(()) };
+    match timeout(LINGER, to_the_end).await {
+        Ok(ended) => ended,
+        Err(_) => Ok(()),
+    }
+}
