@@ -1,0 +1,273 @@
+//! Reading typed fields out of a tree, with complaints that name the field and what it may hold.
+//!
+//! It knows how fields are asked for, not which fields a spec has.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::node::{Node, Value};
+
+/// A node and the path that led to it.
+#[derive(Debug, Clone)]
+pub(crate) struct At<'a> {
+    node: &'a Node,
+    path: String,
+}
+
+/// The fields of a map, all of them known to whoever asked.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    map: At<'a>,
+    entries: Vec<(&'a str, At<'a>)>,
+}
+
+impl<'a> At<'a> {
+    /// The document itself.
+    pub(crate) fn root(node: &'a Node) -> Self {
+        Self {
+            node,
+            path: String::new(),
+        }
+    }
+
+    /// A part of the document, at the path it is known by.
+    pub(crate) fn part(node: &'a Node, path: &str) -> Self {
+        Self {
+            node,
+            path: path.to_owned(),
+        }
+    }
+
+    /// The node.
+    pub(crate) fn node(&self) -> &'a Node {
+        self.node
+    }
+
+    /// The path as errors show it.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A complaint about this value.
+    pub(crate) fn fault(&self, message: impl Display, help: impl Display) -> Fault {
+        Fault {
+            place: self.node.place,
+            field: self.path.clone(),
+            message: message.to_string(),
+            help: help.to_string(),
+        }
+    }
+
+    /// A complaint that this is not what it must be.
+    pub(crate) fn wrong(&self, wanted: impl Display) -> Fault {
+        let found = match (&self.node.value, self.node.text()) {
+            (Value::Text(text), _) => format!("the text `{}`", shorten(text)),
+            (value, Some(written)) => format!("{} (`{}`)", value.kind(), shorten(written)),
+            (value, None) => value.kind().to_owned(),
+        };
+        self.fault(format!("this is {found}"), format!("give {wanted}"))
+    }
+
+    fn below(&self, name: &str, node: &'a Node) -> Self {
+        let path = if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        };
+        Self { node, path }
+    }
+
+    /// The entries of a map of names, in the order of the file.
+    pub(crate) fn entries(&self, wanted: &str) -> Result<Vec<(&'a Node, &'a str, Self)>, Fault> {
+        let Value::Map(map) = &self.node.value else {
+            return Err(self.wrong(wanted));
+        };
+        map.iter()
+            .map(|(key, value)| match key.text() {
+                Some(name) => Ok((key, name, self.below(name, value))),
+                None => Err(Self::root(key).fault("a field's name is a text", "")),
+            })
+            .collect()
+    }
+
+    /// The fields of a map, each one of `allowed`. A field that is null counts as absent.
+    pub(crate) fn fields(&self, allowed: &[&str]) -> Result<Fields<'a>, Fault> {
+        let wanted = format!("a map with {}", allowed.join(", "));
+        let mut entries = Vec::new();
+        for (key, name, at) in self.entries(&wanted)? {
+            if !allowed.contains(&name) {
+                let near = nearest(name, allowed)
+                    .map_or(String::new(), |near| format!("did you mean `{near}`? "));
+                return Err(Fault {
+                    place: key.place,
+                    field: at.path,
+                    message: format!("unknown or unsupported field `{name}`"),
+                    help: format!("{near}allowed here: {}", allowed.join(", ")),
+                });
+            }
+            if at.node.value != Value::Null {
+                entries.push((name, at));
+            }
+        }
+        Ok(Fields {
+            map: self.clone(),
+            entries,
+        })
+    }
+
+    /// The elements of a list.
+    pub(crate) fn list(&self, wanted: &str) -> Result<Vec<Self>, Fault> {
+        let Value::List(list) = &self.node.value else {
+            return Err(self.wrong(wanted));
+        };
+        Ok(list
+            .iter()
+            .enumerate()
+            .map(|(index, node)| Self {
+                node,
+                path: format!("{}[{index}]", self.path),
+            })
+            .collect())
+    }
+
+    /// A scalar as text: `007` and `true` are texts where a text is wanted.
+    pub(crate) fn text(&self, wanted: impl Display) -> Result<&'a str, Fault> {
+        self.node.text().ok_or_else(|| self.wrong(wanted))
+    }
+
+    /// A whole number within limits.
+    pub(crate) fn integer(&self, range: RangeInclusive<i64>) -> Result<i64, Fault> {
+        let wanted = || match *range.end() {
+            i64::MAX => format!("an integer, at least {}", range.start()),
+            end => format!("an integer from {} to {end}", range.start()),
+        };
+        match self.node.value {
+            Value::Int(number) if range.contains(&number) => Ok(number),
+            _ => Err(self.wrong(wanted())),
+        }
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn boolean(&self) -> Result<bool, Fault> {
+        match self.node.value {
+            Value::Bool(value) => Ok(value),
+            _ => Err(self.wrong("true or false")),
+        }
+    }
+
+    /// A duration with a unit, above zero. A bare number is refused: whoever writes `timeout: 60`
+    /// means a minute, and milliseconds would be read.
+    pub(crate) fn duration(&self) -> Result<Duration, Fault> {
+        match &self.node.value {
+            Value::Text(text) => duration(text).ok_or_else(|| self.wrong(DURATION)),
+            _ => Err(self.wrong(DURATION)),
+        }
+    }
+}
+
+/// What a duration looks like.
+pub(crate) const DURATION: &str = "a duration with its unit, above zero: 500ms, 30s, 10m, 1h30m";
+
+/// Reads a duration above zero that names its unit.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let bare = text.bytes().all(|b| b.is_ascii_digit());
+    let read = queue_api::parse_duration(text).ok()?;
+    (!bare && !read.is_zero()).then_some(read)
+}
+
+impl<'a> Fields<'a> {
+    /// A field that may be absent.
+    pub(crate) fn get(&self, name: &str) -> Option<&At<'a>> {
+        self.entries
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, at)| at)
+    }
+
+    /// A field that must be there; `wanted` says what to write.
+    pub(crate) fn need(&self, name: &str, wanted: &str) -> Result<&At<'a>, Fault> {
+        self.get(name).ok_or_else(|| {
+            self.map.fault(
+                format!("the field `{name}` is missing"),
+                format!("give {wanted}"),
+            )
+        })
+    }
+
+    /// The only one present of several that exclude each other.
+    pub(crate) fn one_of(&self, names: &[&str], wanted: &str) -> Result<(&'a str, &At<'a>), Fault> {
+        let mut present = self.entries.iter().filter(|(n, _)| names.contains(n));
+        let Some((name, at)) = present.next() else {
+            let message = format!("one of {} is missing", names.join(", "));
+            return Err(self.map.fault(message, wanted));
+        };
+        match present.next() {
+            None => Ok((name, at)),
+            Some((second, extra)) => Err(extra.fault(
+                format!("`{name}` and `{second}` exclude each other"),
+                format!("give exactly one of {}", names.join(", ")),
+            )),
+        }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    let mut line: String = text.lines().next().unwrap_or("").chars().take(60).collect();
+    if line.len() < text.trim_end().len() {
+        line.push('…');
+    }
+    line
+}
+
+/// The allowed name at most two slips away.
+pub(crate) fn nearest<'n>(name: &str, allowed: &[&'n str]) -> Option<&'n str> {
+    allowed
+        .iter()
+        .map(|near| (slips(&name.to_lowercase(), &near.to_lowercase()), *near))
+        .filter(|(slips, near)| *slips <= 2 && *slips < near.len())
+        .min()
+        .map(|(_, near)| near)
+}
+
+/// Letters to change, add, leave out or swap to get from one word to the other.
+fn slips(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for (i, a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in to.iter().enumerate() {
+            let changed = rows[i][j] + usize::from(a != b);
+            let mut least = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == to[j - 1] && *b == from[i - 1] {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_finds_its_field() {
+        let allowed = ["items", "item", "workers", "command", "deadOn"];
+        assert_eq!(nearest("itmes", &allowed), Some("items"));
+        assert_eq!(nearest("deadon", &allowed), Some("deadOn"));
+        assert_eq!(nearest("Command", &allowed), Some("command"));
+        assert_eq!(nearest("forEach", &allowed), None);
+    }
+
+    #[test]
+    fn a_duration_names_its_unit() {
+        assert_eq!(duration("90s"), Some(Duration::from_secs(90)));
+        for text in ["60", "0s", "", "soon"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `$(params.x)` and `$(run.name)`: values put into the tree before its types are checked.
+//!
+//! Only what begins with one of our words is ours: `$(date)` belongs to the shell that will read it.
+//! Keys are never touched. `$$(params.x)` stands for the text `$(params.x)`.
+
+use super::cursor::At;
+use super::fault::Fault;
+use super::node::{Node, Value};
+use super::params::{Param, Values, unknown};
+
+/// What can be put in.
+pub(crate) struct Known<'a> {
+    /// Parameters and their values.
+    pub(crate) params: &'a Values,
+    /// The run's name.
+    pub(crate) run: &'a str,
+}
+
+/// The words that begin a substitution; the last two are refused by name rather than handed to a
+/// shell, which would run them as commands.
+const WORDS: [&str; 4] = ["params.", "run.", "steps.", "each."];
+
+/// The same tree with every value put in.
+pub(crate) fn substitute(at: &At<'_>, known: &Known<'_>) -> Result<Node, Fault> {
+    let node = at.node();
+    let value = match &node.value {
+        Value::Text(text) => return put(at, text, known),
+        Value::List(_) => {
+            let list = at.list("a list")?;
+            Value::List(
+                list.iter()
+                    .map(|at| substitute(at, known))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        Value::Map(_) => Value::Map(
+            at.entries("a map")?
+                .into_iter()
+                .map(|(key, _, at)| Ok((key.clone(), substitute(&at, known)?)))
+                .collect::<Result<_, Fault>>()?,
+        ),
+        scalar => scalar.clone(),
+    };
+    Ok(Node {
+        value,
+        place: node.place,
+        written: node.written.clone(),
+    })
+}
+
+fn put(at: &At<'_>, text: &str, known: &Known<'_>) -> Result<Node, Fault> {
+    let node = at.node();
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, name, after)) = next(rest) {
+        if let Some(literal) = before.strip_suffix('$') {
+            out.push_str(literal);
+            out.push_str(&rest[before.len()..rest.len() - after.len()]);
+            rest = after;
+            continue;
+        }
+        let value = look_up(at, name, known)?;
+        if before.is_empty() && after.is_empty() && out.is_empty() {
+            return Ok(typed(node, value));
+        }
+        if matches!(value, Param::List(_)) {
+            return Err(at.fault(
+                format!("`$({name})` is a list, and there is text around it"),
+                "a list stands only as a whole value",
+            ));
+        }
+        out.push_str(before);
+        out.push_str(&value.to_string());
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(Node {
+        value: Value::Text(out),
+        place: node.place,
+        written: node.written.clone(),
+    })
+}
+
+/// Splits at the next `$(word.name)`: what is before, the name, what is after.
+fn next(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices("$(").find_map(|(start, _)| {
+        let inside = &text[start + 2..];
+        if !WORDS.iter().any(|word| inside.starts_with(word)) {
+            return None;
+        }
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let end = inside.find(|c| !legal(c))?;
+        inside[end..]
+            .starts_with(')')
+            .then(|| (&text[..start], &inside[..end], &inside[end + 1..]))
+    })
+}
+
+fn look_up(at: &At<'_>, name: &str, known: &Known<'_>) -> Result<Param, Fault> {
+    if name == "run.name" {
+        return Ok(Param::Text(known.run.to_owned()));
+    }
+    let Some(param) = name.strip_prefix("params.") else {
+        return Err(at.fault(
+            format!("`$({name})` is unknown or unsupported"),
+            "known are $(params.NAME) and $(run.name)",
+        ));
+    };
+    match known.params.get(param) {
+        Some(Some(value)) => Ok(value.clone()),
+        Some(None) => Err(at.fault(
+            format!("the parameter `{param}` has no value"),
+            format!("run with -p {param}=VALUE, or give it a default"),
+        )),
+        None => Err(at.fault(unknown(param, known.params.keys().map(String::as_str)), "")),
+    }
+}
+
+fn typed(node: &Node, value: Param) -> Node {
+    let written = value.to_string();
+    let value = match value {
+        Param::Text(text) => Value::Text(text),
+        Param::Integer(number) => Value::Int(number),
+        Param::Boolean(value) => Value::Bool(value),
+        Param::List(list) => Value::List(
+            list.into_iter()
+                .map(|text| Node {
+                    value: Value::Text(text),
+                    place: node.place,
+                    written: String::new(),
+                })
+                .collect(),
+        ),
+    };
+    Node {
+        value,
+        place: node.place,
+        written,
+    }
+}
