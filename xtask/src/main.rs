@@ -1,0 +1,41 @@
+//! `cargo xtask`: the commands that a person or a CI types.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::steps;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build every program and run every test, on nothing but Rust and a C compiler.
+    Test {
+        /// Handed to the test programs: part of a test's name, `--nocapture` and the like.
+        #[arg(last = true)]
+        passed_on: Vec<String>,
+    },
+    /// Check formatting, clippy, documentation, licences, banned crates and sources.
+    Lint,
+}
+
+fn main() -> ExitCode {
+    let Args { task } = Args::parse();
+    let done = match task {
+        Task::Test { passed_on } => steps::test(&passed_on),
+        Task::Lint => steps::lint(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            steps::say(format_args!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
