@@ -51,8 +51,8 @@ pub struct Args {
     body_timeout: Duration,
 
     /// Time that requests have to finish once the server is told to stop
-    #[arg(long, env = "MEMQ_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
-    drain_timeout: Duration,
+    #[arg(long, env = "MEMQ_GRACE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    grace: Duration,
 }
 
 impl Args {
@@ -68,7 +68,7 @@ impl Args {
             max_request_bytes,
             header_timeout,
             body_timeout,
-            drain_timeout,
+            grace,
         } = self;
         let config = Config {
             listen,
@@ -80,7 +80,7 @@ impl Args {
                 max_connections,
                 head_timeout: header_timeout,
                 body_timeout,
-                drain_timeout,
+                grace,
                 ..ConnectionLimits::default()
             },
         };
@@ -95,8 +95,9 @@ impl Args {
 pub(crate) struct ArgsError(#[from] ConfigError);
 
 fn listen_addr(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".into())
+    text.parse().map_err(|_| {
+        "write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".into()
+    })
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -136,22 +137,33 @@ mod tests {
     fn each_flag_reaches_its_field() {
         let config = read(
             "--listen 0.0.0.0:9 --storage memory --max-queues 3 --max-connections 100 --max-waiters 50 \
-             --max-request-bytes 65536 --header-timeout 1s --body-timeout 2s --drain-timeout 0",
+             --max-request-bytes 65536 --header-timeout 1s --body-timeout 2s --grace 0",
         )
         .expect("within limits");
         assert_eq!(config.listen.to_string(), "0.0.0.0:9");
         assert_eq!((config.max_queues, config.max_waiters), (3, 50));
         assert_eq!(config.http.max_request_bytes, 65_536);
-        let ConnectionLimits { max_connections, head_timeout, body_timeout, drain_timeout, .. } = config.connections;
+        let ConnectionLimits {
+            max_connections,
+            head_timeout,
+            body_timeout,
+            grace,
+            ..
+        } = config.connections;
         assert_eq!(max_connections, 100);
         assert_eq!(head_timeout, Duration::from_secs(1));
         assert_eq!(body_timeout, Duration::from_secs(2));
-        assert_eq!(drain_timeout, Duration::ZERO);
+        assert_eq!(grace, Duration::ZERO);
     }
 
     #[test]
     fn fewer_connections_park_fewer_calls() {
-        assert_eq!(read("--max-connections 100").expect("within limits").max_waiters, 75);
+        assert_eq!(
+            read("--max-connections 100")
+                .expect("within limits")
+                .max_waiters,
+            75
+        );
     }
 
     #[rstest]
@@ -161,7 +173,7 @@ mod tests {
     #[case::number("--max-queues many", &["--max-queues", "many"])]
     #[case::limit("--max-waiters 21000", &["--max-waiters", "21000", "1 to 20000"])]
     #[case::zero("--body-timeout 0s", &["--body-timeout", "0s", "longer than 0"])]
-    #[case::duration("--drain-timeout soon", &["--drain-timeout", "soon", "30s"])]
+    #[case::duration("--grace soon", &["--grace", "soon", "30s"])]
     #[case::unknown("--data-dri x", &["--data-dri"])]
     fn a_bad_value_names_flag_value_and_limit(#[case] line: &str, #[case] named: &[&str]) {
         let error = read(line).expect_err("refused");

@@ -26,7 +26,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where items are kept.
     pub storage: Storage,
-    /// Most queues. One past it is refused with `queue_full`.
+    /// Most queues. One past it is refused with `overloaded`.
     pub max_queues: usize,
     /// Most calls parked at a time. One past it is refused with `overloaded`, so that those who
     /// enqueue and settle still find a connection.
@@ -71,8 +71,7 @@ impl Default for Config {
 
 /// The parked calls that a number of connections allows: a quarter stays free for calls that do
 /// not park.
-#[must_use]
-pub fn waiters_for(connections: usize) -> usize {
+pub(crate) fn waiters_for(connections: usize) -> usize {
     connections - connections / 4
 }
 
@@ -97,7 +96,12 @@ impl Config {
     /// Whether each field is within its limits.
     pub fn check(&self) -> Result<(), ConfigError> {
         let connections = self.connections.max_connections;
-        within("max_connections", connections, MIN_CONNECTIONS, MAX_CONNECTIONS)?;
+        within(
+            "max_connections",
+            connections,
+            MIN_CONNECTIONS,
+            MAX_CONNECTIONS,
+        )?;
         within("max_waiters", self.max_waiters, 1, connections)?;
         within("max_queues", self.max_queues, 1, MAX_QUEUES)?;
         within(
@@ -179,7 +183,10 @@ mod tests {
     #[case::no_waiters("max_waiters", with(|c| c.max_waiters = 0))]
     #[case::queues("max_queues", with(|c| c.max_queues = MAX_QUEUES + 1))]
     #[case::request("max_request_bytes", with(|c| c.http.max_request_bytes = MAX_REQUEST_BYTES + 1))]
-    fn one_past_a_limit_is_refused_by_name(#[case] field: &str, #[case] checked: Result<(), ConfigError>) {
+    fn one_past_a_limit_is_refused_by_name(
+        #[case] field: &str,
+        #[case] checked: Result<(), ConfigError>,
+    ) {
         let error = checked.expect_err("past its limit");
         assert_eq!(error.field(), field);
         assert!(error.to_string().contains("give "), "{error}");
@@ -188,8 +195,14 @@ mod tests {
     #[test]
     fn connections_fit_what_the_process_may_open() {
         let (config, lowered) = Config::default().fit_open_files(1024);
-        assert_eq!(config.connections.max_connections, 1024 - OTHER_FILES - TURNED_AWAY);
-        assert_eq!(config.max_waiters, waiters_for(config.connections.max_connections));
+        assert_eq!(
+            config.connections.max_connections,
+            1024 - OTHER_FILES - TURNED_AWAY
+        );
+        assert_eq!(
+            config.max_waiters,
+            waiters_for(config.connections.max_connections)
+        );
         assert!(lowered.expect("lowered").to_string().contains("ulimit -n"));
         assert_eq!(config.check(), Ok(()));
 

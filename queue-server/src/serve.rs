@@ -1,8 +1,8 @@
-//! The accept loop: connections in, bounded in number and in time, and a drain that says how it
-//! ended.
+//! The accept loop: connections in, bounded in number and in time, and an end within a bound that
+//! says how it went.
 //!
 //! `axum::serve` installs no timer, so its time-outs are inert, and it takes as many connections as
-//! come. This loop owns each connection's task, from accept to the end of the drain. It does not
+//! come. This loop owns each connection's task, from accept to the end. It does not
 //! know what is served: any router will do.
 
 mod accept;
@@ -40,9 +40,9 @@ struct Shared {
     is_closing: AtomicBool,
 }
 
-/// How the drain ended.
+/// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drained {
+pub struct Stopped {
     /// Connections that were open when the order to stop came.
     pub open: usize,
     /// Of these, how many were cut because their time ran out.
@@ -51,26 +51,29 @@ pub struct Drained {
     pub took: Duration,
 }
 
-impl fmt::Display for Drained {
+impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { open, cut, took } = self;
         match cut {
-            0 => write!(f, "all {open} connections ended by themselves within {took:.1?}"),
+            0 => write!(
+                f,
+                "all {open} connections ended by themselves within {took:.1?}"
+            ),
             _ => write!(f, "{cut} of {open} connections were cut after {took:.1?}"),
         }
     }
 }
 
-/// Serves the listener's connections until told to stop, then drains: idle connections are closed,
-/// requests under way have [`ConnectionLimits::drain_timeout`] to finish, the rest is cut.
+/// Serves the listener's connections until told to stop, then ends: idle connections are closed,
+/// requests under way have [`ConnectionLimits::grace`] to finish, the rest is cut.
 ///
 /// Dropping the future ends every connection at once.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: &ConnectionLimits,
     stop: CancellationToken,
-) -> Drained {
+) -> Stopped {
     let shared = Arc::new(Shared {
         limits: limits.clone(),
         closing: CancellationToken::new(),
@@ -99,14 +102,14 @@ pub async fn serve(
             }
         }
     }
-    // Closed before the drain, so that a client is refused rather than left in the backlog.
+    // Closed first, so that a client is refused rather than left in the backlog.
     drop(acceptor);
     shared.is_closing.store(true, Ordering::Release);
     shared.closing.cancel();
-    drain(connections, limits.drain_timeout).await
+    end(connections, limits.grace).await
 }
 
-async fn drain(mut connections: JoinSet<()>, bound: Duration) -> Drained {
+async fn end(mut connections: JoinSet<()>, grace: Duration) -> Stopped {
     let begin = Instant::now();
     let open = connections.len();
     let all_end = async {
@@ -114,10 +117,10 @@ async fn drain(mut connections: JoinSet<()>, bound: Duration) -> Drained {
             note(ended);
         }
     };
-    let in_time = tokio::time::timeout(bound, all_end).await.is_ok();
+    let in_time = tokio::time::timeout(grace, all_end).await.is_ok();
     let cut = if in_time { 0 } else { connections.len() };
     connections.shutdown().await;
-    Drained {
+    Stopped {
         open,
         cut,
         took: begin.elapsed(),
@@ -139,6 +142,9 @@ fn note(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        error!(error = &error as &dyn std::error::Error, "a connection's task panicked");
+        error!(
+            error = &error as &dyn std::error::Error,
+            "a connection's task panicked"
+        );
     }
 }

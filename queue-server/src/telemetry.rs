@@ -25,7 +25,9 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TelemetryError {
     /// A filter that cannot be read. Write levels and modules: `info,queue_server=debug`.
-    #[error("{variable} is {value:?}, which is not a log filter such as info or info,queue_server=debug")]
+    #[error(
+        "{variable} is {value:?}, which is not a log filter such as info or info,queue_server=debug"
+    )]
     Filter {
         variable: &'static str,
         value: String,
@@ -39,7 +41,8 @@ pub(crate) fn start(format: LogFormat) -> Result<(), TelemetryError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr);
-    let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour =
+        stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // The only failure is a log that stands already: ours was embedded, and theirs will do.
     let _standing = match format {
         LogFormat::Human => builder.with_ansi(colour).finish().try_init(),
@@ -54,9 +57,11 @@ pub(crate) fn start(format: LogFormat) -> Result<(), TelemetryError> {
 }
 
 fn filter(variable: impl Fn(&str) -> Option<String>) -> Result<EnvFilter, TelemetryError> {
-    let set = VARIABLES
-        .into_iter()
-        .find_map(|name| variable(name).filter(|text| !text.is_empty()).map(|text| (name, text)));
+    let set = VARIABLES.into_iter().find_map(|name| {
+        variable(name)
+            .filter(|text| !text.is_empty())
+            .map(|text| (name, text))
+    });
     let Some((variable, value)) = set else {
         return Ok(EnvFilter::new(DEFAULT));
     };
@@ -78,12 +83,22 @@ mod tests {
         let second = |name: &str| (name == "RUST_LOG").then(|| "error".to_owned());
         assert_eq!(filter(second).expect("a filter").to_string(), "error");
         assert_eq!(filter(|_| None).expect("a filter").to_string(), "info");
-        assert_eq!(filter(|_| Some(String::new())).expect("a filter").to_string(), "info");
+        assert_eq!(
+            filter(|_| Some(String::new()))
+                .expect("a filter")
+                .to_string(),
+            "info"
+        );
     }
 
     #[test]
     fn a_filter_that_cannot_be_read_is_named() {
         let error = filter(|_| Some("queue_server=loud".to_owned())).expect_err("no such level");
-        assert!(error.to_string().contains("MEMQ_LOG is \"queue_server=loud\""), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("MEMQ_LOG is \"queue_server=loud\""),
+            "{error}"
+        );
     }
 }

@@ -133,13 +133,19 @@ impl From<SettingsError> for ApiError {
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
-        Self::bad_request(format!("the path is not as it should be: {}", rejection.body_text()))
+        Self::bad_request(format!(
+            "the path is not as it should be: {}",
+            rejection.body_text()
+        ))
     }
 }
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::bad_request(format!("the query is not as it should be: {}", rejection.body_text()))
+        Self::bad_request(format!(
+            "the query is not as it should be: {}",
+            rejection.body_text()
+        ))
     }
 }
 
@@ -167,13 +173,17 @@ impl ApiError {
         let timed_out = causes(error).find_map(|cause| cause.downcast_ref::<BodyTimedOut>());
         match timed_out {
             Some(late) => Self::new(Code::RequestTimeout, late.to_string()),
-            None => Self::bad_request("the request's body broke off or is not framed as HTTP has it"),
+            None => {
+                Self::bad_request("the request's body broke off or is not framed as HTTP has it")
+            }
         }
     }
 }
 
 /// An error and everything under it.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
@@ -181,15 +191,24 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 pub(crate) async fn not_found(uri: Uri) -> ApiError {
     ApiError::new(
         Code::NotFound,
-        format!("there is nothing at {}; the calls are under /v1/queues", shown(&uri)),
+        format!(
+            "there is nothing at {}; the calls are under /v1/queues",
+            shown(&uri)
+        ),
     )
 }
 
 /// Answers a method that the path does not have. axum adds `Allow` to the answer.
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
-    let detail = format!("{} does not take {method}; see the Allow header", shown(&uri));
+    let detail = format!(
+        "{} does not take {method}; see the Allow header",
+        shown(&uri)
+    );
     let response = ApiError::new(Code::MethodNotAllowed, detail).into_response();
-    debug_assert!(!response.headers().contains_key(ALLOW), "axum knows the methods, we do not");
+    debug_assert!(
+        !response.headers().contains_key(ALLOW),
+        "axum knows the methods, we do not"
+    );
     response
 }
 
@@ -224,14 +243,19 @@ mod tests {
         assert_eq!(response.headers()[RETRY_AFTER], "1");
         let body = to_bytes(response.into_body(), 4096).await.expect("a body");
         let problem: Problem = serde_json::from_slice(&body).expect("a problem");
-        assert_eq!(problem, Problem::new(Code::QueueFull, "queue `q` holds 10 items"));
+        assert_eq!(
+            problem,
+            Problem::new(Code::QueueFull, "queue `q` holds 10 items")
+        );
     }
 
     #[test]
     fn only_what_may_pass_says_when_to_try_again() {
         let refused = ApiError::bad_request("no").into_response();
         assert!(!refused.headers().contains_key(RETRY_AFTER));
-        let later = ApiError::new(Code::NotReady, "stopping").retry_after(5).into_response();
+        let later = ApiError::new(Code::NotReady, "stopping")
+            .retry_after(5)
+            .into_response();
         assert_eq!(later.headers()[RETRY_AFTER], "5");
     }
 

@@ -33,7 +33,8 @@ pub(crate) fn answer(
     request: Request<Body>,
 ) -> impl Future<Output = Response<Body>> + use<> {
     let id = take_or_make(request.headers());
-    let span = debug_span!("request", id = ?id, method = %request.method(), path = request.uri().path());
+    let span =
+        debug_span!("request", id = ?id, method = %request.method(), path = request.uri().path());
     // Kept for the line that tells of a failure; both are reference counts, not copies.
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let routed = span.in_scope(|| router.clone().call(request));
@@ -130,7 +131,12 @@ mod tests {
     async fn a_callers_id_is_kept_if_it_is_sane(#[case] id: &str, #[case] kept: bool) {
         let router = Router::new().route("/", get(|| async { "hello" }));
         let response = ask(&router, Some(id)).await;
-        assert_eq!(response.headers()[REQUEST_ID] == id, kept, "{:?}", response.headers());
+        assert_eq!(
+            response.headers()[REQUEST_ID] == id,
+            kept,
+            "{:?}",
+            response.headers()
+        );
     }
 
     #[tokio::test]
@@ -144,7 +150,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer_and_not_the_end() {
-        let fails = || async { if true { panic!("boom") } };
+        let fails = || async {
+            if true {
+                panic!("boom")
+            }
+        };
         let router = Router::new().route("/", get(fails));
         let response = ask(&router, Some("it")).await;
         assert_eq!(response.status(), 500);

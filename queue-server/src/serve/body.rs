@@ -29,7 +29,11 @@ impl BodyTimedOut {
 
 impl fmt::Display for BodyTimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the request's body did not arrive within {:?} of its headers; send less at a time", self.bound)
+        write!(
+            f,
+            "the request's body did not arrive within {:?} of its headers; send less at a time",
+            self.bound
+        )
     }
 }
 

@@ -88,7 +88,9 @@ mod tests {
         let begin = Instant::now();
         let limits = limits();
         let watch = poll_fn(|cx| clock.poll_late(cx, signals, &limits));
-        let phase = tokio::time::timeout(Duration::from_secs(600), watch).await.ok()?;
+        let phase = tokio::time::timeout(Duration::from_secs(600), watch)
+            .await
+            .ok()?;
         Some((phase, begin.elapsed().as_secs()))
     }
 
@@ -96,7 +98,10 @@ mod tests {
     async fn a_connection_that_says_nothing_is_late_after_the_time_for_a_head() {
         let timer = pin!(tokio::time::sleep(limits().head_timeout));
         let mut clock = Clock::new(timer);
-        assert_eq!(late(&Signals::default(), &mut clock).await, Some((Phase::New, 10)));
+        assert_eq!(
+            late(&Signals::default(), &mut clock).await,
+            Some((Phase::New, 10))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -108,7 +113,10 @@ mod tests {
         signals.finish();
         let idle = poll_fn(|cx| clock.poll_late(cx, &signals, &limits()));
         let half_a_minute = Duration::from_secs(30);
-        assert!(tokio::time::timeout(half_a_minute, idle).await.is_err(), "idle is not late");
+        assert!(
+            tokio::time::timeout(half_a_minute, idle).await.is_err(),
+            "idle is not late"
+        );
         signals.read();
         assert_eq!(late(&signals, &mut clock).await, Some((Phase::Head, 10)));
     }
@@ -122,7 +130,11 @@ mod tests {
             signals.begin();
             signals.finish();
             let idle = poll_fn(|cx| clock.poll_late(cx, &signals, &limits()));
-            assert!(tokio::time::timeout(Duration::from_secs(100), idle).await.is_err());
+            assert!(
+                tokio::time::timeout(Duration::from_secs(100), idle)
+                    .await
+                    .is_err()
+            );
         }
         assert_eq!(late(&signals, &mut clock).await, Some((Phase::Idle, 20)));
     }

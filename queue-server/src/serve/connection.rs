@@ -45,7 +45,10 @@ pub(super) enum Keep {
 pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared: Arc<Shared>) {
     // Answers are small and complete when written: waiting for more to send only delays them.
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(error = &error as &dyn std::error::Error, "connection ended before it began");
+        debug!(
+            error = &error as &dyn std::error::Error,
+            "connection ended before it began"
+        );
         return;
     }
     let limits = &shared.limits;
@@ -56,6 +59,8 @@ pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared:
         .keep_alive(keep == Keep::Alive)
         // The clock below bounds the head, and idle time apart from it.
         .header_read_timeout(None)
+        // Headers are bounded in number by hyper's own 100, which it keeps on the stack; any
+        // number of ours would cost an allocation a request.
         .max_header_size(limits.max_head_bytes)
         .max_buf_size(limits.max_buffer_bytes)
         .serve_connection(io, service);
@@ -84,16 +89,26 @@ pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared:
         End::Done(Ok(())) if signals.body_is_unread() => linger(stream).await,
         End::Done(Ok(())) => Ok(()),
         End::Done(Err(error)) => {
-            debug!(error = &error as &dyn std::error::Error, "connection broke off");
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "connection broke off"
+            );
             Ok(())
         }
         End::Late(phase) => {
             debug!(?phase, "client took too long");
-            if phase == Phase::Head { refuse_late_head(stream, limits).await } else { Ok(()) }
+            if phase == Phase::Head {
+                refuse_late_head(stream, limits).await
+            } else {
+                Ok(())
+            }
         }
     };
     if let Err(error) = ended {
-        debug!(error = &error as &dyn std::error::Error, "connection broke off while it was closed");
+        debug!(
+            error = &error as &dyn std::error::Error,
+            "connection broke off while it was closed"
+        );
     }
 }
 
@@ -108,14 +123,19 @@ fn answer(
     request: Request<Incoming>,
     limits: &ConnectionLimits,
     signals: &Arc<Signals>,
-) -> impl Future<Output = Result<hyper::Response<AnsweringBody>, std::convert::Infallible>> + use<> {
+) -> impl Future<Output = Result<hyper::Response<AnsweringBody>, std::convert::Infallible>> + use<>
+{
     signals.begin();
     let signals = Arc::clone(signals);
     let request = request.map(|body| {
         if body.is_end_stream() {
             Body::empty()
         } else {
-            Body::new(ArrivingBody::new(body, limits.body_timeout, Arc::clone(&signals)))
+            Body::new(ArrivingBody::new(
+                body,
+                limits.body_timeout,
+                Arc::clone(&signals),
+            ))
         }
     });
     let answered = request_id::answer(router, request);
@@ -146,7 +166,10 @@ impl<'a, 'b> CloseOrder<'a, 'b> {
         if self.arrived {
             return false;
         }
-        let entered = self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        let entered = self
+            .waiting
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
         if entered {
             self.arrived = shared.is_closing.load(Ordering::Acquire);
         } else {
@@ -170,7 +193,10 @@ async fn refuse_late_head(mut stream: TcpStream, limits: &ConnectionLimits) -> i
 async fn linger(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut unread = [0; 4096];
-    let to_the_end = async { while stream.read(&mut unread).await? > 0 {} io::Result::Ok(()) };
+    let to_the_end = async {
+        while stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
     match timeout(LINGER, to_the_end).await {
         Ok(ended) => ended,
         Err(_) => Ok(()),

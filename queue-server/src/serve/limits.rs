@@ -5,9 +5,6 @@ use std::time::Duration;
 /// Connections that are answered `overloaded` and closed while the limit is reached. Past these,
 /// the kernel's backlog holds whoever comes, so that a flood costs a known number of descriptors.
 pub(crate) const TURNED_AWAY: usize = 64;
-/// Most headers of a request. This is what hyper keeps on the stack; any other number would cost
-/// an allocation a request.
-pub(crate) const MAX_HEADERS: usize = 100;
 /// Longest that a connection is read on after its last answer, so that a client that is still
 /// sending a refused body reads the refusal instead of a reset.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -29,7 +26,7 @@ pub struct ConnectionLimits {
     /// Time without a byte taken by a client that has an answer to read.
     pub write_timeout: Duration,
     /// Time that requests have to finish once the server is told to stop.
-    pub drain_timeout: Duration,
+    pub grace: Duration,
     /// Most bytes of a request's head, its first line included.
     pub max_head_bytes: usize,
     /// Most bytes that a connection buffers: what bounds memory at the connection limit.
@@ -44,7 +41,7 @@ impl Default for ConnectionLimits {
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(120),
             write_timeout: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(10),
+            grace: Duration::from_secs(10),
             max_head_bytes: 16 * 1024,
             max_buffer_bytes: 128 * 1024,
         }

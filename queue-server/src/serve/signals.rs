@@ -48,7 +48,8 @@ impl Signals {
     /// The answer's last byte was handed to the connection.
     pub(super) fn finish(&self) {
         self.serving.store(false, Relaxed);
-        self.answered.store(self.answered.load(Relaxed).wrapping_add(1), Relaxed);
+        self.answered
+            .store(self.answered.load(Relaxed).wrapping_add(1), Relaxed);
         self.moved();
     }
 
@@ -92,7 +93,8 @@ impl Signals {
     }
 
     fn moved(&self) {
-        self.moves.store(self.moves.load(Relaxed).wrapping_add(1), Relaxed);
+        self.moves
+            .store(self.moves.load(Relaxed).wrapping_add(1), Relaxed);
     }
 }
 
@@ -109,11 +111,19 @@ mod tests {
         signals.begin();
         assert_eq!(signals.mark().0, Phase::Serving);
         signals.read();
-        assert_eq!(signals.mark().0, Phase::Serving, "these are the body's bytes");
+        assert_eq!(
+            signals.mark().0,
+            Phase::Serving,
+            "these are the body's bytes"
+        );
         let before = signals.mark().1;
         signals.finish();
         assert_eq!(signals.mark().0, Phase::Idle);
-        assert_ne!(signals.mark().1, before, "idle time begins anew with each answer");
+        assert_ne!(
+            signals.mark().1,
+            before,
+            "idle time begins anew with each answer"
+        );
     }
 
     #[test]

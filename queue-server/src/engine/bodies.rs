@@ -1,0 +1,293 @@
+//! Bytes of a queue's items in memory: bodies, results and errors.
+//!
+//! They lie one behind the other in segments and not in an allocation each. A record is reached
+//! through a slot, so that a segment of which little is still live can be moved together and given
+//! back: a few old items do not pin the memory of those that left.
+
+use std::collections::BTreeMap;
+
+use queue_core::Blob;
+
+/// Largest segment, and what a record may share one: larger records get a segment of their own.
+const SEGMENT_BYTES: usize = 1024 * 1024;
+/// First segment: a queue of a few items should not cost a mebibyte.
+const FIRST_SEGMENT_BYTES: usize = 4 * 1024;
+/// Slots grow by this many, so that no growth copies them all.
+const SLOTS_A_CHUNK: usize = 4 * 1024;
+/// A closed segment is moved together when less than one part in this many is live: a queue worked off
+/// in order then copies a quarter of its bytes once.
+const LIVE_PART: usize = 4;
+/// Slot number and length before each record.
+const HEADER_BYTES: usize = 8;
+
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    segments: BTreeMap<u32, Segment>,
+    next_segment: u32,
+    /// The segment that takes new records.
+    open: Option<u32>,
+    slots: Vec<Vec<Slot>>,
+    /// Head of the list of vacant slots, which runs through the slots themselves.
+    vacant: Option<u32>,
+    used_slots: u32,
+    live_records: u64,
+}
+
+#[derive(Debug)]
+struct Segment {
+    bytes: Vec<u8>,
+    /// Bytes of records that are live, headers included.
+    live: usize,
+}
+
+/// Where a record lies; of a vacant slot, which one is vacant after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    segment: u32,
+    offset: u32,
+}
+
+/// Segment number of a vacant slot, and offset of the last in the list of them.
+const NONE: u32 = u32::MAX;
+
+impl Bodies {
+    /// Keeps a copy of the bytes. A copy, because a slice of a request would pin the whole buffer of
+    /// its connection.
+    ///
+    /// # Panics
+    /// If `bytes` is over 4 GiB; the limits of requests are far below.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Blob {
+        let len = u32::try_from(bytes.len()).expect("a record is under 4 GiB");
+        let slot = self.take_slot();
+        let at = self.append(slot, bytes);
+        *self.slot_mut(slot) = at;
+        self.live_records += 1;
+        Blob {
+            place: slot.into(),
+            len,
+        }
+    }
+
+    /// The bytes.
+    ///
+    /// # Panics
+    /// If the blob was freed.
+    pub(crate) fn get(&self, blob: Blob) -> &[u8] {
+        let slot = self.slot(place(blob));
+        let start = slot.offset as usize + HEADER_BYTES;
+        let segment = self
+            .segments
+            .get(&slot.segment)
+            .expect("a live record has a segment");
+        &segment.bytes[start..start + blob.len as usize]
+    }
+
+    /// Lets the bytes go.
+    ///
+    /// # Panics
+    /// If the blob was freed before.
+    pub(crate) fn free(&mut self, blob: Blob) {
+        let number = place(blob);
+        let next = Slot {
+            segment: NONE,
+            offset: self.vacant.unwrap_or(NONE),
+        };
+        let slot = std::mem::replace(self.slot_mut(number), next);
+        self.vacant = Some(number);
+        let segment = self
+            .segments
+            .get_mut(&slot.segment)
+            .expect("a live record has a segment");
+        segment.live -= HEADER_BYTES + blob.len as usize;
+        let (live, size) = (segment.live, segment.bytes.len());
+        self.live_records -= 1;
+        if self.live_records == 0 {
+            *self = Self::default();
+        } else if self.open != Some(slot.segment) && live < size / LIVE_PART {
+            self.move_together(slot.segment);
+        }
+    }
+
+    /// Bytes of the segments, live or not.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        self.segments
+            .values()
+            .map(|segment| segment.bytes.capacity())
+            .sum()
+    }
+
+    fn take_slot(&mut self) -> u32 {
+        if let Some(slot) = self.vacant {
+            let next = self.slot(slot).offset;
+            self.vacant = (next != NONE).then_some(next);
+            return slot;
+        }
+        if self
+            .slots
+            .last()
+            .is_none_or(|chunk| chunk.len() == SLOTS_A_CHUNK)
+        {
+            self.slots.push(Vec::new());
+        }
+        if let Some(chunk) = self.slots.last_mut() {
+            chunk.push(Slot {
+                segment: NONE,
+                offset: NONE,
+            });
+        }
+        self.used_slots += 1;
+        self.used_slots - 1
+    }
+
+    fn append(&mut self, slot: u32, bytes: &[u8]) -> Slot {
+        let need = HEADER_BYTES + bytes.len();
+        let id = self.segment_with_room(need);
+        let segment = self
+            .segments
+            .get_mut(&id)
+            .expect("a segment with room exists");
+        let offset = u32::try_from(segment.bytes.len()).expect("a segment is under 4 GiB");
+        segment.bytes.extend_from_slice(&slot.to_le_bytes());
+        segment
+            .bytes
+            .extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        segment.bytes.extend_from_slice(bytes);
+        segment.live += need;
+        Slot {
+            segment: id,
+            offset,
+        }
+    }
+
+    fn segment_with_room(&mut self, need: usize) -> u32 {
+        let open = self.open.and_then(|id| Some((id, self.segments.get(&id)?)));
+        let mut size = FIRST_SEGMENT_BYTES;
+        if let Some((id, segment)) = open {
+            if segment.bytes.capacity() - segment.bytes.len() >= need {
+                return id;
+            }
+            size = (segment.bytes.capacity() * 2).min(SEGMENT_BYTES);
+        }
+        let id = self.next_segment;
+        self.next_segment = self.next_segment.wrapping_add(1);
+        let alone = need > SEGMENT_BYTES / LIVE_PART;
+        let bytes = Vec::with_capacity(if alone { need } else { size.max(need) });
+        self.segments.insert(id, Segment { bytes, live: 0 });
+        if !alone {
+            self.open = Some(id);
+        }
+        id
+    }
+
+    fn move_together(&mut self, id: u32) {
+        let Some(old) = self.segments.remove(&id) else {
+            return;
+        };
+        let mut offset = 0;
+        while offset < old.bytes.len() {
+            let word = |at: usize| {
+                let mut word = [0; 4];
+                word.copy_from_slice(&old.bytes[at..at + 4]);
+                u32::from_le_bytes(word)
+            };
+            let (slot, len) = (word(offset), word(offset + 4) as usize);
+            let here = Slot {
+                segment: id,
+                offset: offset as u32,
+            };
+            let start = offset + HEADER_BYTES;
+            if self.slot(slot) == here {
+                let moved = self.append(slot, &old.bytes[start..start + len]);
+                *self.slot_mut(slot) = moved;
+            }
+            offset = start + len;
+        }
+    }
+
+    fn slot(&self, number: u32) -> Slot {
+        let number = number as usize;
+        self.slots[number / SLOTS_A_CHUNK][number % SLOTS_A_CHUNK]
+    }
+
+    fn slot_mut(&mut self, number: u32) -> &mut Slot {
+        let number = number as usize;
+        &mut self.slots[number / SLOTS_A_CHUNK][number % SLOTS_A_CHUNK]
+    }
+}
+
+fn place(blob: Blob) -> u32 {
+    u32::try_from(blob.place).expect("this store gave the blob")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_come_back_as_they_were_put(
+            steps in proptest::collection::vec((0_usize..3_000, any::<u8>(), any::<prop::sample::Index>()), 1..400),
+        ) {
+            let mut bodies = Bodies::default();
+            let mut model: Vec<(Blob, Vec<u8>)> = Vec::new();
+            for (len, fill, victim) in steps {
+                let bytes = vec![fill; len];
+                model.push((bodies.put(&bytes), bytes));
+                if fill % 4 != 0 {
+                    let (blob, bytes) = model.swap_remove(victim.index(model.len()));
+                    prop_assert_eq!(bodies.get(blob), &bytes[..]);
+                    bodies.free(blob);
+                }
+                for (blob, bytes) in &model {
+                    prop_assert_eq!(bodies.get(*blob), &bytes[..]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_old_items_do_not_pin_the_memory_of_those_that_left() {
+        let mut bodies = Bodies::default();
+        let mut old = Vec::new();
+        let mut rest = Vec::new();
+        for n in 0..100_000_u32 {
+            let blob = bodies.put(&[n as u8; 100]);
+            if n % 1_000 == 0 {
+                old.push((n, blob))
+            } else {
+                rest.push(blob)
+            }
+        }
+        let full = bodies.held();
+        rest.into_iter().for_each(|blob| bodies.free(blob));
+        assert!(
+            bodies.held() < full / 4,
+            "{} of {full} are still held",
+            bodies.held()
+        );
+        for (n, blob) in old {
+            assert_eq!(bodies.get(blob), [n as u8; 100]);
+        }
+    }
+
+    #[test]
+    fn the_last_one_out_gives_everything_back() {
+        let mut bodies = Bodies::default();
+        let blobs: Vec<_> = (0..10_000).map(|_| bodies.put(&[0; 64])).collect();
+        blobs.into_iter().for_each(|blob| bodies.free(blob));
+        assert_eq!(bodies.held() + bodies.slots.len(), 0);
+    }
+
+    #[test]
+    fn a_large_body_gets_memory_of_its_own_size() {
+        let mut bodies = Bodies::default();
+        let small = bodies.put(b"small");
+        let large = bodies.put(&vec![7; 10 * SEGMENT_BYTES]);
+        assert_eq!(bodies.get(large).len(), 10 * SEGMENT_BYTES);
+        bodies.free(large);
+        assert!(bodies.held() <= SEGMENT_BYTES);
+        assert_eq!(bodies.get(small), b"small");
+    }
+}

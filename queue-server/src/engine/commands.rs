@@ -1,0 +1,243 @@
+//! What can be asked of a queue besides leasing and settling.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue_api::{Outcome, Queue, QueueName, Settings, SettingsPatch, Until};
+use queue_core::{Purge, Seq, Time};
+
+use super::ParkingPlace;
+use super::fault::Fault;
+use super::live::LiveQueue;
+use super::settings::for_core;
+use super::view;
+
+/// Bytes of outcomes that one page may hold: more would keep the queue's lock too long.
+const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Outcomes after a cursor.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// In order; empty where there is none yet.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// No further outcome will come by itself.
+    pub(crate) drained: bool,
+}
+
+/// An item delivered through the MemQ API.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Its place.
+    pub(crate) seq: Seq,
+    /// When it came in.
+    pub(crate) enqueued: Time,
+    /// Its bytes.
+    pub(crate) body: Vec<u8>,
+}
+
+/// What a purge throws away.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct MassPurge {
+    /// Ready items.
+    pub(crate) ready: bool,
+    /// Delayed items.
+    pub(crate) delayed: bool,
+    /// Dead items.
+    pub(crate) dead: bool,
+}
+
+impl LiveQueue {
+    /// Lets items in, all or none, and seals the queue in the same step if asked; the place of the
+    /// first, and when.
+    pub(crate) fn enqueue(&self, bodies: &[&[u8]], seal: bool) -> Result<(Seq, Time), Fault> {
+        self.turn(|turn| {
+            check_sizes(&self.name, &turn.inner.settings, bodies)?;
+            let first = turn.inner.core.next_seq();
+            let blobs: Vec<_> = bodies
+                .iter()
+                .map(|body| turn.inner.bodies.put(body))
+                .collect();
+            let entered = turn.apply(|core, now, events| {
+                core.enqueue(now, &blobs, events)?;
+                if seal {
+                    core.seal(events);
+                }
+                Ok(())
+            });
+            if let Err(refusal) = entered {
+                blobs
+                    .into_iter()
+                    .for_each(|blob| turn.inner.bodies.free(blob));
+                let name = self.name.clone();
+                return Err(Fault::Refused { name, refusal });
+            }
+            Ok((first, turn.now))
+        })?
+    }
+
+    /// Delivers the oldest ready item and is done with it; `None` if there is none, or if the queue
+    /// is paused, which `Err` of the inner result says.
+    pub(crate) fn take(&self) -> Result<Result<Option<Taken>, Paused>, Fault> {
+        self.turn(|turn| {
+            if turn.inner.core.is_paused() {
+                return Err(Paused);
+            }
+            // Copied before it is taken: retention may let the bytes of a done item go at once.
+            let Some(item) = turn.inner.core.oldest_ready() else {
+                return Ok(None);
+            };
+            let (enqueued, body) = (item.enqueued(), turn.inner.bodies.get(item.body()).to_vec());
+            let seq = turn.apply(queue_core::Queue::take);
+            Ok(seq.map(|seq| Taken {
+                seq,
+                enqueued,
+                body,
+            }))
+        })
+    }
+
+    /// Changes settings.
+    pub(crate) fn configure(&self, patch: &SettingsPatch) -> Result<(), Fault> {
+        self.turn(|turn| {
+            let settings = patch.apply(&turn.inner.settings)?;
+            turn.inner.settings = settings;
+            turn.apply(|core, _, events| core.configure(for_core(&settings), events));
+            Ok(())
+        })?
+    }
+
+    /// Takes no new items.
+    pub(crate) fn seal(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::seal)
+    }
+
+    /// Takes new items again.
+    pub(crate) fn reopen(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::reopen)
+    }
+
+    /// Gives no new leases.
+    pub(crate) fn pause(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::pause)
+    }
+
+    /// Gives new leases again.
+    pub(crate) fn resume(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::resume)
+    }
+
+    fn admin(
+        &self,
+        decide: impl FnOnce(&queue_core::Queue, &mut Vec<queue_core::Event>),
+    ) -> Result<Queue, Fault> {
+        self.turn(|turn| {
+            turn.apply(|core, _, events| decide(core, events));
+            view::queue(&self.name, turn)
+        })
+    }
+
+    /// Throws away items that are in the queue now, in slices; how many, and the queue afterwards.
+    pub(crate) async fn purge(&self, which: MassPurge) -> Result<(u64, Queue), Fault> {
+        let before = self.turn(|turn| turn.inner.core.next_seq())?;
+        let purge = Purge {
+            ready: which.ready,
+            delayed: which.delayed,
+            dead: which.dead,
+            before,
+        };
+        let mut affected = 0;
+        loop {
+            let slice = self.turn(|turn| {
+                turn.apply(|core, _, events| {
+                    let due = events.len();
+                    core.purge(purge, events);
+                    (events.len() - due) as u64
+                })
+            })?;
+            affected += slice;
+            if slice == 0 {
+                return Ok((affected, self.view()?));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The queue as the wire shows it.
+    pub(crate) fn view(&self) -> Result<Queue, Fault> {
+        self.turn(|turn| view::queue(&self.name, turn))
+    }
+
+    /// Waits until the queue is drained, or empty; `None` if it is not by then.
+    pub(crate) async fn wait(
+        self: &Arc<Self>,
+        until: Until,
+        wait: Duration,
+    ) -> Result<Option<Queue>, Fault> {
+        let place = ParkingPlace::take(&self.shared, wait)?;
+        let end = tokio::time::Instant::now() + wait;
+        loop {
+            // Registered before looking, so that nothing falls in between.
+            let mut progress = std::pin::pin!(self.progress());
+            progress.as_mut().enable();
+            let reached = self.turn(|turn| {
+                turn.has_reached(Some(until))
+                    .then(|| view::queue(&self.name, turn))
+            })?;
+            if reached.is_some() || place.is_none() {
+                return Ok(reached);
+            }
+            tokio::select! {
+                () = progress => {}
+                () = tokio::time::sleep_until(end) => return Ok(None),
+                () = self.shared.stop.cancelled() => return Ok(None),
+            }
+        }
+    }
+
+    /// Outcomes after a cursor, at most `limit` and about a mebibyte.
+    pub(crate) fn outcomes(&self, after: u64, limit: usize) -> Result<Page, Fault> {
+        self.turn(|turn| {
+            let inner = &turn.inner;
+            let oldest = inner.core.outcomes_from();
+            if after < oldest {
+                return Err(Fault::OutcomesGone { after, oldest });
+            }
+            let mut bytes = 0;
+            let mut outcomes = Vec::new();
+            for (number, outcome) in inner.core.outcomes(after).take(limit) {
+                let line = view::outcome(self.incarnation, inner, number, outcome);
+                bytes += line.body.0.len()
+                    + line.result.as_ref().map_or(0, String::len)
+                    + line.error.as_ref().map_or(0, String::len);
+                outcomes.push(line);
+                if bytes > PAGE_BYTES {
+                    break;
+                }
+            }
+            let drained = outcomes.is_empty() && inner.core.is_drained();
+            Ok(Page { outcomes, drained })
+        })?
+    }
+}
+
+/// The queue gives nothing out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paused;
+
+/// Whether each body is within a queue's limit.
+pub(crate) fn check_sizes(
+    name: &QueueName,
+    settings: &Settings,
+    bodies: &[&[u8]],
+) -> Result<(), Fault> {
+    let limit = settings.max_body_bytes;
+    let over = bodies.iter().position(|body| body.len() as u64 > limit);
+    over.map_or(Ok(()), |at| {
+        Err(Fault::BodyTooLarge {
+            name: name.clone(),
+            index: at + 1,
+            bytes: bodies[at].len(),
+            limit,
+        })
+    })
+}

@@ -1,0 +1,109 @@
+//! What the engine refuses, in words for the caller.
+
+use queue_api::{Code, QueueName, SettingsError};
+use queue_core::Refusal;
+
+/// A command that was refused. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// Create the queue first.
+    #[error(
+        "queue `{0}` does not exist: create it with PUT /v1/queues/{0}, or enqueue with ?create=true"
+    )]
+    NoSuchQueue(QueueName),
+    /// The MemQ API creates a queue once.
+    #[error("queue `{0}` exists already")]
+    QueueExists(QueueName),
+    /// Wait for the leases to end, or force it.
+    #[error(
+        "queue `{name}` has {leased} leased items: wait for them, or delete it with ?force=true"
+    )]
+    QueueBusy {
+        /// The queue.
+        name: QueueName,
+        /// Items in workers' hands.
+        leased: u64,
+    },
+    /// The queue takes no items.
+    #[error("queue `{name}` refused the items: {refusal}")]
+    Refused {
+        /// The queue.
+        name: QueueName,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The queue was deleted under a parked call.
+    #[error("queue `{0}` was deleted")]
+    Deleted(QueueName),
+    /// The settings are out of their limits.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// An item is over the queue's limit.
+    #[error(
+        "item {index} has {bytes} bytes, and queue `{name}` takes at most {limit} (setting max_body_bytes)"
+    )]
+    BodyTooLarge {
+        /// The queue.
+        name: QueueName,
+        /// Which item of the request, from 1.
+        index: usize,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: u64,
+    },
+    /// A result is over the queue's limit.
+    #[error(
+        "the result has {bytes} bytes, and queue `{name}` takes at most {limit} (setting max_result_bytes)"
+    )]
+    ResultTooLarge {
+        /// The queue.
+        name: QueueName,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: u64,
+    },
+    /// The lease is not live. Drop the item: it is no longer yours.
+    #[error(
+        "the lease ended, was settled otherwise, or never was: drop the item, it is no longer yours"
+    )]
+    LeaseLost,
+    /// The cursor is past retention.
+    #[error(
+        "outcomes after {after} are past retention: the oldest that can be followed is after={oldest}"
+    )]
+    OutcomesGone {
+        /// What was asked.
+        after: u64,
+        /// What could be asked.
+        oldest: u64,
+    },
+    /// Wait, or raise the limit.
+    #[error("the server has {0} queues, its limit (--max-queues): delete some")]
+    TooManyQueues(usize),
+    /// Too many calls are parked.
+    #[error("the server has {0} parked calls, its limit (--max-waiters): ask again later")]
+    TooManyWaiters(usize),
+}
+
+impl Fault {
+    /// The stable code of the refusal.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::NoSuchQueue(_) => Code::NoSuchQueue,
+            Self::QueueExists(_) | Self::Settings(_) => Code::BadRequest,
+            Self::QueueBusy { .. } => Code::QueueBusy,
+            Self::Refused {
+                refusal: Refusal::Sealed,
+                ..
+            } => Code::QueueSealed,
+            Self::Refused { .. } => Code::QueueFull,
+            Self::Deleted(_) => Code::Gone,
+            Self::BodyTooLarge { .. } | Self::ResultTooLarge { .. } => Code::BodyTooLarge,
+            Self::LeaseLost => Code::LeaseLost,
+            Self::OutcomesGone { .. } => Code::OutcomesGone,
+            Self::TooManyQueues(_) | Self::TooManyWaiters(_) => Code::Overloaded,
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One queue that serves callers: the core under a lock, and around it what the core does not know:
+//! bytes, parked calls, the clock, and who wants to hear of progress.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use queue_api::{QueueName, QueueState, Settings, Until};
+use queue_core::{Blob, Event, Fence, How, Queue, Seq, Settlement, Time};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::Shared;
+use super::bodies::Bodies;
+use super::entropy::Entropy;
+use super::fault::Fault;
+use super::grant::{Grant, Granted};
+use super::names::Names;
+use super::rate::Rate;
+use super::waiters::{Ask, Waiter, Waiters};
+
+/// A named queue.
+#[derive(Debug)]
+pub(crate) struct LiveQueue {
+    pub(super) name: QueueName,
+    /// Drawn when the queue is made: ids and tokens of an earlier queue of this name are not its own.
+    pub(super) incarnation: u64,
+    pub(super) shared: Arc<Shared>,
+    inner: Mutex<Inner>,
+    /// Told when an item ends, when the queue becomes drained or empty, and when it is deleted.
+    progress: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Inner {
+    pub(super) core: Queue,
+    pub(super) settings: Settings,
+    pub(super) bodies: Bodies,
+    pub(super) waiters: Waiters,
+    pub(super) workers: Names,
+    pub(super) rate: Rate,
+    entropy: Entropy,
+    pub(super) deleted: bool,
+    /// When the timer will come round; nothing earlier may be due without telling it.
+    armed: Option<Time>,
+    told: Progress,
+    /// Kept between turns so that a turn need not allocate.
+    events: Vec<Event>,
+    free: Vec<Blob>,
+}
+
+/// What those who follow a queue wait to see change.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Progress {
+    last_outcome: u64,
+    drained: bool,
+    empty: bool,
+    deleted: bool,
+}
+
+/// One command's time with the queue: the lock is held, and `now` is stamped once.
+pub(super) struct Turn<'a> {
+    pub(super) inner: &'a mut Inner,
+    pub(super) now: Time,
+}
+
+impl LiveQueue {
+    pub(super) fn new(
+        name: QueueName,
+        incarnation: u64,
+        shared: Arc<Shared>,
+        settings: Settings,
+    ) -> Self {
+        let inner = Inner {
+            core: Queue::new(super::settings::for_core(&settings)),
+            settings,
+            ..Inner::default()
+        };
+        Self {
+            name,
+            incarnation,
+            shared,
+            inner: Mutex::new(inner),
+            progress: Notify::new(),
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &QueueName {
+        &self.name
+    }
+
+    /// What its item ids and lease tokens are made of.
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// Runs one command: first what is due, then the command, then whoever can be served by now.
+    pub(super) fn turn<R>(&self, command: impl FnOnce(&mut Turn<'_>) -> R) -> Result<R, Fault> {
+        let mut inner = self.lock();
+        if inner.deleted {
+            return Err(Fault::NoSuchQueue(self.name.clone()));
+        }
+        let now = self.shared.clock.now();
+        let mut turn = Turn {
+            inner: &mut inner,
+            now,
+        };
+        turn.apply(Queue::due);
+        let result = command(&mut turn);
+        turn.serve_waiters();
+        let at = turn.wake_up_at();
+        let moved = turn.has_moved();
+        drop(inner);
+        if let Some(at) = at {
+            self.shared.timer.arm(at, self.incarnation);
+        }
+        if moved {
+            self.progress.notify_waiters();
+        }
+        Ok(result)
+    }
+
+    /// Does what time alone has made due, in slices, until nothing is: the timer's turn.
+    pub(super) async fn tick(&self) {
+        let slice = |turn: &mut Turn<'_>| {
+            turn.inner.armed = None;
+            let next = turn.inner.core.next_deadline(turn.now);
+            next.is_some_and(|at| at <= turn.now)
+        };
+        // A queue that was deleted meanwhile has nothing due.
+        while self.turn(slice).unwrap_or(false) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Resolves at the next progress. Enable it before looking, so that nothing falls in between.
+    pub(crate) fn progress(&self) -> Notified<'_> {
+        self.progress.notified()
+    }
+
+    /// Marks the queue deleted and lets go of everything in it.
+    pub(super) fn delete(&self, force: bool) -> Result<(), Fault> {
+        let mut inner = self.lock();
+        if inner.deleted {
+            return Err(Fault::NoSuchQueue(self.name.clone()));
+        }
+        let leased = inner.core.counts().leased;
+        if leased > 0 && !force {
+            let name = self.name.clone();
+            return Err(Fault::QueueBusy { name, leased });
+        }
+        // Dropping the waiters closes their channels: parked calls hear that the queue is gone.
+        *inner = Inner {
+            deleted: true,
+            ..Inner::default()
+        };
+        drop(inner);
+        self.progress.notify_waiters();
+        Ok(())
+    }
+
+    /// Takes a parked call out. If it was answered meanwhile, `answered` is what it was given, and
+    /// goes back to the queue.
+    pub(super) fn abandon(&self, ticket: u64, answered: impl FnOnce() -> Option<Granted>) {
+        // A queue that was deleted meanwhile has nothing to take back.
+        let _deleted = self.turn(|turn| {
+            if turn.inner.waiters.remove(ticket).is_none()
+                && let Some(granted) = answered()
+            {
+                turn.take_back(&granted);
+            }
+        });
+    }
+
+    /// The queue behind its lock.
+    ///
+    /// # Panics
+    /// If a command panicked while it held the lock: that queue can no longer be trusted, and every
+    /// later command on it fails rather than build on it.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner
+            .lock()
+            .expect("no command left the queue half changed")
+    }
+}
+
+impl Turn<'_> {
+    /// Decides, then makes the decision true.
+    pub(super) fn apply<R>(
+        &mut self,
+        decide: impl FnOnce(&Queue, Time, &mut Vec<Event>) -> R,
+    ) -> R {
+        let inner = &mut *self.inner;
+        let decided = decide(&inner.core, self.now, &mut inner.events);
+        for event in inner.events.drain(..) {
+            inner.core.evolve(&event, &mut inner.free);
+        }
+        for blob in inner.free.drain(..) {
+            inner.bodies.free(blob);
+        }
+        decided
+    }
+
+    /// A random number.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.inner.entropy.draw()
+    }
+
+    /// Why a call that is given nothing is given nothing.
+    pub(super) fn state(&self) -> QueueState {
+        let core = &self.inner.core;
+        if core.is_drained() {
+            QueueState::Drained
+        } else if core.is_empty(self.now) {
+            QueueState::Empty
+        } else if core.is_paused() {
+            QueueState::Paused
+        } else {
+            QueueState::Waiting
+        }
+    }
+
+    /// Lends what there is.
+    pub(super) fn lend(&mut self, ask: &Ask) -> Granted {
+        let entropy = self.inner.entropy.draw();
+        let own = Duration::from_millis(self.inner.settings.lease_ms);
+        let length = ask.length.unwrap_or(own);
+        let mut lent: Vec<(Seq, Fence, Time)> = Vec::new();
+        self.apply(|core, now, events| {
+            core.lease(now, ask.max, length, ask.worker.as_ref(), entropy, events);
+            lent.extend(events.iter().filter_map(|event| match *event {
+                Event::Leased {
+                    seq,
+                    fence,
+                    deadline,
+                    ..
+                } => Some((seq, fence, deadline)),
+                _ => None,
+            }));
+        });
+        let Inner { core, bodies, .. } = &*self.inner;
+        let grant = |(seq, fence, deadline)| {
+            let item = core
+                .item(seq)
+                .expect("an item that was just leased is in the queue");
+            Grant {
+                seq,
+                fence,
+                deadline,
+                attempt: item.attempts(),
+                enqueued: item.enqueued(),
+                body: bodies.get(item.body()).to_vec(),
+            }
+        };
+        let items: Vec<Grant> = lent.into_iter().map(grant).collect();
+        let state = if items.is_empty() {
+            self.state()
+        } else {
+            QueueState::Open
+        };
+        Granted {
+            now: self.now,
+            items,
+            state,
+        }
+    }
+
+    /// Gives back, unspent, what reached nobody.
+    pub(super) fn take_back(&mut self, granted: &Granted) {
+        let unspent = Settlement {
+            how: How::Released,
+            delay: None,
+            note: None,
+            exit_code: None,
+        };
+        for item in &granted.items {
+            // One that ran out meanwhile is back already.
+            let _lost = self.apply(|core, now, events| {
+                core.settle(now, item.seq, item.fence, unspent, 0, events)
+            });
+        }
+    }
+
+    fn serve_waiters(&mut self) {
+        while self.inner.waiters.len() > 0
+            && !self.inner.core.is_paused()
+            && self.inner.core.oldest_ready().is_some()
+        {
+            let Some(Waiter { ask, reply }) = self.inner.waiters.pop() else {
+                break;
+            };
+            let granted = self.lend(&ask);
+            if let Err(granted) = reply.send(granted) {
+                self.take_back(&granted);
+            }
+        }
+        if self.inner.waiters.len() == 0 {
+            return;
+        }
+        let state = self.state();
+        let done: Vec<Waiter> = match state {
+            QueueState::Drained => std::iter::from_fn(|| self.inner.waiters.pop()).collect(),
+            QueueState::Empty => self.inner.waiters.pop_until_empty(),
+            QueueState::Open | QueueState::Paused | QueueState::Waiting => return,
+        };
+        for waiter in done {
+            // A caller that is gone needs no answer.
+            let _gone = waiter.reply.send(Granted {
+                now: self.now,
+                items: Vec::new(),
+                state,
+            });
+        }
+    }
+
+    /// When the timer must come round, if it does not know yet.
+    fn wake_up_at(&mut self) -> Option<Time> {
+        let next = self.inner.core.next_deadline(self.now)?;
+        let sooner = self.inner.armed.is_none_or(|armed| next < armed);
+        sooner.then(|| {
+            self.inner.armed = Some(next);
+            next
+        })
+    }
+
+    fn has_moved(&mut self) -> bool {
+        let core = &self.inner.core;
+        let progress = Progress {
+            last_outcome: core.last_outcome(),
+            drained: core.is_drained(),
+            empty: core.is_empty(self.now),
+            deleted: self.inner.deleted,
+        };
+        let finished = progress.last_outcome - self.inner.told.last_outcome;
+        self.inner.rate.add(self.now, finished);
+        std::mem::replace(&mut self.inner.told, progress) != progress
+    }
+
+    /// Whether a call that waits for `until` has what it waits for, besides an item.
+    pub(super) fn has_reached(&self, until: Option<Until>) -> bool {
+        match self.state() {
+            QueueState::Drained => true,
+            QueueState::Empty => until == Some(Until::Empty),
+            QueueState::Open | QueueState::Paused | QueueState::Waiting => false,
+        }
+    }
+}

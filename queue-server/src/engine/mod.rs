@@ -1,0 +1,237 @@
+//! The queues of a server, in memory: everything between HTTP and the pure core.
+//!
+//! HTTP hands in bytes that were checked for form and gets answers or [`Fault`]s back; it never sees
+//! a lock. The engine never sees a request.
+
+mod bodies;
+mod clock;
+mod commands;
+mod entropy;
+mod fault;
+mod grant;
+mod live;
+mod names;
+mod park;
+mod rate;
+mod settings;
+mod settle;
+mod timer;
+mod token;
+mod view;
+mod waiters;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use queue_api::{LeaseToken, QueueName, Settings, SettingsPatch};
+use tokio_util::sync::CancellationToken;
+
+use clock::Clock;
+use entropy::Entropy;
+use timer::Timer;
+
+pub(crate) use clock::timestamp;
+pub(crate) use commands::{MassPurge, Page, check_sizes};
+pub(crate) use fault::Fault;
+pub(crate) use grant::{Grant, Granted};
+pub(crate) use live::LiveQueue;
+pub(crate) use settle::{Report, Verdict};
+pub(crate) use token::Token;
+pub(crate) use waiters::Ask;
+
+/// Bounds of an engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EngineLimits {
+    /// Most queues.
+    pub(crate) max_queues: usize,
+    /// Most parked calls over all queues.
+    pub(crate) max_waiters: usize,
+}
+
+/// All queues of a server.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    limits: EngineLimits,
+    by_name: DashMap<QueueName, Arc<LiveQueue>>,
+    by_incarnation: DashMap<u64, Arc<LiveQueue>>,
+    shared: Arc<Shared>,
+}
+
+/// What every queue needs of its engine.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    clock: Clock,
+    timer: Timer,
+    stop: CancellationToken,
+    parked: AtomicUsize,
+    max_waiters: usize,
+}
+
+impl Engine {
+    /// An engine without queues. [`Engine::run_timer`] must run beside it.
+    pub(crate) fn new(limits: EngineLimits) -> Arc<Self> {
+        let shared = Shared {
+            clock: Clock::start(),
+            timer: Timer::default(),
+            stop: CancellationToken::new(),
+            parked: AtomicUsize::new(0),
+            max_waiters: limits.max_waiters,
+        };
+        Arc::new(Self {
+            limits,
+            by_name: DashMap::new(),
+            by_incarnation: DashMap::new(),
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Answers every parked call with what it has, and parks no more.
+    pub(crate) fn stop(&self) {
+        self.shared.stop.cancel();
+    }
+
+    /// Resolves when the engine stops.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.shared.stop.clone()
+    }
+
+    /// Parked calls over all queues.
+    pub(crate) fn parked(&self) -> usize {
+        self.shared.parked.load(Ordering::Relaxed)
+    }
+
+    /// Wakes queues when time alone changes them, until the engine stops.
+    pub(crate) async fn run_timer(self: Arc<Self>) {
+        let shared = &self.shared;
+        loop {
+            let sleep = async {
+                match shared.timer.next() {
+                    Some(at) => tokio::time::sleep(at.since(shared.clock.now())).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = sleep => {}
+                () = shared.timer.earlier() => continue,
+                () = shared.stop.cancelled() => return,
+            }
+            while let Some(incarnation) = shared.timer.pop(shared.clock.now()) {
+                let queue = self
+                    .by_incarnation
+                    .get(&incarnation)
+                    .map(|queue| Arc::clone(&queue));
+                if let Some(queue) = queue {
+                    queue.tick().await;
+                }
+            }
+        }
+    }
+
+    /// The queue of this name.
+    pub(crate) fn queue(&self, name: &QueueName) -> Result<Arc<LiveQueue>, Fault> {
+        let queue = self.by_name.get(name).map(|queue| Arc::clone(&queue));
+        queue.ok_or_else(|| Fault::NoSuchQueue(name.clone()))
+    }
+
+    /// The queue that gave out a token, and what the token names in it.
+    pub(crate) fn lease_owner(&self, token: &LeaseToken) -> Result<(Arc<LiveQueue>, Token), Fault> {
+        let token = Token::decode(token).ok_or(Fault::LeaseLost)?;
+        let queue = self
+            .by_incarnation
+            .get(&token.incarnation)
+            .map(|queue| Arc::clone(&queue));
+        queue.map(|queue| (queue, token)).ok_or(Fault::LeaseLost)
+    }
+
+    /// All queues by name.
+    pub(crate) fn queues(&self) -> Vec<Arc<LiveQueue>> {
+        let mut queues: Vec<_> = self
+            .by_name
+            .iter()
+            .map(|queue| Arc::clone(&queue))
+            .collect();
+        queues.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        queues
+    }
+
+    /// The queue of this name, made if there is none; true if it was made.
+    pub(crate) fn ensure(
+        &self,
+        name: &QueueName,
+        patch: &SettingsPatch,
+    ) -> Result<(Arc<LiveQueue>, bool), Fault> {
+        if let Ok(queue) = self.queue(name) {
+            return Ok((queue, false));
+        }
+        let settings = patch.apply(&Settings::default())?;
+        // Counted before the shard is locked: `len` takes all shards in turn. A few makers at once may
+        // pass the limit by their own number.
+        let full = self.by_name.len() >= self.limits.max_queues;
+        match self.by_name.entry(name.clone()) {
+            Entry::Occupied(queue) => Ok((Arc::clone(queue.get()), false)),
+            Entry::Vacant(_) if full => Err(Fault::TooManyQueues(self.limits.max_queues)),
+            Entry::Vacant(place) => {
+                let incarnation = Entropy::default().draw();
+                let queue = LiveQueue::new(
+                    name.clone(),
+                    incarnation,
+                    Arc::clone(&self.shared),
+                    settings,
+                );
+                let queue = Arc::new(queue);
+                self.by_incarnation.insert(incarnation, Arc::clone(&queue));
+                place.insert(Arc::clone(&queue));
+                Ok((queue, true))
+            }
+        }
+    }
+
+    /// Makes a queue, or changes the settings of the one there is; true if it was made.
+    pub(crate) fn put(
+        &self,
+        name: &QueueName,
+        patch: &SettingsPatch,
+    ) -> Result<(Arc<LiveQueue>, bool), Fault> {
+        let (queue, made) = self.ensure(name, patch)?;
+        if !made {
+            queue.configure(patch)?;
+        }
+        Ok((queue, made))
+    }
+
+    /// Deletes a queue and everything in it.
+    pub(crate) fn delete(&self, name: &QueueName, force: bool) -> Result<(), Fault> {
+        let queue = self.queue(name)?;
+        queue.delete(force)?;
+        self.by_incarnation.remove(&queue.incarnation);
+        self.by_name
+            .remove_if(name, |_, current| Arc::ptr_eq(current, &queue));
+        Ok(())
+    }
+}
+
+/// A place among the parked calls, given back when dropped.
+#[derive(Debug)]
+struct ParkingPlace(Arc<Shared>);
+
+impl ParkingPlace {
+    fn take(shared: &Arc<Shared>, wait: Duration) -> Result<Option<Self>, Fault> {
+        if wait.is_zero() {
+            return Ok(None);
+        }
+        let place = Self(Arc::clone(shared));
+        if shared.parked.fetch_add(1, Ordering::Relaxed) >= shared.max_waiters {
+            return Err(Fault::TooManyWaiters(shared.max_waiters));
+        }
+        Ok(Some(place))
+    }
+}
+
+impl Drop for ParkingPlace {
+    fn drop(&mut self) {
+        self.0.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,114 @@
+//! Lease calls, and how they wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue_api::Settled;
+use tokio::sync::oneshot;
+
+use super::ParkingPlace;
+use super::fault::Fault;
+use super::grant::Granted;
+use super::live::LiveQueue;
+use super::settle::Report;
+use super::waiters::{Ask, Waiter};
+
+/// The answer to a lease call.
+#[derive(Debug)]
+pub(crate) struct LeaseReply {
+    /// What became of the carried settlements.
+    pub(crate) settled: Vec<Settled>,
+    /// What is lent.
+    pub(crate) granted: Granted,
+}
+
+/// A parked call. Dropped before its end (its client vanished), it leaves the queue, and what it was
+/// given in that instant goes back.
+struct Parked {
+    queue: Arc<LiveQueue>,
+    ticket: Option<u64>,
+    answer: oneshot::Receiver<Granted>,
+}
+
+impl LiveQueue {
+    /// Applies the settlements, then lends, and waits up to `wait` for something to lend.
+    ///
+    /// Does not wait where a settlement was refused: its worker should hear of it at once.
+    pub(crate) async fn lease(
+        self: &Arc<Self>,
+        mut ask: Ask,
+        wait: Duration,
+        reports: &[Report],
+    ) -> Result<LeaseReply, Fault> {
+        let place = ParkingPlace::take(&self.shared, wait)?;
+        let (settled, first) = self.turn(|turn| {
+            let settled = self.settle_in(turn, reports);
+            ask.worker = ask.worker.map(|name| turn.inner.workers.intern(&name));
+            let granted = turn.lend(&ask);
+            let at_once = !granted.items.is_empty()
+                || ask.max == 0
+                || place.is_none()
+                || settled.iter().any(|settled| !settled.ok)
+                || turn.has_reached(ask.until)
+                || self.shared.stop.is_cancelled();
+            if at_once {
+                return (settled, Ok(granted));
+            }
+            let (reply, answer) = oneshot::channel();
+            let ticket = Some(turn.inner.waiters.push(Waiter { ask, reply }));
+            let queue = Arc::clone(self);
+            (
+                settled,
+                Err(Parked {
+                    queue,
+                    ticket,
+                    answer,
+                }),
+            )
+        })?;
+        let granted = match first {
+            Ok(granted) => granted,
+            Err(parked) => parked.wait(wait).await?,
+        };
+        Ok(LeaseReply { settled, granted })
+    }
+}
+
+impl Parked {
+    async fn wait(mut self, wait: Duration) -> Result<Granted, Fault> {
+        let stop = self.queue.shared.stop.clone();
+        tokio::select! {
+            biased;
+            answer = &mut self.answer => {
+                self.ticket = None;
+                answer.map_err(|_closed| Fault::Deleted(self.queue.name.clone()))
+            }
+            () = stop.cancelled() => self.leave(),
+            () = tokio::time::sleep(wait) => self.leave(),
+        }
+    }
+
+    /// Leaves the queue with what it was given in that instant, or with nothing.
+    fn leave(mut self) -> Result<Granted, Fault> {
+        let ticket = self.ticket.take();
+        let answer = &mut self.answer;
+        self.queue.turn(|turn| {
+            let waiter = ticket.and_then(|ticket| turn.inner.waiters.remove(ticket));
+            let answered = waiter.is_none().then(|| answer.try_recv().ok()).flatten();
+            answered.unwrap_or_else(|| Granted {
+                now: turn.now,
+                items: Vec::new(),
+                state: turn.state(),
+            })
+        })
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            let answer = &mut self.answer;
+            self.queue.abandon(ticket, || answer.try_recv().ok());
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Settling and extending leases.
+
+use std::time::Duration;
+
+use queue_api::limits::MAX_ERROR_BYTES;
+use queue_api::{Code, LeaseToken, SettleAs, Settled};
+use queue_core::{How, LeaseLost, Settlement, Time};
+
+use super::fault::Fault;
+use super::live::{LiveQueue, Turn};
+use super::token::Token;
+
+/// What a worker says of one lease.
+#[derive(Debug, Clone)]
+pub(crate) struct Verdict {
+    /// How the attempt ended.
+    pub(crate) verdict: SettleAs,
+    /// The result of an ack; the error of anything else.
+    pub(crate) note: Option<Vec<u8>>,
+    /// The exit code of the command that handled the item.
+    pub(crate) exit_code: Option<i32>,
+    /// Retry after this instead of the back-off.
+    pub(crate) delay: Option<Duration>,
+}
+
+/// A verdict and the lease it is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    /// The lease.
+    pub(crate) lease: LeaseToken,
+    /// What is said of it.
+    pub(crate) verdict: Verdict,
+}
+
+impl LiveQueue {
+    /// Applies settlements in their order; each is applied or refused for itself.
+    pub(crate) fn settle(&self, reports: &[Report]) -> Result<Vec<Settled>, Fault> {
+        self.turn(|turn| self.settle_in(turn, reports))
+    }
+
+    /// Applies one settlement, or says why not; true if it had been applied before.
+    pub(crate) fn settle_one(&self, token: Token, verdict: &Verdict) -> Result<bool, Fault> {
+        self.turn(|turn| self.decide_one(turn, token, verdict))?
+    }
+
+    /// Extends leases: what remains of each from now on.
+    pub(crate) fn extend(
+        &self,
+        leases: &[LeaseToken],
+        length: Option<Duration>,
+    ) -> Result<Vec<Settled>, Fault> {
+        self.turn(|turn| {
+            let extend = |lease: &LeaseToken| {
+                let token = self.token(lease).ok_or(LeaseLost);
+                let until = token.and_then(|token| extend_in(turn, token, length));
+                match until {
+                    Ok(deadline) => Settled {
+                        lease_ms: Some(millis(deadline, turn.now)),
+                        ..applied(lease.clone(), false)
+                    },
+                    Err(LeaseLost) => refused(lease.clone(), Code::LeaseLost),
+                }
+            };
+            leases.iter().map(extend).collect()
+        })
+    }
+
+    /// Extends one lease: when it ends, and how many milliseconds remain of it.
+    pub(crate) fn extend_one(&self, token: Token, length: Option<Duration>) -> Result<u64, Fault> {
+        self.turn(|turn| {
+            extend_in(turn, token, length)
+                .map(|deadline| millis(deadline, turn.now))
+                .map_err(|LeaseLost| Fault::LeaseLost)
+        })?
+    }
+
+    pub(super) fn settle_in(&self, turn: &mut Turn<'_>, reports: &[Report]) -> Vec<Settled> {
+        let settle = |report: &Report| {
+            let lease = report.lease.clone();
+            let Some(token) = self.token(&lease) else {
+                return refused(lease, Code::LeaseLost);
+            };
+            match self.decide_one(turn, token, &report.verdict) {
+                Ok(repeated) => applied(lease, repeated),
+                Err(fault) => refused(lease, fault.code()),
+            }
+        };
+        reports.iter().map(settle).collect()
+    }
+
+    fn decide_one(
+        &self,
+        turn: &mut Turn<'_>,
+        token: Token,
+        verdict: &Verdict,
+    ) -> Result<bool, Fault> {
+        let note = self.checked_note(turn, verdict)?;
+        let entropy = turn.draw();
+        let note = note.map(|bytes| turn.inner.bodies.put(bytes));
+        let settlement = Settlement {
+            how: match verdict.verdict {
+                SettleAs::Ack => How::Acked,
+                SettleAs::Nack => How::Nacked,
+                SettleAs::Release => How::Released,
+                SettleAs::Dead => How::Buried,
+            },
+            delay: verdict.delay,
+            note,
+            exit_code: verdict.exit_code,
+        };
+        let settled = turn.apply(|core, now, events| {
+            core.settle(now, token.seq, token.fence, settlement, entropy, events)
+        });
+        if let (Some(blob), Err(_) | Ok(queue_core::Settled::Before)) = (note, &settled) {
+            turn.inner.bodies.free(blob);
+        }
+        match settled {
+            Ok(queue_core::Settled::Now) => Ok(false),
+            Ok(queue_core::Settled::Before) => Ok(true),
+            Err(LeaseLost) => Err(Fault::LeaseLost),
+        }
+    }
+
+    /// A result over the limit is refused, so that its worker can say something shorter; an error is
+    /// cut, because a failure must not fail for being long.
+    fn checked_note<'v>(
+        &self,
+        turn: &Turn<'_>,
+        verdict: &'v Verdict,
+    ) -> Result<Option<&'v [u8]>, Fault> {
+        let Some(note) = verdict.note.as_deref().filter(|note| !note.is_empty()) else {
+            return Ok(None);
+        };
+        if verdict.verdict != SettleAs::Ack {
+            return Ok(Some(&note[..note.len().min(MAX_ERROR_BYTES)]));
+        }
+        let limit = turn.inner.settings.max_result_bytes;
+        if note.len() as u64 > limit {
+            return Err(Fault::ResultTooLarge {
+                name: self.name.clone(),
+                bytes: note.len(),
+                limit,
+            });
+        }
+        Ok(Some(note))
+    }
+
+    /// What a token names in this queue.
+    fn token(&self, lease: &LeaseToken) -> Option<Token> {
+        Token::decode(lease).filter(|token| token.incarnation == self.incarnation)
+    }
+}
+
+fn extend_in(
+    turn: &mut Turn<'_>,
+    token: Token,
+    length: Option<Duration>,
+) -> Result<Time, LeaseLost> {
+    let length = length.unwrap_or(Duration::from_millis(turn.inner.settings.lease_ms));
+    turn.apply(|core, now, events| core.extend(now, token.seq, token.fence, length, events))
+}
+
+fn millis(deadline: Time, now: Time) -> u64 {
+    deadline.since(now).as_millis() as u64
+}
+
+fn applied(lease: LeaseToken, repeated: bool) -> Settled {
+    Settled {
+        lease,
+        ok: true,
+        repeated,
+        code: None,
+        lease_ms: None,
+    }
+}
+
+fn refused(lease: LeaseToken, code: Code) -> Settled {
+    Settled {
+        lease,
+        ok: false,
+        repeated: false,
+        code: Some(code),
+        lease_ms: None,
+    }
+}

@@ -1,0 +1,50 @@
+//! One task that comes round when time alone changes a queue: it sleeps until the earliest wake-up
+//! of all queues, so that a thousand idle queues cost nothing.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use queue_core::Time;
+use tokio::sync::Notify;
+
+/// Wake-ups by time; a queue arms it again only for something earlier.
+#[derive(Debug, Default)]
+pub(super) struct Timer {
+    wake_ups: Mutex<BTreeSet<(Time, u64)>>,
+    earlier: Notify,
+}
+
+impl Timer {
+    /// Has the queue of this incarnation woken at `at`.
+    pub(super) fn arm(&self, at: Time, incarnation: u64) {
+        let mut wake_ups = self.lock();
+        wake_ups.insert((at, incarnation));
+        let is_first = wake_ups.first() == Some(&(at, incarnation));
+        drop(wake_ups);
+        if is_first {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Waits for something earlier than was known.
+    pub(super) async fn earlier(&self) {
+        self.earlier.notified().await;
+    }
+
+    /// The earliest wake-up.
+    pub(super) fn next(&self) -> Option<Time> {
+        self.lock().first().map(|(at, _)| *at)
+    }
+
+    /// Takes out a queue whose time has come.
+    pub(super) fn pop(&self, now: Time) -> Option<u64> {
+        let mut wake_ups = self.lock();
+        wake_ups.first().filter(|(at, _)| *at <= now)?;
+        wake_ups.pop_first().map(|(_, incarnation)| incarnation)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Time, u64)>> {
+        // A set of numbers is whole after any panic.
+        self.wake_ups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

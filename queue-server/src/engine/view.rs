@@ -1,0 +1,95 @@
+//! The queue as the wire shows it.
+
+use queue_api::{Body, Counts, Finish, ItemId, Outcome, Queue, QueueName, Totals, Verdict};
+use queue_core::{Blob, State};
+
+use super::clock::timestamp;
+use super::live::{Inner, Turn};
+
+pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
+    let now = turn.now;
+    let rate_per_s = turn.inner.rate.per_second(now);
+    let Inner { core, settings, .. } = &*turn.inner;
+    let counts = core.counts();
+    let totals = core.totals();
+    let unfinished = counts.ready + counts.leased + counts.delayed;
+    let finished = unfinished == 0 && totals.enqueued > 0;
+    Queue {
+        name: name.clone(),
+        sealed: core.is_sealed(),
+        paused: core.is_paused(),
+        drained: core.is_drained(),
+        empty: core.is_empty(now),
+        outcome: finished.then_some(if counts.dead == 0 {
+            Verdict::Clean
+        } else {
+            Verdict::Dead
+        }),
+        counts: Counts {
+            ready: counts.ready,
+            leased: counts.leased,
+            delayed: counts.delayed,
+            dead: counts.dead,
+            done: counts.done,
+        },
+        // What is due fell due when this turn began: a delayed item is not due now.
+        backlog: counts.ready + counts.leased,
+        unfinished,
+        rate_per_s,
+        eta_ms: (unfinished > 0 && rate_per_s > 0.0)
+            .then(|| (unfinished as f64 / rate_per_s * 1_000.0) as u64),
+        totals: Totals {
+            enqueued: totals.enqueued,
+            leased: totals.leased,
+            acked: totals.acked,
+            nacked: totals.nacked,
+            released: totals.released,
+            lease_expired: totals.lease_expired,
+            dead: totals.dead,
+            purged: totals.purged,
+            taken: totals.taken,
+        },
+        oldest_ready_ms: core
+            .oldest_ready()
+            .map(|item| now.since(item.enqueued()).as_millis() as u64),
+        settings: *settings,
+    }
+}
+
+/// One line of the joblog.
+pub(super) fn outcome(
+    incarnation: u64,
+    inner: &Inner,
+    number: u64,
+    outcome: &queue_core::Outcome,
+) -> Outcome {
+    // A dead item that was purged left its outcome and nothing else.
+    let item = inner.core.item(outcome.seq);
+    let last = inner.core.story(outcome.seq).map(|story| &story.last);
+    let bytes = |blob: Blob| inner.bodies.get(blob);
+    let note = last.and_then(|attempt| attempt.note);
+    let note = note.map(|blob| String::from_utf8_lossy(bytes(blob)).into_owned());
+    let done = outcome.state == State::Done;
+    let (result, error) = if done { (note, None) } else { (None, note) };
+    let expired = last.is_some_and(|attempt| attempt.how == queue_core::How::Expired);
+    Outcome {
+        outcome: number,
+        id: ItemId::derive(incarnation, outcome.seq.0),
+        body: Body(
+            item.map(|item| bytes(item.body()).to_vec())
+                .unwrap_or_default(),
+        ),
+        state: if done { Finish::Done } else { Finish::Dead },
+        attempts: item.map_or(0, queue_core::Item::attempts),
+        worker: last.and_then(|attempt| attempt.worker.as_deref().map(str::to_owned)),
+        enqueued: timestamp(item.map_or(outcome.ended, queue_core::Item::enqueued)),
+        started: last.map(|attempt| timestamp(attempt.started)),
+        ended: timestamp(outcome.ended),
+        result,
+        error: error.or_else(|| expired.then(|| EXPIRED.to_owned())),
+        exit_code: last.and_then(|attempt| attempt.exit_code),
+    }
+}
+
+/// The error of an item whose last lease ran out: nobody was there to say one.
+const EXPIRED: &str = "the lease ran out: its worker died, stalled, or did not renew it";

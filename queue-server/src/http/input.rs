@@ -1,0 +1,116 @@
+//! What comes in, checked for form; what is wrong with it becomes an [`ApiError`].
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use queue_api::limits;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+
+use super::error::ApiError;
+
+/// A part of the path.
+pub(super) struct FromPath<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for FromPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(value) = Path::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// The query.
+pub(super) struct FromQuery<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for FromQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(value) = Query::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// The body, whole and within the request's limit.
+pub(super) struct Payload(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Payload {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Ok(Self(Bytes::from_request(request, state).await?))
+    }
+}
+
+impl Payload {
+    /// The body as JSON, whatever its content type: `curl -d` sends another. An empty body is the
+    /// default, for calls whose every field may be absent.
+    pub(super) fn json_or_default<T: DeserializeOwned + Default>(
+        &self,
+        what: &str,
+    ) -> Result<T, ApiError> {
+        if self.0.is_empty() {
+            Ok(T::default())
+        } else {
+            self.json(what)
+        }
+    }
+
+    /// The body as JSON, whatever its content type.
+    pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, ApiError> {
+        serde_json::from_slice(&self.0).map_err(|error| ApiError::json(what, &error))
+    }
+}
+
+/// A duration in a query: milliseconds, or as people write it.
+pub(super) fn duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    queue_api::parse_duration(&text)
+        .map(Some)
+        .map_err(D::Error::custom)
+}
+
+/// How long a call may park.
+pub(super) fn checked_wait(wait: Option<Duration>) -> Result<Duration, ApiError> {
+    let wait = wait.unwrap_or(Duration::ZERO);
+    if wait > limits::MAX_WAIT {
+        return Err(ApiError::bad_request(format!(
+            "wait_ms is {}: give at most {}",
+            wait.as_millis(),
+            limits::MAX_WAIT.as_millis()
+        )));
+    }
+    Ok(wait)
+}
+
+/// A lease's length.
+pub(super) fn checked_lease(length: Option<Duration>) -> Result<Option<Duration>, ApiError> {
+    let range = limits::MIN_LEASE..=limits::MAX_DURATION;
+    if let Some(length) = length.filter(|length| !range.contains(length)) {
+        return Err(ApiError::bad_request(format!(
+            "lease_ms is {}: give {} to {}",
+            length.as_millis(),
+            limits::MIN_LEASE.as_millis(),
+            limits::MAX_DURATION.as_millis()
+        )));
+    }
+    Ok(length)
+}
+
+/// A retry's delay.
+pub(super) fn checked_delay(delay: Option<Duration>) -> Result<Option<Duration>, ApiError> {
+    if let Some(delay) = delay.filter(|delay| *delay > limits::MAX_DURATION) {
+        return Err(ApiError::bad_request(format!(
+            "delay_ms is {}: give at most {}",
+            delay.as_millis(),
+            limits::MAX_DURATION.as_millis()
+        )));
+    }
+    Ok(delay)
+}

@@ -1,0 +1,347 @@
+//! Leases: lending, settling, extending.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body as HttpBody;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use queue_api::limits::{MAX_LEASE_ITEMS, MAX_SETTLEMENTS, MAX_WORKER_BYTES};
+use queue_api::{
+    Body, Code, ExtendRequest, ItemId, LEASE_HEADER, LeaseAnswer, LeaseRequest, LeaseToken, Leased,
+    QueueName, QueueState, SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Until,
+};
+use queue_core::Time;
+use serde::Deserialize;
+
+use super::Shared;
+use crate::engine::{Ask, Grant, Granted, LiveQueue, Report, Token, Verdict, timestamp};
+use crate::http::error::ApiError;
+use crate::http::input::{
+    FromPath, FromQuery, Payload, checked_delay, checked_lease, checked_wait, duration,
+};
+
+/// Headers that tell a shell what a JSON answer tells in fields.
+const ITEM_ID: HeaderName = HeaderName::from_static("memq-item-id");
+const ATTEMPT: HeaderName = HeaderName::from_static("memq-attempt");
+
+/// What a shell can say without writing JSON. Fields of the body win.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LeaseQuery {
+    #[serde(default)]
+    raw: bool,
+    #[serde(default, deserialize_with = "duration")]
+    wait_ms: Option<Duration>,
+    #[serde(default, deserialize_with = "duration")]
+    lease_ms: Option<Duration>,
+    worker: Option<String>,
+    until: Option<Until>,
+}
+
+pub(super) async fn lease(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    FromQuery(query): FromQuery<LeaseQuery>,
+    payload: Payload,
+) -> Result<Response, ApiError> {
+    let request: LeaseRequest = payload.json_or_default("the lease request")?;
+    let queue = engine.queue(&name)?;
+    let max = request.max.unwrap_or(1);
+    if max > MAX_LEASE_ITEMS || (query.raw && max != 1) {
+        let most = if query.raw { 1 } else { MAX_LEASE_ITEMS };
+        return Err(ApiError::bad_request(format!(
+            "max is {max}: give at most {most}"
+        )));
+    }
+    let length = request
+        .lease_ms
+        .map(Duration::from_millis)
+        .or(query.lease_ms);
+    let wait = request.wait_ms.map(Duration::from_millis).or(query.wait_ms);
+    let ask = Ask {
+        max: max as usize,
+        length: checked_lease(length)?,
+        worker: checked_worker(request.worker.or(query.worker))?,
+        until: request.until.or(query.until),
+    };
+    let reports = reports(request.settle)?;
+    let until = ask.until;
+    let reply = queue.lease(ask, checked_wait(wait)?, &reports).await?;
+    if query.raw {
+        return raw(&queue, reply.granted, until);
+    }
+    let now = reply.granted.now;
+    let items = reply.granted.items.into_iter();
+    let answer = LeaseAnswer {
+        items: items.map(|grant| leased(&queue, now, grant)).collect(),
+        state: reply.granted.state,
+        settled: reply.settled,
+    };
+    Ok(Json(answer).into_response())
+}
+
+fn checked_worker(worker: Option<String>) -> Result<Option<Arc<str>>, ApiError> {
+    if let Some(worker) = worker
+        .as_ref()
+        .filter(|worker| worker.len() > MAX_WORKER_BYTES)
+    {
+        return Err(ApiError::bad_request(format!(
+            "the worker's name has {} bytes: give at most {MAX_WORKER_BYTES}",
+            worker.len()
+        )));
+    }
+    Ok(worker.map(Arc::from))
+}
+
+fn leased(queue: &LiveQueue, now: Time, grant: Grant) -> Leased {
+    let Grant {
+        seq,
+        fence,
+        deadline,
+        attempt,
+        enqueued,
+        body,
+    } = grant;
+    let incarnation = queue.incarnation();
+    Leased {
+        id: ItemId::derive(incarnation, seq.0),
+        body: Body(body),
+        attempt,
+        lease: Token {
+            incarnation,
+            seq,
+            fence,
+        }
+        .encode(),
+        lease_ms: deadline.since(now).as_millis() as u64,
+        lease_expires: timestamp(deadline),
+        enqueued: timestamp(enqueued),
+    }
+}
+
+/// The answer a shell can use: the body as it is, or a status that says why there is none.
+fn raw(queue: &LiveQueue, granted: Granted, until: Option<Until>) -> Result<Response, ApiError> {
+    let finished = match granted.state {
+        QueueState::Drained => true,
+        QueueState::Empty => until == Some(Until::Empty),
+        QueueState::Open | QueueState::Paused | QueueState::Waiting => false,
+    };
+    let Some(grant) = granted.items.into_iter().next() else {
+        return if finished {
+            let name = queue.name();
+            Err(ApiError::new(
+                Code::Gone,
+                format!("queue `{name}` is finished: nothing will come"),
+            ))
+        } else {
+            Ok(StatusCode::NO_CONTENT.into_response())
+        };
+    };
+    let item = leased(queue, granted.now, grant);
+    let mut response = Response::new(HttpBody::from(item.body.0));
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(ATTEMPT, item.attempt.into());
+    for (name, value) in [
+        (HeaderName::from_static(LEASE_HEADER), item.lease.as_str()),
+        (ITEM_ID, &item.id.to_string()),
+    ] {
+        headers.insert(
+            name,
+            HeaderValue::from_str(value).map_err(ApiError::internal)?,
+        );
+    }
+    Ok(response)
+}
+
+fn reports(settlements: Vec<Settlement>) -> Result<Vec<Report>, ApiError> {
+    check_count(settlements.len())?;
+    settlements
+        .into_iter()
+        .enumerate()
+        .map(|(at, settlement)| report(at, settlement))
+        .collect()
+}
+
+fn check_count(count: usize) -> Result<(), ApiError> {
+    if count > MAX_SETTLEMENTS {
+        return Err(ApiError::bad_request(format!(
+            "the request names {count} leases: give at most {MAX_SETTLEMENTS}"
+        )));
+    }
+    Ok(())
+}
+
+fn report(at: usize, settlement: Settlement) -> Result<Report, ApiError> {
+    let Settlement {
+        lease,
+        verdict,
+        result,
+        error,
+        exit_code,
+        delay_ms,
+    } = settlement;
+    let misplaced = |field: &str| {
+        ApiError::bad_request(format!(
+            "settle[{at}]: `{}` takes no {field}",
+            verdict.as_str()
+        ))
+    };
+    if result.is_some() && verdict != SettleAs::Ack {
+        return Err(misplaced("result: say it in error"));
+    }
+    if error.is_some() && verdict == SettleAs::Ack {
+        return Err(misplaced("error: say it in result"));
+    }
+    let delay = checked_delay(delay_ms.map(Duration::from_millis))?;
+    if delay.is_some() && !retries(verdict) {
+        return Err(misplaced("delay_ms"));
+    }
+    let note = match result {
+        Some(serde_json::Value::String(text)) => Some(text),
+        Some(value) => Some(value.to_string()),
+        None => error,
+    };
+    let note = note.map(String::into_bytes);
+    Ok(Report {
+        lease,
+        verdict: Verdict {
+            verdict,
+            note,
+            exit_code,
+            delay,
+        },
+    })
+}
+
+fn retries(verdict: SettleAs) -> bool {
+    matches!(verdict, SettleAs::Nack | SettleAs::Release)
+}
+
+pub(super) async fn settle(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    payload: Payload,
+) -> Result<Json<SettledAnswer>, ApiError> {
+    let request: SettleRequest = payload.json("the settle request")?;
+    let reports = reports(request.settle)?;
+    let settled = engine.queue(&name)?.settle(&reports)?;
+    Ok(Json(SettledAnswer { settled }))
+}
+
+pub(super) async fn extend(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    payload: Payload,
+) -> Result<Json<SettledAnswer>, ApiError> {
+    let request: ExtendRequest = payload.json("the extend request")?;
+    check_count(request.leases.len())?;
+    let length = checked_lease(request.lease_ms.map(Duration::from_millis))?;
+    let settled = engine.queue(&name)?.extend(&request.leases, length)?;
+    Ok(Json(SettledAnswer { settled }))
+}
+
+/// What can be said of one lease beside its result or error.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OneQuery {
+    #[serde(default, deserialize_with = "duration")]
+    delay_ms: Option<Duration>,
+    exit_code: Option<i32>,
+}
+
+pub(super) async fn ack(
+    engine: Shared,
+    lease: FromPath<LeaseToken>,
+    query: FromQuery<OneQuery>,
+    payload: Payload,
+) -> Result<Json<Settled>, ApiError> {
+    settle_one(engine, lease, query, payload, SettleAs::Ack)
+}
+
+pub(super) async fn nack(
+    engine: Shared,
+    lease: FromPath<LeaseToken>,
+    query: FromQuery<OneQuery>,
+    payload: Payload,
+) -> Result<Json<Settled>, ApiError> {
+    settle_one(engine, lease, query, payload, SettleAs::Nack)
+}
+
+pub(super) async fn release(
+    engine: Shared,
+    lease: FromPath<LeaseToken>,
+    query: FromQuery<OneQuery>,
+    payload: Payload,
+) -> Result<Json<Settled>, ApiError> {
+    settle_one(engine, lease, query, payload, SettleAs::Release)
+}
+
+pub(super) async fn dead(
+    engine: Shared,
+    lease: FromPath<LeaseToken>,
+    query: FromQuery<OneQuery>,
+    payload: Payload,
+) -> Result<Json<Settled>, ApiError> {
+    settle_one(engine, lease, query, payload, SettleAs::Dead)
+}
+
+fn settle_one(
+    State(engine): Shared,
+    FromPath(lease): FromPath<LeaseToken>,
+    FromQuery(query): FromQuery<OneQuery>,
+    Payload(note): Payload,
+    verdict: SettleAs,
+) -> Result<Json<Settled>, ApiError> {
+    let delay = checked_delay(query.delay_ms)?;
+    if delay.is_some() && !retries(verdict) {
+        let verdict = verdict.as_str();
+        return Err(ApiError::bad_request(format!(
+            "`{verdict}` takes no delay_ms"
+        )));
+    }
+    let (queue, token) = engine.lease_owner(&lease)?;
+    let verdict = Verdict {
+        verdict,
+        note: (!note.is_empty()).then(|| note.to_vec()),
+        exit_code: query.exit_code,
+        delay,
+    };
+    let repeated = queue.settle_one(token, &verdict)?;
+    Ok(Json(applied(lease, repeated, None)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExtendQuery {
+    #[serde(default, deserialize_with = "duration")]
+    lease_ms: Option<Duration>,
+}
+
+pub(super) async fn extend_one(
+    State(engine): Shared,
+    FromPath(lease): FromPath<LeaseToken>,
+    FromQuery(query): FromQuery<ExtendQuery>,
+) -> Result<Json<Settled>, ApiError> {
+    let length = checked_lease(query.lease_ms)?;
+    let (queue, token) = engine.lease_owner(&lease)?;
+    let remaining = queue.extend_one(token, length)?;
+    Ok(Json(applied(lease, false, Some(remaining))))
+}
+
+fn applied(lease: LeaseToken, repeated: bool, lease_ms: Option<u64>) -> Settled {
+    Settled {
+        lease,
+        ok: true,
+        repeated,
+        code: None,
+        lease_ms,
+    }
+}

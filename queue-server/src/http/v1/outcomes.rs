@@ -1,0 +1,145 @@
+//! Waiting for the end, and reading what became of the items: the joblog.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use queue_api::limits::MAX_OUTCOMES;
+use queue_api::{NDJSON, QueueName, Until};
+use serde::Deserialize;
+
+use super::Shared;
+use crate::engine::{Fault, LiveQueue, Page};
+use crate::http::error::ApiError;
+use crate::http::input::{FromPath, FromQuery, checked_wait, duration};
+
+/// Outcomes in a page where the caller names no number.
+const DEFAULT_OUTCOMES: usize = 1_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    #[serde(rename = "for")]
+    until: Until,
+    #[serde(default, deserialize_with = "duration")]
+    wait_ms: Option<Duration>,
+}
+
+pub(super) async fn wait(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    FromQuery(query): FromQuery<WaitQuery>,
+) -> Result<Response, ApiError> {
+    let queue = engine.queue(&name)?;
+    let reached = queue
+        .wait(query.until, checked_wait(query.wait_ms)?)
+        .await?;
+    Ok(match reached {
+        Some(view) => Json(view).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutcomesQuery {
+    #[serde(default)]
+    after: u64,
+    limit: Option<usize>,
+    #[serde(default)]
+    follow: bool,
+}
+
+pub(super) async fn outcomes(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    FromQuery(query): FromQuery<OutcomesQuery>,
+) -> Result<Response, ApiError> {
+    let queue = engine.queue(&name)?;
+    if let Some(limit) = query
+        .limit
+        .filter(|limit| !(1..=MAX_OUTCOMES).contains(limit))
+    {
+        return Err(ApiError::bad_request(format!(
+            "limit is {limit}: give 1 to {MAX_OUTCOMES}"
+        )));
+    }
+    let page_limit = query.limit.unwrap_or(DEFAULT_OUTCOMES);
+    // Looked at before the answer begins, so that a cursor past retention is an error and not a
+    // stream that breaks off.
+    let first = queue.outcomes(query.after, page_limit)?;
+    let body = if query.follow {
+        let follow = Follow {
+            queue,
+            after: query.after,
+            left: query.limit,
+            stop: engine.stopping(),
+        };
+        Body::from_stream(stream::try_unfold(follow, Follow::next))
+    } else {
+        Body::from(ndjson(&first).map_err(ApiError::internal)?)
+    };
+    Ok(([(CONTENT_TYPE, NDJSON)], body).into_response())
+}
+
+fn ndjson(page: &Page) -> serde_json::Result<Bytes> {
+    let mut text = Vec::new();
+    for outcome in &page.outcomes {
+        serde_json::to_writer(&mut text, outcome)?;
+        text.push(b'\n');
+    }
+    Ok(text.into())
+}
+
+/// Outcomes as they come.
+struct Follow {
+    queue: Arc<LiveQueue>,
+    after: u64,
+    /// How many the caller still wants, where it said.
+    left: Option<usize>,
+    stop: tokio_util::sync::CancellationToken,
+}
+
+/// Why a stream breaks off.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("an outcome cannot be written as json")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Follow {
+    /// The next outcomes, or the end: drained, as many as were wanted, or the server stops.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
+        let queue = Arc::clone(&self.queue);
+        loop {
+            // Registered before looking, so that nothing falls in between.
+            let mut progress = std::pin::pin!(queue.progress());
+            progress.as_mut().enable();
+            let limit = self.left.unwrap_or(DEFAULT_OUTCOMES);
+            if limit == 0 {
+                return Ok(None);
+            }
+            let page = queue.outcomes(self.after, limit)?;
+            if let Some(last) = page.outcomes.last() {
+                self.after = last.outcome;
+                self.left = self.left.map(|left| left - page.outcomes.len());
+                return Ok(Some((ndjson(&page)?, self)));
+            }
+            if page.drained {
+                return Ok(None);
+            }
+            tokio::select! {
+                () = progress => {}
+                () = self.stop.cancelled() => return Ok(None),
+            }
+        }
+    }
+}

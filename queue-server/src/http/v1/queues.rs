@@ -1,0 +1,123 @@
+//! Queues: making, showing, setting, and the calls that change a whole queue.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use queue_api::{Affected, Queue, QueueList, QueueName, SettingsPatch};
+use serde::Deserialize;
+
+use super::Shared;
+use crate::engine::MassPurge;
+use crate::http::error::ApiError;
+use crate::http::input::{FromPath, FromQuery, Payload};
+
+pub(super) async fn list(State(engine): Shared) -> Json<QueueList> {
+    let views = engine
+        .queues()
+        .into_iter()
+        .filter_map(|queue| queue.view().ok());
+    Json(QueueList {
+        queues: views.collect(),
+    })
+}
+
+pub(super) async fn show(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+) -> Result<Json<Queue>, ApiError> {
+    Ok(Json(engine.queue(&name)?.view()?))
+}
+
+pub(super) async fn put(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    payload: Payload,
+) -> Result<(StatusCode, Json<Queue>), ApiError> {
+    let patch: SettingsPatch = payload.json_or_default("the settings")?;
+    let (queue, made) = engine.put(&name, &patch)?;
+    let status = if made {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(queue.view()?)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeleteQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn delete(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    FromQuery(query): FromQuery<DeleteQuery>,
+) -> Result<StatusCode, ApiError> {
+    engine.delete(&name, query.force)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn seal(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+) -> Result<Json<Queue>, ApiError> {
+    Ok(Json(engine.queue(&name)?.seal()?))
+}
+
+pub(super) async fn reopen(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+) -> Result<Json<Queue>, ApiError> {
+    Ok(Json(engine.queue(&name)?.reopen()?))
+}
+
+pub(super) async fn pause(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+) -> Result<Json<Queue>, ApiError> {
+    Ok(Json(engine.queue(&name)?.pause()?))
+}
+
+pub(super) async fn resume(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+) -> Result<Json<Queue>, ApiError> {
+    Ok(Json(engine.queue(&name)?.resume()?))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PurgeQuery {
+    state: Option<String>,
+}
+
+pub(super) async fn purge(
+    State(engine): Shared,
+    FromPath(name): FromPath<QueueName>,
+    FromQuery(query): FromQuery<PurgeQuery>,
+) -> Result<Json<Affected>, ApiError> {
+    let queue = engine.queue(&name)?;
+    let which = states(query.state.as_deref().unwrap_or("ready,delayed"))?;
+    let (affected, queue) = queue.purge(which).await?;
+    Ok(Json(Affected { affected, queue }))
+}
+
+fn states(text: &str) -> Result<MassPurge, ApiError> {
+    let mut which = MassPurge::default();
+    for state in text.split(',') {
+        match state {
+            "ready" => which.ready = true,
+            "delayed" => which.delayed = true,
+            "dead" => which.dead = true,
+            other => {
+                return Err(ApiError::bad_request(format!(
+                    "items that are `{}` cannot be purged: give ready, delayed or dead, separated by commas",
+                    other.escape_debug()
+                )));
+            }
+        }
+    }
+    Ok(which)
+}

@@ -1,0 +1,18 @@
+//! The queue service: named queues over HTTP.
+//!
+//! `engine` holds the queues, `http` speaks of them, `serve` owns the connections, and [`Server`] puts
+//! them together, for the program `memq-server` and for programs that bring their own server along.
+
+mod args;
+mod config;
+mod engine;
+mod http;
+mod open_files;
+mod serve;
+mod server;
+mod telemetry;
+
+pub use args::Args;
+pub use config::{Config, ConfigError, ConnectionLimits, HttpLimits, Storage};
+pub use serve::Stopped;
+pub use server::{Server, StartError, run};
