@@ -33,7 +33,7 @@ pub(super) async fn put(
     FromPath(name): FromPath<QueueName>,
     payload: Payload,
 ) -> Result<(StatusCode, Json<Queue>), ApiError> {
-    let patch: SettingsPatch = payload.json_or_default("the settings")?;
+    let patch: SettingsPatch = payload.json_or_default("the settings object")?;
     let (queue, made) = engine.put(&name, &patch)?;
     let status = if made {
         StatusCode::CREATED
