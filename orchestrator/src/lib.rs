@@ -5,5 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod joblog;
 pub mod plan;
 pub mod spec;
+pub mod tally;
