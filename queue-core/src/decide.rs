@@ -195,6 +195,9 @@ impl Queue {
     }
 
     /// Makes a lease end at `now + length`, at most at the hard end of its attempt, and says when.
+    ///
+    /// Where the hard end was set before the time the lease already has, that time stays: a holder who
+    /// is told its lease goes on must not find it over.
     pub fn extend(
         &self,
         now: Time,
@@ -204,7 +207,8 @@ impl Queue {
         events: &mut Vec<Event>,
     ) -> Result<Time, LeaseLost> {
         let lease = self.live_lease(now, seq, fence).ok_or(LeaseLost)?;
-        let hard_end = self.settings.max_lease.map(|longest| lease.started + longest);
+        let longest = self.settings.max_lease;
+        let hard_end = longest.map(|longest| lease.deadline.max(lease.started + longest));
         let deadline = hard_end.map_or(now + length, |end| end.min(now + length));
         events.push(Event::Extended { seq, deadline });
         Ok(deadline)

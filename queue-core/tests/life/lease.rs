@@ -231,3 +231,19 @@ fn no_lease_begins_longer_than_an_attempt_may_last() {
         shell.now + ms(1_000)
     );
 }
+
+#[test]
+fn a_running_lease_keeps_its_time_when_the_hard_end_moves_before_it() {
+    let mut shell = Shell::new(Settings::default());
+    shell.enqueue(1);
+    let token = shell.lease();
+    let deadline = shell.now + LEASE;
+    shell.pass(ms(2_000));
+    shell.configure(|settings| settings.max_lease = Some(ms(1_000)));
+    assert_eq!(
+        shell.extend(token, LEASE),
+        Ok(deadline),
+        "no longer than it had, and no shorter"
+    );
+    assert_eq!(shell.extend(token, ms(50)), Ok(shell.now + ms(50)));
+}
