@@ -2,13 +2,13 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use crate::Seq;
 use crate::attempt::{Lease, Story};
 use crate::item::{Item, State};
 use crate::paged::Paged;
 use crate::seqset::SeqSet;
 use crate::settings::Settings;
 use crate::time::Time;
+use crate::{SLICE, Seq};
 
 /// A queue: items, leases, outcomes. Changed by [`Queue::evolve`] only.
 ///
@@ -236,13 +236,19 @@ impl Queue {
     /// When time alone will next change something: a lease ends, an item falls due, an outcome passes
     /// retention, or the queue becomes empty after `now`. May lie in the past: call
     /// [`Queue::due`](crate::decide).
+    ///
+    /// Outcomes beyond their number are left to the next command, which has one slice to forget them
+    /// in; only more than that is worth a wake-up.
     #[must_use]
     pub fn next_deadline(&self, now: Time) -> Option<Time> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        let retention = self
-            .outcomes
-            .get(self.first_outcome)
-            .map(|oldest| oldest.ended + self.settings.done_retention);
+        let kept = self.next_outcome - self.first_outcome;
+        let behind = kept.saturating_sub(self.settings.done_retention_items) > SLICE as u64;
+        let oldest = self.outcomes.get(self.first_outcome);
+        let retention = oldest.map(|oldest| match behind {
+            true => oldest.ended,
+            false => oldest.ended + self.settings.done_retention,
+        });
         let quiet = self.quiet_at().filter(|at| *at > now);
         [timer, retention, quiet].into_iter().flatten().min()
     }

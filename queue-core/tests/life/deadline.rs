@@ -116,6 +116,26 @@ fn work_that_one_slice_left_over_is_awaited_at_once() {
 }
 
 #[test]
+fn a_mass_of_outcomes_past_their_number_is_awaited_at_once() {
+    let mut shell = Shell::new(Settings::default());
+    shell.enqueue(3 * SLICE);
+    while shell.take().is_some() {}
+    shell.configure(|settings| settings.done_retention_items = 5);
+    let overdue = |shell: &Shell| next(shell).is_some_and(|at| at <= shell.now.0);
+    assert!(
+        overdue(&shell),
+        "nobody need come by for the rest to be forgotten"
+    );
+    while overdue(&shell) {
+        assert_eq!(shell.due_once(), 1);
+    }
+    assert!(
+        shell.queue.outcomes(0).count() <= 5 + SLICE,
+        "the next command finds the last slice"
+    );
+}
+
+#[test]
 fn a_queue_asked_late_says_so() {
     let mut shell = Shell::new(Settings::default());
     shell.enqueue(1);
