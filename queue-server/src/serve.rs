@@ -12,6 +12,8 @@ mod connection;
 mod io;
 mod limits;
 mod signals;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

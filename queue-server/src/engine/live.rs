@@ -120,17 +120,10 @@ impl LiveQueue {
         Ok(result)
     }
 
-    /// Does what time alone has made due, in slices, until nothing is: the timer's turn.
-    pub(super) async fn tick(&self) {
-        let slice = |turn: &mut Turn<'_>| {
-            turn.inner.armed = None;
-            let next = turn.inner.core.next_deadline(turn.now);
-            next.is_some_and(|at| at <= turn.now)
-        };
+    /// Does a slice of what time alone has made due. What is left arms the timer again.
+    pub(super) fn tick(&self) {
         // A queue that was deleted meanwhile has nothing due.
-        while self.turn(slice).unwrap_or(false) {
-            tokio::task::yield_now().await;
-        }
+        let _deleted = self.turn(|turn| turn.inner.armed = None);
     }
 
     /// Resolves at the next progress. Enable it before looking, so that nothing falls in between.

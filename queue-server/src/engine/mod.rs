@@ -118,13 +118,16 @@ impl Engine {
                 () = shared.timer.earlier() => continue,
                 () = shared.stop.cancelled() => return,
             }
-            while let Some(incarnation) = shared.timer.pop(shared.clock.now()) {
+            // A slice of each in turn, so that a queue with a million leases to expire does not keep
+            // the others waiting.
+            for incarnation in shared.timer.pop_due(shared.clock.now()) {
                 let queue = self
                     .by_incarnation
                     .get(&incarnation)
                     .map(|queue| Arc::clone(&queue));
                 if let Some(queue) = queue {
-                    queue.tick().await;
+                    queue.tick();
+                    tokio::task::yield_now().await;
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use queue_core::Time;
 use tokio::sync::Notify;
@@ -36,11 +37,14 @@ impl Timer {
         self.lock().first().map(|(at, _)| *at)
     }
 
-    /// Takes out a queue whose time has come.
-    pub(super) fn pop(&self, now: Time) -> Option<u64> {
+    /// Takes out the queues whose time has come.
+    pub(super) fn pop_due(&self, now: Time) -> Vec<u64> {
         let mut wake_ups = self.lock();
-        wake_ups.first().filter(|(at, _)| *at <= now)?;
-        wake_ups.pop_first().map(|(_, incarnation)| incarnation)
+        let later = wake_ups.split_off(&(now + Duration::from_millis(1), 0));
+        let due = std::mem::replace(&mut *wake_ups, later);
+        due.into_iter()
+            .map(|(_, incarnation)| incarnation)
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<(Time, u64)>> {
