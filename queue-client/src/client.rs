@@ -93,6 +93,10 @@ impl Client {
         self.transport.base()
     }
 
+    pub(crate) fn into_transport(self) -> Arc<Transport> {
+        self.transport
+    }
+
     /// All queues, by name.
     pub async fn queues(&self) -> Result<Vec<Queue>> {
         let call = Call::new(Method::GET, "list the queues", None, "/v1/queues");

@@ -10,6 +10,7 @@ mod client;
 mod error;
 mod follow;
 mod lease;
+mod memq;
 mod queue;
 mod renewer;
 mod transport;
@@ -17,7 +18,8 @@ mod transport;
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use lease::Lease;
-pub use queue::{EnqueueOptions, QueueClient};
+pub use memq::MemqClient;
+pub use queue::{CARRY_BYTES, EnqueueOptions, QueueClient, carry_bytes};
 pub use renewer::Renewer;
 
 /// What a call of this crate answers.

@@ -18,9 +18,9 @@ use crate::{Error, Renewer, Result, follow};
 const JSON: &str = "application/json";
 /// Longest a `wait` is parked in one call: most proxies cut a silent connection after a minute.
 const WAIT_SLICE: Duration = Duration::from_secs(30);
-/// Most bytes of settlements in one call, by the worst case of their JSON: half of what a request
-/// may hold, so that no estimate need be exact.
-const SETTLE_BYTES: usize = limits::MAX_REQUEST_BYTES / 2;
+/// Most bytes of settlements in one call, by [`carry_bytes`]: half of what a request may hold, so that
+/// no estimate need be exact.
+pub const CARRY_BYTES: usize = limits::MAX_REQUEST_BYTES / 2;
 
 /// What an enqueue does besides adding items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -339,9 +339,9 @@ fn batches(settlements: Vec<Settlement>) -> Vec<Vec<Settlement>> {
     let mut batch = Vec::new();
     let mut bytes = 0;
     for settlement in settlements {
-        let size = worst_bytes(&settlement);
+        let size = carry_bytes(&settlement);
         if !batch.is_empty()
-            && (bytes + size > SETTLE_BYTES || batch.len() == limits::MAX_SETTLEMENTS)
+            && (bytes + size > CARRY_BYTES || batch.len() == limits::MAX_SETTLEMENTS)
         {
             batches.push(std::mem::take(&mut batch));
             bytes = 0;
@@ -355,8 +355,10 @@ fn batches(settlements: Vec<Settlement>) -> Vec<Vec<Settlement>> {
     batches
 }
 
-/// Most bytes a settlement can take as JSON: a control character becomes six.
-fn worst_bytes(settlement: &Settlement) -> usize {
+/// Most bytes a settlement can take in a request: a control character becomes six in JSON. A lease
+/// call carries settlements of up to [`CARRY_BYTES`]; [`QueueClient::settle`] counts by itself.
+#[must_use]
+pub fn carry_bytes(settlement: &Settlement) -> usize {
     let result = match &settlement.result {
         None => 0,
         Some(serde_json::Value::String(text)) => 6 * text.len(),

@@ -1,0 +1,108 @@
+//! The command line, as text; what it means is `config`'s.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use queue_api::{QueueName, parse_duration};
+
+use crate::kuard;
+
+/// What a worker is told. Each flag can also be given as an environment variable.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Address of the queue server, as http://127.0.0.1:8080
+    #[arg(long, env = "MEMQ_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Queue to work on
+    #[arg(long, env = "MEMQ_QUEUE", value_name = "NAME")]
+    pub queue: Option<QueueName>,
+    /// Items handled at the same time
+    #[arg(long, env = "MEMQ_CONCURRENCY", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub concurrency: u32,
+    /// When to end with exit code 0
+    #[arg(long, env = "MEMQ_UNTIL", value_enum, default_value_t = UntilArg::Empty)]
+    pub until: UntilArg,
+    /// Name of this worker in outcomes [default: host name and process id]
+    #[arg(long, env = "MEMQ_NAME")]
+    pub name: Option<String>,
+    /// Length of a lease, renewed while an item is handled [default: the queue's]
+    #[arg(long, env = "MEMQ_LEASE", value_name = "DURATION", value_parser = parse_duration)]
+    pub lease: Option<Duration>,
+    /// Longest an item may take; its process group is killed and it counts as failed
+    #[arg(long, env = "MEMQ_ITEM_TIMEOUT", value_name = "DURATION", value_parser = parse_duration)]
+    pub item_timeout: Option<Duration>,
+    /// Exit codes of the command that mean: this item can never work
+    #[arg(long, env = "MEMQ_DEAD_ON", value_name = "CODES", value_delimiter = ',', default_value = "65",
+          value_parser = clap::value_parser!(i32).range(1..=255))]
+    pub dead_on: Vec<i32>,
+    /// How long to wait for a queue that does not exist yet
+    #[arg(long, env = "MEMQ_WAIT_QUEUE", value_name = "DURATION", value_parser = parse_duration,
+          default_value = "5m")]
+    pub wait_queue: Duration,
+    /// How long to try a server that cannot be reached; results are kept meanwhile
+    #[arg(long, env = "MEMQ_SERVER_TIMEOUT", value_name = "DURATION", value_parser = parse_duration,
+          default_value = "10m")]
+    pub server_timeout: Duration,
+    /// How long running items may go on when told to stop
+    #[arg(long, env = "MEMQ_GRACE", value_name = "DURATION", value_parser = parse_duration,
+          default_value = "25s")]
+    pub grace: Duration,
+    /// Answer /readyz and /healthz on this address
+    #[arg(long, env = "MEMQ_HEALTH_LISTEN", value_name = "ADDR")]
+    pub health_listen: Option<SocketAddr>,
+    /// Form of the log on standard error
+    #[arg(long, env = "MEMQ_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
+    pub log_format: LogFormat,
+    /// Name of the run, given to handlers as MEMQ_RUN
+    #[arg(long, env = "MEMQ_RUN", value_name = "NAME")]
+    pub run: Option<String>,
+    /// Name of the step, given to handlers as MEMQ_STEP
+    #[arg(long, env = "MEMQ_STEP", value_name = "NAME")]
+    pub step: Option<String>,
+    /// Stop as on SIGTERM when standard input ends, so that a worker does not outlive its parent
+    #[arg(long, hide = true)]
+    pub stop_with_stdin: bool,
+    /// Handle items without a command
+    #[arg(long, env = "MEMQ_BUILTIN", value_enum, conflicts_with = "command")]
+    pub builtin: Option<Builtin>,
+    /// Command run for each item: the item is on standard input, in $MEMQ_ITEM, and in place of {}
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) keygen: kuard::Flags,
+}
+
+/// When a worker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum UntilArg {
+    /// When nothing is left to do and nothing came in for a moment, or the queue is drained
+    Empty,
+    /// When the queue is sealed and nothing is left to do
+    Drained,
+    /// Never by itself
+    Forever,
+}
+
+/// Handlers that are built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Builtin {
+    /// Make an RSA-4096 key; its OpenSSH fingerprint is the result
+    Keygen,
+    /// Sleep for the duration that the item is
+    Sleep,
+    /// The item is the result
+    Echo,
+    /// Fail; the item is the error
+    Fail,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Human,
+    /// A JSON object a line
+    Json,
+}

@@ -1,0 +1,36 @@
+//! The memq worker: leases items of one queue, runs a handler for each, settles them, and ends when
+//! the queue is finished and not before.
+//!
+//! Layers, from pure to outside: [`slots`] decides what to do next and knows nothing but counts and
+//! instants; `outbox` holds what is to be settled; `drain` carries out; handlers (`command`,
+//! `builtin`) see one item at a time and know nothing of leases. `kuard` is another program in the
+//! same binary: the workload of kuard, with its flags, over its API.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod builtin;
+mod command;
+mod config;
+mod drain;
+mod exit;
+mod handler;
+mod health;
+mod init;
+mod keygen;
+mod kuard;
+mod log;
+mod outbox;
+mod run;
+mod slots;
+mod stop;
+mod summary;
+mod verdict;
+
+pub use args::{Args, Builtin, LogFormat, UntilArg};
+pub use keygen::fingerprint_of_new_key;
+pub use run::run;
+
+/// Signal duties of the first process of a container, for programs that start as one: supervises a
+/// copy of this program and returns its exit status; returns `None` at once in any other process.
+pub use init::supervise_if_first;

@@ -1,0 +1,97 @@
+//! A worker from start to end: log, configuration, surroundings, work, farewell.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use queue_client::Client;
+
+use crate::args::Args;
+use crate::config::{self, Config, Job, Surroundings};
+use crate::drain::{self, Ended};
+use crate::exit::Exit;
+use crate::health::Health;
+use crate::{init, kuard, log, stop};
+
+/// Threads for calls, pipes and timers. Handlers are processes or run on threads that may block.
+const THREADS: usize = 2;
+/// Threads that still make a key are waited for no longer than this at the end.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+/// Runs a worker to its end. Call it before there are threads: as the first process of a container
+/// it starts itself anew.
+#[must_use]
+pub fn run(args: Args) -> ExitCode {
+    if let Some(code) = init::supervise_if_first() {
+        return code;
+    }
+    log::start(args.log_format);
+    let (job, surroundings) = match config::read(args) {
+        Ok(read) => read,
+        Err(error) => {
+            let exit = error.exit();
+            tracing::error!("{:#}", anyhow::Error::from(error));
+            return exit.into();
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("cannot start the runtime: {error}");
+            return Exit::Misconfigured.into();
+        }
+    };
+    let code = runtime.block_on(work(job, surroundings));
+    runtime.shutdown_timeout(FAREWELL);
+    match code {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            Exit::Misconfigured.into()
+        }
+    }
+}
+
+async fn work(job: Job, surroundings: Surroundings) -> anyhow::Result<ExitCode> {
+    let Surroundings {
+        grace,
+        health_listen,
+        stop_with_stdin,
+    } = surroundings;
+    let stop = stop::watch(stop_with_stdin).context("cannot watch for signals")?;
+    let health = Health::new();
+    if let Some(address) = health_listen {
+        let bound = health
+            .serve(address)
+            .await
+            .with_context(|| format!("cannot answer health probes on {address}"))?;
+        tracing::info!("answering health probes on http://{bound}");
+    }
+    match job {
+        Job::Kuard(workload) => Ok(kuard::run(workload, &health, stop).await),
+        Job::Drain(config) => drain_queue(*config, grace, health, stop).await,
+    }
+}
+
+async fn drain_queue(
+    config: Config,
+    grace: Duration,
+    health: Health,
+    stop: tokio::sync::watch::Receiver<stop::Urgency>,
+) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&config.server)?;
+    let (queue, slots) = (&config.queue, config.slots);
+    tracing::info!(%queue, slots, server = client.url(), worker = config.name, "working");
+    let queue = queue.clone();
+    let Ended { exit, summary } = drain::drain(config, &client, grace, health, stop).await;
+    let code = exit.code();
+    match exit {
+        Exit::Finished => tracing::info!(%queue, "the queue is finished: {summary}"),
+        _ => tracing::warn!(%queue, code, "ended before the queue was finished: {summary}"),
+    }
+    Ok(exit.into())
+}
