@@ -1,0 +1,88 @@
+//! From arguments to figures: the runtime of each command, and the single round of `run`.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{Args, Command, RunArgs, TargetArgs};
+use crate::closed_loop::Limits;
+use crate::setup::{load, make_queue, measure};
+use crate::talk::{Op, Work};
+use crate::target::Target;
+use crate::{bench, floor, report, waiters};
+
+pub(crate) fn dispatch(args: Args) -> Result<()> {
+    match args.command {
+        Command::Floor { listen } => as_anyone_would()?.block_on(serve_floor(listen)),
+        Command::Run(args) => on_one_core()?.block_on(run(args)),
+        Command::Bench(args) => on_one_core()?.block_on(bench::bench(args)),
+        Command::Waiters(args) => on_one_core()?.block_on(waiters::waiters(args)),
+    }
+}
+
+/// The runtime of a server that nobody tuned: a thread for each core it may use.
+fn as_anyone_would() -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot make a runtime")
+}
+
+/// The client has one core, and so one thread.
+fn on_one_core() -> Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot make a runtime")
+}
+
+async fn serve_floor(listen: SocketAddr) -> Result<()> {
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener
+        .local_addr()
+        .context("a listener without an address")?;
+    report::say(&format!("the floor answers at http://{address}"));
+    floor::serve(listener)
+        .await
+        .context("cannot serve the floor")
+}
+
+async fn run(args: RunArgs) -> Result<()> {
+    let RunArgs {
+        target,
+        api,
+        op,
+        queue,
+        connections,
+        requests,
+        duration,
+        body_bytes,
+        batch,
+    } = args;
+    let TargetArgs {
+        server,
+        allow_remote,
+    } = target;
+    let target = Target::resolve(&server, allow_remote).await?;
+    let body_bytes = usize::try_from(body_bytes).context("an item of that size")?;
+    let batch = usize::try_from(batch).context("a batch of that size")?;
+    let work = Work {
+        api,
+        op,
+        queue,
+        body_bytes,
+        batch,
+    };
+    make_queue(&target, &work).await?;
+    if op == Op::Take {
+        let items = requests * batch as u64;
+        report::progress(&format!("loading {items} items into `{}`", work.queue));
+        load(&target, &work, items).await?;
+    }
+    let round = measure(&target, &work, connections, Limits { requests, duration }).await?;
+    report::say(&report::line(&work.name(), &round));
+    Ok(())
+}

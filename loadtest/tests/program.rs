@@ -1,0 +1,148 @@
+//! The program itself, with counts so small that they measure nothing: that it starts, ends, prints
+//! its figures, and complains in a way that helps.
+
+mod common;
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use common::{server, stop, target};
+
+/// Runs the program beside a server that must go on answering meanwhile.
+async fn memq_loadtest(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memq-loadtest"));
+    command.args(args).env_remove("MEMQ_SERVER");
+    let run = tokio::task::spawn_blocking(move || command.output());
+    run.await.expect("it is waited for").expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn run_prints_its_figures_on_one_line() {
+    let server = server().await;
+    for (op, name) in [("put", "v1: put"), ("take", "v1: take and settle")] {
+        let url = server.url();
+        let args = [
+            "run",
+            "--server",
+            &url,
+            "--op",
+            op,
+            "--requests",
+            "40",
+            "--connections",
+            "4",
+        ];
+        let output = memq_loadtest(&args).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let line = text(&output.stdout);
+        assert!(
+            line.starts_with(&format!("{name}: 40 items in 40 requests")),
+            "{line}"
+        );
+        assert!(line.contains("k items/s; latency p50"), "{line}");
+    }
+    stop(server).await;
+}
+
+#[tokio::test]
+async fn bench_prints_a_row_for_each_operation() {
+    let server = server().await;
+    let url = server.url();
+    let args = [
+        "bench",
+        "--server",
+        &url,
+        "--rounds",
+        "1",
+        "--requests",
+        "50",
+        "--connections",
+        "2,3",
+    ];
+    let output = memq_loadtest(&args).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .collect();
+    for (connections, rows) in [" 2 ", " 3 "].iter().zip(rows.chunks(6)) {
+        assert_eq!(rows.len(), 6, "{table}");
+        for (row, name) in rows.iter().zip([
+            "MemQ API: put",
+            "MemQ API: take",
+            "v1: put",
+            "v1: take and settle",
+            "v1: put, 1000 a request",
+            "v1: take and settle, 100 a request",
+        ]) {
+            let mut cells = row.split('|').map(str::trim).skip(1);
+            assert_eq!(cells.next(), Some(name), "{table}");
+            assert_eq!(cells.next(), Some(connections.trim()), "{table}");
+        }
+    }
+    assert_eq!(rows.len(), 12, "{table}");
+    let left = queue_client::Client::new(&url)
+        .expect("a URL")
+        .queues()
+        .await
+        .expect("a list");
+    assert!(left.is_empty(), "the queues that were measured are deleted");
+    stop(server).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_measured_is_said_and_ends_with_1() {
+    for (args, why) in [
+        (
+            &["run", "--op", "put", "--server", "http://127.0.0.1:1"][..],
+            "cannot make queue",
+        ),
+        (
+            &["run", "--op", "put", "--server", "http://192.0.2.1:80"],
+            "--allow-remote",
+        ),
+        (
+            &["run", "--op", "put", "--server", "localhost:8080"],
+            "write it like http://",
+        ),
+        (
+            &["bench", "--server-bin", "/no/such/program"],
+            "cannot start `/no/such/program`",
+        ),
+        (
+            &["waiters", "--server-bin", "/bin/true", "--waiters", "9"],
+            "ended before it answered",
+        ),
+    ] {
+        let output = memq_loadtest(args).await;
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(
+            error.starts_with("memq-loadtest: ") && error.contains(why),
+            "{why}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_item_reaches_one_waiter_and_the_end_reaches_all() {
+    let server = server().await;
+    let at = target(&server.url()).await;
+    let watch = Duration::from_millis(100);
+    let figures = loadtest::waiters::measure(&at, std::process::id(), 40, watch, 3).await;
+    let figures = figures.expect("three items for forty waiters");
+    assert_eq!((figures.waiters, figures.reached.len()), (40, 3));
+    let lines = figures.lines();
+    assert!(
+        lines[0].starts_with("40 waiters parked: the server uses "),
+        "{}",
+        lines[0]
+    );
+    stop(server).await;
+}
