@@ -44,6 +44,11 @@ pub(crate) struct Shell {
 
 impl Shell {
     pub(crate) fn new(settings: Settings) -> Self {
+        Self::seeded(settings, 7)
+    }
+
+    /// As [`Shell::new`], with fences and back-offs of its own.
+    pub(crate) fn seeded(settings: Settings, seed: u64) -> Self {
         Self {
             queue: Queue::new(settings),
             now: Time(1_000_000),
@@ -51,7 +56,7 @@ impl Shell {
             first_settings: settings,
             twin: Queue::new(settings),
             log: Vec::new(),
-            chance: Chance::new(7),
+            chance: Chance::new(!seed),
         }
     }
 
