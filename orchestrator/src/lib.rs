@@ -1,11 +1,19 @@
 //! `memq`: runs, queues and the programs of a work queue in one command.
 //!
-//! A run is described by a [`spec`], decided by the [`plan`], and carried out by processes on this
-//! machine.
+//! A run is described by a [`spec`], decided by the [`plan`], carried out by processes on this
+//! machine, counted in a [`tally`] and written down in a [`joblog`]. Layers, from pure to outside:
+//! `spec`, `plan` and `tally` do no input or output of their own beyond reading the spec's file;
+//! `feed` and `joblog` know files; `execute` knows processes and servers; `cli` knows people.
 
 #![forbid(unsafe_code)]
 
+mod cli;
+mod execute;
+pub mod feed;
 pub mod joblog;
 pub mod plan;
 pub mod spec;
 pub mod tally;
+mod view;
+
+pub use cli::main;

@@ -1,3 +1,10 @@
-//! `memq`.
+//! `memq`: see the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    orchestrator::main()
+}

@@ -19,10 +19,12 @@ use queue_api::QueueName;
 use cursor::At;
 use fault::Fault;
 
+pub(crate) use cursor::{DURATION, duration};
 pub use fault::{Invalid, Place, SpecError};
 pub use handler::Handler;
 pub use items::{Items, NumberFormat};
 pub use params::Param;
+pub(crate) use step::{BACKOFF, backoff_range};
 pub use step::{ItemRules, Step, Tolerate, Workers};
 
 /// The only version of the spec there is.

@@ -188,6 +188,8 @@ impl Default for ItemRules {
     }
 }
 
+const CODES: &str = "a list of exit codes, as [65, 66]; without the field it is [65]";
+
 impl ItemRules {
     fn read(at: &At<'_>) -> Result<Self, Fault> {
         let fields = at.fields(&["timeout", "attempts", "backoff", "deadOn"])?;
@@ -198,8 +200,11 @@ impl ItemRules {
             .transpose()?;
         let dead_on = match fields.get("deadOn") {
             None => DEAD_ON.to_vec(),
+            Some(at) if at.list(CODES)?.is_empty() => {
+                return Err(at.fault("the list is empty", format!("give {CODES}")));
+            }
             Some(at) => at
-                .list("a list of exit codes: [65, 66]")?
+                .list(CODES)?
                 .iter()
                 .map(|code| {
                     code.integer(1..=255)
@@ -217,14 +222,17 @@ impl ItemRules {
 }
 
 fn backoff(at: &At<'_>) -> Result<(Duration, Duration), Fault> {
-    let wanted = "the shortest and the longest wait before a retry: 1s..30s, or one: 5s";
-    let text = at.text(wanted)?;
+    backoff_range(at.text(BACKOFF)?).ok_or_else(|| at.wrong(BACKOFF))
+}
+
+/// What a back-off looks like.
+pub(crate) const BACKOFF: &str = "the shortest and the longest wait before a retry: 1s..30s, or one: 5s";
+
+/// Reads a shortest and a longest wait.
+pub(crate) fn backoff_range(text: &str) -> Option<(Duration, Duration)> {
     let (least, most) = text.split_once("..").unwrap_or((text, text));
-    match (duration(least.trim()), duration(most.trim())) {
-        (Some(least), Some(most)) if least <= most => Ok((least, most)),
-        (Some(_), Some(_)) => Err(at.fault("the longest wait is below the shortest", wanted)),
-        _ => Err(at.wrong(wanted)),
-    }
+    let (least, most) = (duration(least.trim())?, duration(most.trim())?);
+    (least <= most).then_some((least, most))
 }
 
 impl Tolerate {

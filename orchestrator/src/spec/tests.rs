@@ -305,8 +305,8 @@ fn each_mistake_is_told_with_its_line_its_field_and_what_is_allowed() {
             "a back-off the wrong way round",
             step(&format!("{good}item: {{backoff: 30s..1s}}")),
             "9:21: spec.steps[0].item.backoff",
-            "the longest wait is below the shortest",
-            "1s..30s",
+            "the text `30s..1s`",
+            "the shortest and the longest",
         ),
         (
             "no attempts",

@@ -1,0 +1,183 @@
+//! The command line: what can be asked of `memq`, and what it exits with.
+
+mod load;
+mod queue;
+mod run;
+mod shell;
+
+use std::future::Future;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use queue_client::Client;
+
+use crate::spec::SpecError;
+use crate::view::INFRASTRUCTURE;
+
+/// What usage errors exit with (`EX_USAGE`).
+const USAGE: u8 = 64;
+/// What a refusal by the server exits with.
+const REFUSED: u8 = 1;
+
+/// A work queue for batch work: load a queue, run workers over it, and end when every item is finished.
+#[derive(Debug, Parser)]
+#[command(name = "memq", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  memq run examples/keygen                       a whole run on this machine: server, workers, items
+  memq server                                    a server on 127.0.0.1:8080
+  ls *.jpg | memq load thumbs --create --seal    an item a line
+  memq worker --queue thumbs -- convert {} -resize 200 {}.png
+  memq queue ls                                  what is where
+
+Exit codes: 0 done, 1 items dead or refused by the server, 2 infrastructure, 3 time-out, 64 usage,
+130 and 143 stopped by Ctrl-C and SIGTERM. `memq worker --help` has the worker's own.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Carry out a run spec with workers on this machine.
+    Run(run::Args),
+    /// List, make, look at and change queues.
+    #[command(subcommand)]
+    Queue(queue::Command),
+    /// Put the lines of a file into a queue, an item a line.
+    Load(load::Args),
+    /// Serve queues over HTTP: the same as memq-server.
+    Server(Box<queue_server::Args>),
+    /// Work on a queue until it is finished: the same as memq-worker.
+    Worker(Box<worker::Args>),
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Which server is asked.
+#[derive(Debug, Clone, clap::Args)]
+struct ServerArg {
+    /// Address of the server.
+    #[arg(long, env = "MEMQ_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    server: String,
+}
+
+impl ServerArg {
+    fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(&self.server)?)
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => {
+            // Help and version are asked for; all else is a mistake.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _gone = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match command {
+        Command::Run(args) => in_runtime(run::run(args)),
+        Command::Queue(command) => in_runtime(queue::run(command)),
+        Command::Load(args) => in_runtime(load::run(args)),
+        Command::Server(args) => queue_server::run(*args),
+        Command::Worker(args) => worker::run(*args),
+    }
+}
+
+fn in_runtime(work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&anyhow::Error::new(error).context("cannot start the asynchronous runtime"));
+            return ExitCode::from(INFRASTRUCTURE);
+        }
+    };
+    let code = match runtime.block_on(work) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            code_of(&error)
+        }
+    };
+    // A thread that still reads a slow file must not hold the end up.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<SpecError>().is_some() {
+        return USAGE;
+    }
+    match error.downcast_ref::<queue_client::Error>() {
+        Some(queue_client::Error::BadUrl { .. }) => USAGE,
+        Some(queue_client::Error::Problem(_)) => REFUSED,
+        _ => INFRASTRUCTURE,
+    }
+}
+
+/// Says what went wrong, with its causes, and what may help.
+fn complain(error: &anyhow::Error) {
+    let mut text = format!("memq: {error:#}\n");
+    if let Some(error) = error.downcast_ref::<queue_client::Error>() {
+        let help = match error {
+            queue_client::Error::Unreachable { .. } => {
+                "is the server running? start one with `memq server`, or name another with --server or MEMQ_SERVER"
+            }
+            _ if error.code() == Some(queue_api::Code::NoSuchQueue) => {
+                "`memq queue ls` shows which there are; `memq queue create` makes one"
+            }
+            _ if error.code() == Some(queue_api::Code::QueueSealed) => {
+                "`memq queue reopen` lets it take items again"
+            }
+            _ if error.code() == Some(queue_api::Code::QueueBusy) => {
+                "--force removes it all the same; whoever holds its items loses them"
+            }
+            _ => "",
+        };
+        if !help.is_empty() {
+            text.push_str(&format!("  {help}\n"));
+        }
+    }
+    let _gone = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints an answer; a reader that went away is no error.
+fn print(text: &str) {
+    let _gone = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+/// Prints an answer as JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string(value)?);
+    Ok(())
+}
+
+/// A duration of the command line: with its unit, so that `60` is not read as milliseconds.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::spec::duration(text).ok_or_else(|| format!("give {}", crate::spec::DURATION))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,110 @@
+//! `memq run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::{Output, duration, shell};
+use crate::execute::{self, Job};
+use crate::spec::{self, Given};
+
+/// Letters and digits of generated names: no vowels that make words, nothing that looks alike.
+const SUFFIX: &[u8; 26] = b"bcdfghjkmnpqrstvwxz2456789";
+/// How many of them: enough that two runs of one spec never meet.
+const SUFFIX_LENGTH: usize = 5;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The run spec: a file, or a folder with a run.yaml.
+    #[arg(value_name = "SPEC-or-DIR")]
+    spec: PathBuf,
+    /// Workers to start, whatever the spec says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    workers: Option<u32>,
+    /// Write what becomes of each item to this file, and skip what it says is done.
+    #[arg(long, value_name = "FILE")]
+    joblog: Option<PathBuf>,
+    /// Set a parameter of the spec.
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = param)]
+    params: Vec<(String, String)>,
+    /// Use this server in place of one of the run's own.
+    #[arg(long, env = "MEMQ_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// Stop the run after this time, whatever the spec says.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// When the run is stopped, let workers finish what they hold for this time.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    grace: Duration,
+    /// Wait for a server that is gone for this time.
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    server_timeout: Duration,
+    /// How the summary is printed.
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
+    output: Output,
+}
+
+const EXAMPLES: &str = "\
+The run starts a server of its own and its workers as processes, puts the items into a queue named
+after the run, and ends when every item is done or dead. Handlers run in the folder of the spec.
+
+Without --joblog the joblog lies in .memq/runs/RUN/ with the workers' logs. The same command with
+the same joblog goes on where the last one stopped: what is done is skipped, what died is tried again.
+
+Examples:
+  memq run examples/keygen
+  memq run examples/keygen -p keys=10 --workers 2 --joblog keys.ndjson
+  memq run nightly.yaml --timeout 2h --output json | jq .dead
+
+Exit codes: 0 done, 1 more items dead than tolerated, 2 infrastructure, 3 time-out, 64 usage or a
+mistake in the spec, 130 and 143 stopped by Ctrl-C and SIGTERM.";
+
+fn param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("write NAME=VALUE".into()),
+    }
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
+    let Args {
+        spec,
+        workers,
+        joblog,
+        params,
+        server,
+        timeout,
+        grace,
+        server_timeout,
+        output,
+    } = args;
+    let suffix = suffix().context("cannot get random bytes for a name")?;
+    let given = Given {
+        params: &params,
+        suffix: &suffix,
+    };
+    let job = Job {
+        spec: spec::load(&spec, given)?,
+        workers,
+        joblog,
+        server,
+        server_timeout,
+        timeout,
+        grace,
+        again: shell::again,
+    };
+    let summary = Box::pin(execute::run(job)).await?;
+    match output {
+        Output::Text => summary.print(),
+        Output::Json => summary.print_json(),
+    }
+    Ok(summary.exit_code())
+}
+
+fn suffix() -> anyhow::Result<String> {
+    let mut bytes = [0; SUFFIX_LENGTH];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(bytes.iter().map(|byte| char::from(SUFFIX[usize::from(*byte) % SUFFIX.len()])).collect())
+}

@@ -1,0 +1,45 @@
+//! Follows the outcomes of the run's queue, and fetches the last ones when the run was stopped.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use queue_api::{Outcome, limits::MAX_OUTCOMES};
+use queue_client::QueueClient;
+
+use super::event::{Event, Events};
+
+/// How long the last outcomes may take to fetch: the run is over and somebody waits.
+const LAST_CALLS: Duration = Duration::from_secs(3);
+
+/// Tells each outcome as it comes, and at last that the queue is drained.
+pub(super) async fn follow(queue: QueueClient, events: Events) {
+    let mut outcomes = std::pin::pin!(queue.follow(0));
+    while let Some(outcome) = outcomes.next().await {
+        match outcome {
+            Ok(outcome) => events.tell(Event::Finished(Box::new(outcome))).await,
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                let name = queue.name();
+                let trouble = format!("cannot follow the outcomes of queue {name}: {error:#}");
+                return events.tell(Event::Trouble(trouble)).await;
+            }
+        }
+    }
+    events.tell(Event::Drained).await;
+}
+
+/// The outcomes after this one, as far as the server still tells them.
+pub(super) async fn rest(queue: &QueueClient, mut after: u64) -> Vec<Outcome> {
+    let queue = queue.with_give_up_after(LAST_CALLS);
+    let mut rest = Vec::new();
+    let fetch = async {
+        while let Ok(page) = queue.outcomes(after, MAX_OUTCOMES).await {
+            let Some(last) = page.last() else { break };
+            after = last.outcome;
+            rest.extend(page);
+        }
+    };
+    // What is not told in time is done again by the next run: at least once, never lost.
+    let _late = tokio::time::timeout(LAST_CALLS * 2, fetch).await;
+    rest
+}

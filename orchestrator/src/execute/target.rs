@@ -1,0 +1,126 @@
+//! The server a run works on, its own or a given one, and the run's queue there.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use queue_api::{Backoff, Code, SettingsPatch};
+use queue_client::{Client, QueueClient};
+use queue_server::{Config, Server};
+
+use super::Job;
+use crate::feed::Choice;
+
+/// Length of a lease on our own server: workers and server share a machine, so a renewal is late only
+/// if the machine stands still, and an item of a killed worker waits no longer than this.
+const OWN_LEASE: Duration = Duration::from_secs(10);
+/// What an attempt may take beyond its own time limit before the server gives its item to another:
+/// time to kill the handler and to say so.
+const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long our own server may take to stop.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where the run takes place.
+pub(super) struct Target {
+    /// Our own server, if none was given.
+    own: Option<Server>,
+    /// The address workers are told.
+    pub(super) url: String,
+    /// The run's queue.
+    pub(super) queue: QueueClient,
+}
+
+impl Target {
+    /// Starts or finds the server and makes the queue.
+    pub(super) async fn prepare(job: &Job, choice: &Choice) -> anyhow::Result<Self> {
+        let (own, url) = match &job.server {
+            Some(url) => (None, url.clone()),
+            None => {
+                let config = Config {
+                    listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                    ..Config::default()
+                };
+                let server = Server::start(config).await.context("cannot start a server")?;
+                let url = server.url();
+                (Some(server), url)
+            }
+        };
+        let client = Client::builder(&url).give_up_after(job.server_timeout).build()?;
+        client.ready().await.with_context(|| no_server(&url))?;
+        let queue = client.queue(job.spec.name.clone());
+        if own.is_none() {
+            must_be_unused(&queue, job).await?;
+        }
+        queue
+            .create(&settings(job, choice, own.is_some()))
+            .await
+            .with_context(|| format!("cannot create queue {} on {url}", job.spec.name))?;
+        Ok(Self { own, url, queue })
+    }
+
+    /// Whether the server ends with the run.
+    pub(super) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Stops our own server, whose queue is in memory: nothing is lost by not waiting long.
+    pub(super) async fn end(self) {
+        if let Some(server) = self.own {
+            let _stopped = tokio::time::timeout(FAREWELL, server.stop()).await;
+        }
+    }
+}
+
+fn no_server(url: &str) -> String {
+    format!(
+        "no memq server answers at {url}; start one with `memq server`, or run without --server"
+    )
+}
+
+/// A queue that others have used, or still use, has counts and outcomes that are not this run's.
+async fn must_be_unused(queue: &QueueClient, job: &Job) -> anyhow::Result<()> {
+    let name = &job.spec.name;
+    let found = match queue.show().await {
+        Ok(found) => found,
+        Err(error) if error.code() == Some(Code::NoSuchQueue) => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("cannot look for queue {name}")),
+    };
+    let counts = found.counts;
+    if found.totals.enqueued > 0 || found.sealed {
+        bail!(
+            "queue {name} has been used already: {} unfinished, {} done, {} dead; remove it with \
+             `memq queue rm {name} --force`, or give the run another name (`generateName` in {} \
+             makes a new one each time)",
+            found.unfinished,
+            counts.done,
+            counts.dead,
+            job.spec.file.display(),
+        );
+    }
+    if found.paused {
+        bail!("queue {name} is paused: `memq queue resume {name}` first");
+    }
+    Ok(())
+}
+
+fn settings(job: &Job, choice: &Choice, own: bool) -> SettingsPatch {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let item = &job.spec.step.item;
+    let longest = choice.longest as u64;
+    let usual = queue_api::Settings::default().max_body_bytes;
+    SettingsPatch {
+        lease_ms: own.then_some(Some(ms(OWN_LEASE))),
+        max_lease_ms: item.timeout.map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
+        max_attempts: item.attempts.map(Some),
+        backoff: item.backoff.map(|(least, most)| {
+            Some(Backoff {
+                min_ms: ms(least),
+                max_ms: ms(most),
+                ..Backoff::default()
+            })
+        }),
+        max_body_bytes: (longest > usual).then_some(Some(longest)),
+        ..SettingsPatch::default()
+    }
+}

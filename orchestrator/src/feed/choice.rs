@@ -1,0 +1,111 @@
+//! Which items of a run are still to be done.
+
+use std::collections::HashMap;
+
+use super::source::{FeedError, Source, Visit};
+
+/// The items of a source that are left when what is done is taken off.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// All items of the source.
+    pub total: u64,
+    /// How many of them are done.
+    pub already: u64,
+    /// Bytes of the longest body that is left.
+    pub longest: usize,
+    /// A bit an item: done.
+    skipped: Vec<u64>,
+}
+
+impl Choice {
+    /// Goes through the source once. A body that was done n times takes off its first n items.
+    pub fn make(source: &Source, mut done: HashMap<Vec<u8>, u64>) -> Result<Self, FeedError> {
+        let mut choice = Self::default();
+        source.visit(|body| {
+            let index = choice.total;
+            choice.total += 1;
+            match done.get_mut(body) {
+                Some(left) if *left > 0 => {
+                    *left -= 1;
+                    choice.already += 1;
+                    choice.skip(index);
+                }
+                _ => choice.longest = choice.longest.max(body.len()),
+            }
+            Visit::Go
+        })?;
+        Ok(choice)
+    }
+
+    /// How many items are left.
+    #[must_use]
+    pub fn to_do(&self) -> u64 {
+        self.total - self.already
+    }
+
+    /// Whether the item at this place of the source is done.
+    #[must_use]
+    pub fn is_skipped(&self, index: u64) -> bool {
+        let (word, bit) = place(index);
+        self.skipped.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn skip(&mut self, index: u64) {
+        let (word, bit) = place(index);
+        if self.skipped.len() <= word {
+            self.skipped.resize(word + 1, 0);
+        }
+        self.skipped[word] |= bit;
+    }
+}
+
+fn place(index: u64) -> (usize, u64) {
+    (usize::try_from(index / 64).unwrap_or(usize::MAX), 1 << (index % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Items;
+
+    fn choose(items: &[&str], done: &[(&str, u64)]) -> (Choice, Vec<String>) {
+        let list = items.iter().map(|&item| item.into()).collect();
+        let source = Source::open(Items::List(list)).expect("a list opens");
+        let done = done.iter().map(|(body, n)| (body.as_bytes().to_vec(), *n)).collect();
+        let choice = Choice::make(&source, done).expect("a list is read");
+        let (mut left, mut index) = (Vec::new(), 0);
+        source
+            .visit(|body| {
+                if !choice.is_skipped(index) {
+                    left.push(String::from_utf8_lossy(body).into_owned());
+                }
+                index += 1;
+                Visit::Go
+            })
+            .expect("a list is read");
+        (choice, left)
+    }
+
+    #[test]
+    fn a_body_done_n_times_takes_off_n_of_its_items() {
+        let (choice, left) = choose(&["a", "b", "a", "c", "a"], &[("a", 2), ("c", 1), ("x", 9)]);
+        assert_eq!(left, ["b", "a"]);
+        assert_eq!((choice.total, choice.already, choice.to_do()), (5, 3, 2));
+    }
+
+    #[test]
+    fn nothing_done_leaves_all_and_all_done_leaves_nothing() {
+        assert_eq!(choose(&["a", "bcd"], &[]).0.longest, 3);
+        let (choice, left) = choose(&["a", "a"], &[("a", 5)]);
+        assert_eq!((left.len(), choice.to_do(), choice.longest), (0, 0, 0));
+    }
+
+    #[test]
+    fn places_past_the_first_word_are_told_apart() {
+        let items: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+        let items: Vec<&str> = items.iter().map(String::as_str).collect();
+        let (_, left) = choose(&items, &[("0", 1), ("64", 1), ("199", 1)]);
+        assert_eq!(left.len(), 197);
+        assert!(!left.iter().any(|item| ["0", "64", "199"].contains(&item.as_str())));
+    }
+}
