@@ -73,7 +73,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     }
     let (sender, pieces) = mpsc::channel(AHEAD);
     let (reader, shown): (Box<dyn BufRead + Send>, String) = match &file {
-        None => (Box::new(BufReader::new(io::stdin())), "standard input".into()),
+        None => (
+            Box::new(BufReader::new(io::stdin())),
+            "standard input".into(),
+        ),
         Some(path) => {
             let shown = format!("`{}`", path.display());
             let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
@@ -89,7 +92,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     };
     sent.bar.finish_and_clear();
     let outcome = match outcome {
-        Ok(()) => reading.await.context("the reader of lines stopped")?.map_err(Into::into),
+        Ok(()) => reading
+            .await
+            .context("the reader of lines stopped")?
+            .map_err(Into::into),
         Err(error) => Err(error),
     };
     outcome.map_err(|error| {
@@ -113,7 +119,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         })?,
         Output::Text => {
             let sealed = if seal { ", sealed" } else { "" };
-            print(&format!("{} into queue {name}{sealed}", count(sent.items, "item")));
+            print(&format!(
+                "{} into queue {name}{sealed}",
+                count(sent.items, "item")
+            ));
         }
     }
     Ok(0)
@@ -124,7 +133,11 @@ fn read<R: BufRead>(mut lines: LineReader<R>, to: &mpsc::Sender<Piece>) -> Resul
     while let Some((number, line)) = lines.next()? {
         for batch in batcher.push(line) {
             // What goes out before this line ends with the one before; a line on its own, with itself.
-            let last_line = if matches!(batch, Batch::Raw(_)) { number } else { last_line };
+            let last_line = if matches!(batch, Batch::Raw(_)) {
+                number
+            } else {
+                last_line
+            };
             if to.blocking_send(Piece { batch, last_line }).is_err() {
                 return Ok(());
             }
@@ -204,7 +217,9 @@ impl Sent {
         };
         if self.in_doubt > 0 {
             let doubt = count(self.in_doubt, "item");
-            text.push_str(&format!("; the next {doubt} may have gone in too: see `memq queue show {name}`"));
+            text.push_str(&format!(
+                "; the next {doubt} may have gone in too: see `memq queue show {name}`"
+            ));
         }
         let next = self.line + 1;
         let seal = if seal { " --seal" } else { "" };

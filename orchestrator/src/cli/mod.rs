@@ -28,16 +28,15 @@ struct Cli {
     command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r#"Examples:
   memq run examples/keygen                       a whole run on this machine: server, workers, items
   memq server                                    a server on 127.0.0.1:8080
   ls *.jpg | memq load thumbs --create --seal    an item a line
-  memq worker --queue thumbs -- convert {} -resize 200 {}.png
+  memq worker --queue thumbs -- sh -c 'convert "$MEMQ_ITEM" -resize 200 "thumbs/$MEMQ_ITEM"'
   memq queue ls                                  what is where
 
 Exit codes: 0 done, 1 items dead or refused by the server, 2 infrastructure, 3 time-out, 64 usage,
-130 and 143 stopped by Ctrl-C and SIGTERM. `memq worker --help` has the worker's own.";
+130 and 143 stopped by Ctrl-C and SIGTERM. `memq worker --help` has the worker's own."#;
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -68,7 +67,12 @@ enum Output {
 #[derive(Debug, Clone, clap::Args)]
 struct ServerArg {
     /// Address of the server.
-    #[arg(long, env = "MEMQ_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        env = "MEMQ_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
     server: String,
 }
 

@@ -198,7 +198,9 @@ fn list(queues: &[Queue]) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["QUEUE", "STATE", "READY", "LEASED", "DELAYED", "DONE", "DEAD", "RATE", "LEFT", "OLDEST"]);
+    table.set_header([
+        "QUEUE", "STATE", "READY", "LEASED", "DELAYED", "DONE", "DEAD", "RATE", "LEFT", "OLDEST",
+    ]);
     for queue in queues {
         let counts = queue.counts;
         let time = |ms: Option<u64>| ms.map_or("-".into(), |ms| human(Duration::from_millis(ms)));
@@ -233,13 +235,19 @@ fn details(queue: &Queue) -> anyhow::Result<String> {
     section("counts", serde_json::to_value(queue.counts)?);
     section("totals", serde_json::to_value(queue.totals)?);
     section("settings", serde_json::to_value(queue.settings)?);
-    Ok(format!("{}\n\n{}", list(std::slice::from_ref(queue)), trimmed(&table)))
+    Ok(format!(
+        "{}\n\n{}",
+        list(std::slice::from_ref(queue)),
+        trimmed(&table)
+    ))
 }
 
 /// A table without the blanks that its borders would have been.
 fn trimmed(table: &Table) -> String {
     let text = table.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let lines = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line));
+    let lines = lines
+        .iter()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line));
     lines.collect::<Vec<_>>().join("\n")
 }

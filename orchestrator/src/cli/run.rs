@@ -106,5 +106,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
 fn suffix() -> anyhow::Result<String> {
     let mut bytes = [0; SUFFIX_LENGTH];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok(bytes.iter().map(|byte| char::from(SUFFIX[usize::from(*byte) % SUFFIX.len()])).collect())
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(SUFFIX[usize::from(*byte) % SUFFIX.len()]))
+        .collect())
 }

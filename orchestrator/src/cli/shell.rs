@@ -4,17 +4,24 @@ use std::path::Path;
 
 /// The command line of this process, with this joblog.
 pub(super) fn again(joblog: &Path) -> String {
-    let words: Vec<String> =
-        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     with_joblog(words, &joblog.display().to_string())
 }
 
 fn with_joblog(mut words: Vec<String>, joblog: &str) -> String {
-    let given = words.iter().any(|word| word == "--joblog" || word.starts_with("--joblog="));
+    let given = words
+        .iter()
+        .any(|word| word == "--joblog" || word.starts_with("--joblog="));
     if !given {
         words.extend(["--joblog".to_owned(), joblog.to_owned()]);
     }
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A word as a shell reads it back.
@@ -35,7 +42,10 @@ mod tests {
     fn the_way_on_is_the_same_command_with_its_joblog() {
         let words = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(
-            with_joblog(words("memq|run|my spec.yaml|-p|who=it's"), ".memq/runs/x/joblog.ndjson"),
+            with_joblog(
+                words("memq|run|my spec.yaml|-p|who=it's"),
+                ".memq/runs/x/joblog.ndjson"
+            ),
             r"memq run 'my spec.yaml' -p 'who=it'\''s' --joblog .memq/runs/x/joblog.ndjson"
         );
         assert_eq!(

@@ -43,7 +43,9 @@ pub(super) fn launch(job: &Job, url: &str, rundir: &RunDir) -> anyhow::Result<La
             args.extend(words.iter().map(Into::into));
         }
         Handler::Script(text) => {
-            let path = rundir.write_script(text).context("cannot write the step's script")?;
+            let path = rundir
+                .write_script(text)
+                .context("cannot write the step's script")?;
             args.extend(["--stop-with-stdin", "--"].map(Into::into));
             if !text.starts_with("#!") {
                 args.push("sh".into());
@@ -55,7 +57,11 @@ pub(super) fn launch(job: &Job, url: &str, rundir: &RunDir) -> anyhow::Result<La
         program: std::env::current_exe().context("cannot find this program's own file")?,
         args,
         name: name.to_owned(),
-        env: step.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        env: step
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         dir: spec.dir.clone(),
     })
 }

@@ -41,7 +41,10 @@ async fn send(
             Batch::Raw(body) => queue.enqueue(body, options).await,
         };
         sent.with_context(|| {
-            format!("cannot load items into queue {} after the first {loaded}", queue.name())
+            format!(
+                "cannot load items into queue {} after the first {loaded}",
+                queue.name()
+            )
         })?;
         loaded += items;
         events.tell(Event::Loading(loaded)).await;
@@ -61,7 +64,11 @@ fn read(source: &Source, choice: &Choice, to: &mpsc::Sender<Batch>) -> Result<()
             return Visit::Go;
         }
         let mut ready = batcher.push(body);
-        if ready.all(|batch| send(batch) == Visit::Go) { Visit::Go } else { Visit::Stop }
+        if ready.all(|batch| send(batch) == Visit::Go) {
+            Visit::Go
+        } else {
+            Visit::Stop
+        }
     })?;
     batcher.flush().map(send);
     Ok(())

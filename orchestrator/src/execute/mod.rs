@@ -64,7 +64,9 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
         let choice = Choice::make(&source, past.done);
         choice.map(|choice| (source, choice))
     });
-    let (source, choice) = choosing.await.context("the reader of the items stopped")??;
+    let (source, choice) = choosing
+        .await
+        .context("the reader of the items stopped")??;
     let tally = Tally::new(choice.total, choice.already);
     let mut summary = Summary {
         run: name.to_owned(),
@@ -81,7 +83,9 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
     let progress = Progress::new(name, &summary.tally);
     if torn {
         let joblog = summary.joblog.display();
-        progress.say(&format!("{name}: took a torn last line away from joblog {joblog}"));
+        progress.say(&format!(
+            "{name}: took a torn last line away from joblog {joblog}"
+        ));
     }
     if choice.to_do() == 0 {
         return Ok(summary);
@@ -117,5 +121,8 @@ fn beginning(name: &str, choice: &Choice, workers: u32, job: &Job, rundir: &RunD
         Some(url) => format!(" on {url}"),
         None => String::new(),
     };
-    format!("{name}: {what}, {workers}{place}; worker logs in {}", rundir.path().display())
+    format!(
+        "{name}: {what}, {workers}{place}; worker logs in {}",
+        rundir.path().display()
+    )
 }

@@ -91,10 +91,15 @@ impl Pool {
         let log = log.with_context(|| format!("cannot open worker log `{}`", path.display()))?;
         let copy = log.try_clone().context("cannot share the worker log")?;
         let mut command = Command::new(program);
-        command.arg("worker").arg("--name").arg(format!("{name}-{}", worker + 1)).args(args);
-        // Settings of the caller's own shell are not settings of this run.
+        command
+            .arg("worker")
+            .arg("--name")
+            .arg(format!("{name}-{}", worker + 1))
+            .args(args);
+        // Settings of the caller's own shell are not settings of this run; how much is logged is.
         for (variable, _) in std::env::vars_os() {
-            if variable.to_string_lossy().starts_with("MEMQ_") {
+            let name = variable.to_string_lossy();
+            if name.starts_with("MEMQ_") && name != "MEMQ_LOG" {
                 command.env_remove(variable);
             }
         }
@@ -106,17 +111,25 @@ impl Pool {
             .stderr(copy)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start worker {} of `{}`", worker + 1, program.display()))
+            .with_context(|| {
+                format!(
+                    "cannot start worker {} of `{}`",
+                    worker + 1,
+                    program.display()
+                )
+            })
     }
 
     /// Asks all workers to stop; those that will be started later, too.
     pub(super) fn stop(&self) {
-        self.asked.send_if_modified(|asked| raise(asked, Asked::Stop));
+        self.asked
+            .send_if_modified(|asked| raise(asked, Asked::Stop));
     }
 
     /// Kills all workers.
     pub(super) fn kill(&self) {
-        self.asked.send_if_modified(|asked| raise(asked, Asked::Die));
+        self.asked
+            .send_if_modified(|asked| raise(asked, Asked::Die));
     }
 }
 

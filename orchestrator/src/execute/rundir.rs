@@ -74,12 +74,22 @@ impl RunDir {
         let length = file.metadata().map_or(0, |m| m.len());
         let from = length.saturating_sub(TAIL_BYTES);
         let mut bytes = Vec::new();
-        if file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut bytes)).is_err() {
+        if file
+            .seek(SeekFrom::Start(from))
+            .and_then(|_| file.read_to_end(&mut bytes))
+            .is_err()
+        {
             return Vec::new();
         }
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let first = lines.len().saturating_sub(TAIL_LINES);
-        lines[first..].iter().map(|line| (*line).to_owned()).collect()
+        lines[first..]
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect()
     }
 }

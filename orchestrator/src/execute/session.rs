@@ -86,7 +86,8 @@ impl Session {
     /// Begins to put the items in.
     pub(super) fn load(&mut self, source: Source, choice: Arc<Choice>, target: &Target) {
         let (queue, events) = (target.queue.clone(), self.events.clone());
-        self.loading.spawn(loader::load(source, choice, queue, events));
+        self.loading
+            .spawn(loader::load(source, choice, queue, events));
     }
 
     /// Goes on until no worker runs and none will.
@@ -105,7 +106,9 @@ impl Session {
             if changed {
                 continue;
             }
-            let wake = plan.wake.map(|wake| tokio::time::Instant::from_std(self.started + wake));
+            let wake = plan
+                .wake
+                .map(|wake| tokio::time::Instant::from_std(self.started + wake));
             tokio::select! {
                 Some(event) = self.news.recv() => self.take(event, tally),
                 () = sleep_until(wake) => {}
@@ -129,7 +132,8 @@ impl Session {
         }
         self.progress.end();
         if let Err(error) = self.joblog.sync() {
-            self.progress.say(&format!("{:#}", anyhow::Error::new(error)));
+            self.progress
+                .say(&format!("{:#}", anyhow::Error::new(error)));
         }
     }
 
@@ -143,7 +147,8 @@ impl Session {
                 self.seen.started(worker);
                 if let Err(error) = self.pool.start(worker) {
                     self.progress.say(&format!("{error:#}"));
-                    self.seen.ended(worker, Exit::NotStarted, self.started.elapsed());
+                    self.seen
+                        .ended(worker, Exit::NotStarted, self.started.elapsed());
                 }
                 true
             }
@@ -195,9 +200,11 @@ impl Session {
             Why::Signal(_) => Some("stopping: workers finish what they hold".into()),
             Why::TimedOut => Some("the time is up: stopping the workers".into()),
             Why::Trouble(trouble) => Some(format!("stopping: {trouble}")),
-            Why::Worker(worker, exit) => {
-                Some(format!("stopping: worker {} is given up: {}", worker + 1, how(*exit)))
-            }
+            Why::Worker(worker, exit) => Some(format!(
+                "stopping: worker {} is given up: {}",
+                worker + 1,
+                how(*exit)
+            )),
         }
     }
 
@@ -215,7 +222,8 @@ impl Session {
                 self.seen.finished += 1;
                 tally.record(&outcome, now);
                 if let Err(error) = self.joblog.append(&outcome) {
-                    self.seen.in_trouble(format!("{:#}", anyhow::Error::new(error)));
+                    self.seen
+                        .in_trouble(format!("{:#}", anyhow::Error::new(error)));
                 }
             }
             Event::Drained => self.seen.drained = Some(now),

@@ -41,12 +41,16 @@ impl Target {
                     listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                     ..Config::default()
                 };
-                let server = Server::start(config).await.context("cannot start a server")?;
+                let server = Server::start(config)
+                    .await
+                    .context("cannot start a server")?;
                 let url = server.url();
                 (Some(server), url)
             }
         };
-        let client = Client::builder(&url).give_up_after(job.server_timeout).build()?;
+        let client = Client::builder(&url)
+            .give_up_after(job.server_timeout)
+            .build()?;
         client.ready().await.with_context(|| no_server(&url))?;
         let queue = client.queue(job.spec.name.clone());
         if own.is_none() {
@@ -111,7 +115,9 @@ fn settings(job: &Job, choice: &Choice, own: bool) -> SettingsPatch {
     let usual = queue_api::Settings::default().max_body_bytes;
     SettingsPatch {
         lease_ms: own.then_some(Some(ms(OWN_LEASE))),
-        max_lease_ms: item.timeout.map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
+        max_lease_ms: item
+            .timeout
+            .map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
         max_attempts: item.attempts.map(Some),
         backoff: item.backoff.map(|(least, most)| {
             Some(Backoff {

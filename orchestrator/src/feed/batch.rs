@@ -90,7 +90,13 @@ mod tests {
         let raw = |body: &'static [u8]| Batch::Raw(Bytes::from_static(body));
         assert_eq!(
             pack(&[b"a", b"b", b"c\nd", b"", b"e\r", b"f\rg", b"h"]),
-            [lines("a\nb\n", 2), raw(b"c\nd"), raw(b""), raw(b"e\r"), lines("f\rg\nh\n", 2)]
+            [
+                lines("a\nb\n", 2),
+                raw(b"c\nd"),
+                raw(b""),
+                raw(b"e\r"),
+                lines("f\rg\nh\n", 2)
+            ]
         );
         assert_eq!(pack(&[]), []);
     }
@@ -98,8 +104,15 @@ mod tests {
     #[test]
     fn a_request_is_full_by_bytes_or_by_items() {
         let body = vec![b'x'; FULL_BYTES / 2];
-        let sizes: Vec<_> = pack(&[&body, &body, b"y"]).iter().map(Batch::items).collect();
-        assert_eq!(sizes, [1, 2], "two halves and their line ends are one byte too many");
+        let sizes: Vec<_> = pack(&[&body, &body, b"y"])
+            .iter()
+            .map(Batch::items)
+            .collect();
+        assert_eq!(
+            sizes,
+            [1, 2],
+            "two halves and their line ends are one byte too many"
+        );
         let many = vec![b"z".as_slice(); 10_001];
         let sizes: Vec<_> = pack(&many).iter().map(Batch::items).collect();
         assert_eq!(sizes, [10_000, 1]);

@@ -60,7 +60,10 @@ impl Choice {
 }
 
 fn place(index: u64) -> (usize, u64) {
-    (usize::try_from(index / 64).unwrap_or(usize::MAX), 1 << (index % 64))
+    (
+        usize::try_from(index / 64).unwrap_or(usize::MAX),
+        1 << (index % 64),
+    )
 }
 
 #[cfg(test)]
@@ -71,7 +74,10 @@ mod tests {
     fn choose(items: &[&str], done: &[(&str, u64)]) -> (Choice, Vec<String>) {
         let list = items.iter().map(|&item| item.into()).collect();
         let source = Source::open(Items::List(list)).expect("a list opens");
-        let done = done.iter().map(|(body, n)| (body.as_bytes().to_vec(), *n)).collect();
+        let done = done
+            .iter()
+            .map(|(body, n)| (body.as_bytes().to_vec(), *n))
+            .collect();
         let choice = Choice::make(&source, done).expect("a list is read");
         let (mut left, mut index) = (Vec::new(), 0);
         source
@@ -106,6 +112,10 @@ mod tests {
         let items: Vec<&str> = items.iter().map(String::as_str).collect();
         let (_, left) = choose(&items, &[("0", 1), ("64", 1), ("199", 1)]);
         assert_eq!(left.len(), 197);
-        assert!(!left.iter().any(|item| ["0", "64", "199"].contains(&item.as_str())));
+        assert!(
+            !left
+                .iter()
+                .any(|item| ["0", "64", "199"].contains(&item.as_str()))
+        );
     }
 }

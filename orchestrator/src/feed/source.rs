@@ -21,7 +21,9 @@ pub enum FeedError {
         source: io::Error,
     },
     /// A line is longer than a request may be.
-    #[error("line {line} of {name} is longer than {MAX_BODY_BYTES} bytes, the most an item may have")]
+    #[error(
+        "line {line} of {name} is longer than {MAX_BODY_BYTES} bytes, the most an item may have"
+    )]
     TooLong {
         /// What is read.
         name: String,
@@ -29,7 +31,9 @@ pub enum FeedError {
         line: u64,
     },
     /// An entry of a list is longer than a request may be.
-    #[error("entry {entry} of the list is longer than {MAX_BODY_BYTES} bytes, the most an item may have")]
+    #[error(
+        "entry {entry} of the list is longer than {MAX_BODY_BYTES} bytes, the most an item may have"
+    )]
     EntryTooLong {
         /// The entry, from 0.
         entry: usize,
@@ -61,7 +65,9 @@ impl<R: BufRead> LineReader<R> {
         loop {
             self.line.clear();
             let most = MAX_BODY_BYTES as u64 + 2;
-            let read = (&mut self.reader).take(most).read_until(b'\n', &mut self.line);
+            let read = (&mut self.reader)
+                .take(most)
+                .read_until(b'\n', &mut self.line);
             let length = read.map_err(|source| FeedError::Read {
                 name: self.name.clone(),
                 source,
@@ -173,7 +179,10 @@ mod tests {
         while let Some((number, line)) = lines.next().expect("lines") {
             got.push((number, String::from_utf8_lossy(line).into_owned()));
         }
-        assert_eq!(got, [(1, "a".into()), (3, " b \r".into()), (5, "last".into())]);
+        assert_eq!(
+            got,
+            [(1, "a".into()), (3, " b \r".into()), (5, "last".into())]
+        );
     }
 
     #[test]
@@ -187,6 +196,9 @@ mod tests {
         text.insert(6, b'x');
         let mut lines = LineReader::new(text.as_slice(), "text");
         lines.next().expect("a line");
-        assert!(matches!(lines.next(), Err(FeedError::TooLong { line: 2, .. })));
+        assert!(matches!(
+            lines.next(),
+            Err(FeedError::TooLong { line: 2, .. })
+        ));
     }
 }

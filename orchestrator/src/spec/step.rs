@@ -226,7 +226,8 @@ fn backoff(at: &At<'_>) -> Result<(Duration, Duration), Fault> {
 }
 
 /// What a back-off looks like.
-pub(crate) const BACKOFF: &str = "the shortest and the longest wait before a retry: 1s..30s, or one: 5s";
+pub(crate) const BACKOFF: &str =
+    "the shortest and the longest wait before a retry: 1s..30s, or one: 5s";
 
 /// Reads a shortest and a longest wait.
 pub(crate) fn backoff_range(text: &str) -> Option<(Duration, Duration)> {

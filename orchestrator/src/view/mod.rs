@@ -70,6 +70,9 @@ mod tests {
         ] {
             assert_eq!(per_second(rate), text);
         }
-        assert_eq!((count(1, "item"), count(0, "item")), ("1 item".into(), "0 items".into()));
+        assert_eq!(
+            (count(1, "item"), count(0, "item")),
+            ("1 item".into(), "0 items".into())
+        );
     }
 }

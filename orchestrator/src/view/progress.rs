@@ -98,7 +98,11 @@ impl Lines {
         self.at = moment.now;
         self.tenth = tenth(tally);
         let (run, done) = (&self.run, tally.already + tally.finished());
-        say(&format!("{run}: {done}/{}  {}", tally.total, details(tally, moment)));
+        say(&format!(
+            "{run}: {done}/{}  {}",
+            tally.total,
+            details(tally, moment)
+        ));
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{count, human, per_second};
-use crate::plan::{End, Exit, Signal, Why};
+use crate::plan::{Crash, End, Exit, Signal, Why, judge};
 use crate::spec::Tolerate;
 use crate::tally::{Failure, Tally};
 
@@ -107,7 +107,11 @@ impl Summary {
             Why::TimedOut => "its time is up".into(),
             Why::Trouble(trouble) => trouble.clone(),
             Why::Worker(worker, exit) => {
-                format!("worker {} does not stay up: {}", worker + 1, how(*exit))
+                let what = match judge(*exit) {
+                    Crash::Hopeless => "cannot work",
+                    Crash::Again | Crash::Left => "does not stay up",
+                };
+                format!("worker {} {what}: {}", worker + 1, how(*exit))
             }
         })
     }
@@ -160,13 +164,23 @@ impl Summary {
         }
         for (index, failure) in self.tally.failures.iter().enumerate() {
             let label = if index == 0 { "dead" } else { "" };
-            let Failure { item, attempts, error } = failure;
+            let Failure {
+                item,
+                attempts,
+                error,
+            } = failure;
             let attempts = count(u64::from(*attempts), "attempt");
             line(label, &format!("{item} ({attempts}): {error}"));
         }
-        let more = self.tally.dead.saturating_sub(self.tally.failures.len() as u64);
+        let more = self
+            .tally
+            .dead
+            .saturating_sub(self.tally.failures.len() as u64);
         if more > 0 {
-            line("", &format!("and {more} more: see \"state\":\"dead\" in the joblog"));
+            line(
+                "",
+                &format!("and {more} more: see \"state\":\"dead\" in the joblog"),
+            );
         }
         for (index, said) in self.last_lines.iter().enumerate() {
             line(if index == 0 { "it said" } else { "" }, said);
@@ -176,11 +190,17 @@ impl Summary {
             line("worker logs", &format!("{}/worker-*.log", logs.display()));
         }
         if self.left_over() {
-            line("to go on", &format!("{}    (skips what is done)", self.again));
+            line(
+                "to go on",
+                &format!("{}    (skips what is done)", self.again),
+            );
             if let Some(server) = self.server.as_ref().filter(|_| self.tally.left() > 0) {
                 let run = &self.run;
                 let hint = format!("memq queue rm {run} --force --server {server}");
-                line("first", &format!("{hint}    (the queue still holds the rest)"));
+                line(
+                    "first",
+                    &format!("{hint}    (the queue still holds the rest)"),
+                );
             }
         }
         format!("{}\n{text}", self.headline())
@@ -208,7 +228,10 @@ impl Summary {
             return format!("{run}: {reason}; {did}, {left} left after {elapsed}{already}");
         }
         let rate = per_second(tally.finished() as f64 / self.elapsed.as_secs_f64().max(0.001));
-        let all = format!("{run}: {did} of {} in {elapsed}, {rate}{already}", tally.to_do());
+        let all = format!(
+            "{run}: {did} of {} in {elapsed}, {rate}{already}",
+            tally.to_do()
+        );
         match (tally.left(), tally.dead) {
             (0, 0) => all,
             (0, _) if self.tolerated() => format!("{all}; so many dead are tolerated"),

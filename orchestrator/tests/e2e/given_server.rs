@@ -1,0 +1,99 @@
+//! Runs on a server that somebody else started.
+
+use rustix::process::Signal;
+
+use crate::support::{Lab, Server, spec};
+
+#[test]
+fn a_run_leaves_its_queue_on_a_given_server_and_never_mixes_with_another() {
+    let lab = Lab::new();
+    let server = Server::start(&lab);
+    lab.write(
+        "run.yaml",
+        spec("shared", "items: {list: [a, b]}\nbuiltin: echo"),
+    );
+    let run = || lab.run(&["run", ".", "--server", &server.url]);
+    run()
+        .exits(0)
+        .says("2 done of 2")
+        .complains(&format!("on {}", server.url));
+
+    let show = lab.run(&[
+        "queue",
+        "show",
+        "shared",
+        "--server",
+        &server.url,
+        "-o",
+        "json",
+    ]);
+    let queue = show.exits(0).json();
+    assert_eq!(
+        (&queue["counts"]["done"], &queue["drained"]),
+        (&2.into(), &true.into())
+    );
+
+    run()
+        .exits(2)
+        .complains("queue shared has been used already: 0 unfinished, 2 done")
+        .complains("memq queue rm shared --force");
+    lab.run(&["queue", "rm", "shared", "--server", &server.url])
+        .exits(0);
+    run().exits(0);
+}
+
+#[test]
+fn a_server_that_dies_ends_the_run_as_infrastructure() {
+    let lab = Lab::new();
+    let server = Server::start(&lab);
+    let step = "items: {list: [a]}\nscript: |\n  echo $$ > handler\n  exec sleep 600\n";
+    lab.write("run.yaml", spec("bereft", step));
+    let args = [
+        "run",
+        ".",
+        "--server",
+        &server.url,
+        "--server-timeout",
+        "500ms",
+        "--grace",
+        "200ms",
+    ];
+    let run = lab.start(&args);
+    let handler = lab.pid("handler");
+    server.running.signal(Signal::KILL);
+    run.end().exits(2).says("0 done, 1 left").says("to go on");
+    crate::support::wait_gone("the handler", handler);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said_so_before_anything_starts() {
+    let lab = Lab::new();
+    lab.write(
+        "run.yaml",
+        spec("nobody", "items: {list: [a]}\nbuiltin: echo"),
+    );
+    let args = [
+        "run",
+        ".",
+        "--server",
+        "http://127.0.0.1:9",
+        "--server-timeout",
+        "200ms",
+    ];
+    lab.run(&args)
+        .exits(2)
+        .complains("no memq server answers at http://127.0.0.1:9");
+    lab.run(&["run", ".", "--server", "localhost"])
+        .exits(64)
+        .complains("`localhost` is not");
+}
+
+#[test]
+fn the_environment_names_the_server_too() {
+    let lab = Lab::new();
+    let server = Server::start(&lab);
+    let mut ls = lab.memq(&["queue", "ls"]);
+    let output = ls.env("MEMQ_SERVER", &server.url).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "no queues\n");
+}

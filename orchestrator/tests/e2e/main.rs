@@ -1,0 +1,12 @@
+//! `memq` as people run it: the real program, its own server, its own workers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod examples;
+mod failures;
+mod given_server;
+mod queues;
+mod resume;
+mod stopping;
+mod support;
+mod usage;

@@ -1,0 +1,170 @@
+//! `memq queue` and `memq load`.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::{Ended, Lab, Server};
+
+struct Fixture {
+    lab: Lab,
+    server: Server,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let lab = Lab::new();
+        let server = Server::start(&lab);
+        Self { lab, server }
+    }
+
+    fn memq(&self, args: &[&str]) -> Ended {
+        self.lab
+            .run(&[args, &["--server", &self.server.url]].concat())
+    }
+
+    fn show(&self, queue: &str) -> Value {
+        self.memq(&["queue", "show", queue, "--output", "json"])
+            .exits(0)
+            .json()
+    }
+}
+
+#[test]
+fn a_queue_lives_from_create_to_rm() {
+    let fixture = Fixture::new();
+    let memq = |args: &[&str]| fixture.memq(args);
+    memq(&[
+        "queue",
+        "create",
+        "q",
+        "--attempts",
+        "3",
+        "--backoff",
+        "1s..30s",
+        "--lease",
+        "5s",
+    ])
+    .exits(0)
+    .says("open");
+    let settings = &fixture.show("q")["settings"];
+    assert_eq!(
+        (&settings["max_attempts"], &settings["lease_ms"]),
+        (&3.into(), &5000.into())
+    );
+    assert_eq!(settings["backoff"]["max_ms"], 30_000);
+    memq(&["queue", "ls"]).exits(0).says("QUEUE").says("q ");
+    let list = memq(&["queue", "ls", "-o", "json"]).exits(0).json();
+    assert_eq!(list["queues"][0]["name"], "q");
+    memq(&["queue", "pause", "q"]).exits(0).says("paused");
+    memq(&["queue", "resume", "q"]).exits(0).says("open");
+    memq(&["queue", "seal", "q"]).exits(0).says("drained");
+    memq(&["queue", "reopen", "q"]).exits(0).says("open");
+    memq(&["queue", "show", "q"])
+        .exits(0)
+        .says("max_attempts")
+        .says("enqueued");
+    fixture.lab.write("lines", "a\nb\n");
+    memq(&["load", "q", "lines"]).exits(0);
+    memq(&["queue", "purge", "q"])
+        .exits(0)
+        .says("threw 2 items away");
+    memq(&["queue", "rm", "q"]).exits(0).says("removed queue q");
+    memq(&["queue", "show", "q"])
+        .exits(1)
+        .complains("no_such_queue")
+        .complains("memq queue ls");
+}
+
+#[test]
+fn lines_are_loaded_from_a_file_and_from_standard_input() {
+    let fixture = Fixture::new();
+    fixture.lab.write("lines", "one\r\n\ntwo\nthree");
+    fixture
+        .memq(&["load", "q", "lines"])
+        .exits(1)
+        .complains("no_such_queue");
+    fixture
+        .memq(&["load", "q", "lines", "--create", "--seal"])
+        .exits(0)
+        .says("3 items into queue q, sealed");
+    let queue = fixture.show("q");
+    assert_eq!(
+        (&queue["counts"]["ready"], &queue["sealed"]),
+        (&3.into(), &true.into())
+    );
+    fixture
+        .memq(&["load", "q", "lines"])
+        .exits(1)
+        .complains("queue_sealed")
+        .complains("reopen");
+
+    let mut load = fixture
+        .lab
+        .memq(&["load", "piped", "-", "--create", "-o", "json"]);
+    load.args(["--server", &fixture.server.url]);
+    let mut child = load
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    for number in 0..25_000 {
+        writeln!(pipe, "{number}").unwrap();
+    }
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    let loaded: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&loaded["items"], &loaded["sealed"]),
+        (&25_000.into(), &false.into())
+    );
+    assert_eq!(fixture.show("piped")["counts"]["ready"], 25_000);
+}
+
+#[test]
+fn a_load_that_fails_says_how_far_it_came_and_how_to_go_on() {
+    let fixture = Fixture::new();
+    fixture
+        .memq(&["queue", "create", "small", "--max-items", "15000"])
+        .exits(0);
+    let lines: String = (0..25_000).map(|number| format!("{number}\n")).collect();
+    fixture.lab.write("my lines", lines);
+    let failed = fixture
+        .memq(&["load", "small", "my lines", "--seal"])
+        .exits(1);
+    let failed = failed
+        .complains("10000 items went in (to line 10000)")
+        .complains("queue_full");
+    failed.complains("tail -n +10001 'my lines' | memq load small - --seal");
+    let queue = fixture.show("small");
+    assert_eq!(
+        (&queue["counts"]["ready"], &queue["sealed"]),
+        (&10_000.into(), &false.into())
+    );
+}
+
+#[test]
+fn a_worker_of_memq_drains_what_memq_loaded() {
+    let fixture = Fixture::new();
+    fixture.lab.write("lines", "a\nb\nc\n");
+    fixture
+        .memq(&["load", "q", "lines", "--create", "--seal"])
+        .exits(0);
+    fixture
+        .memq(&["worker", "--queue", "q", "--builtin", "echo"])
+        .exits(0);
+    assert_eq!(fixture.show("q")["counts"]["done"], 3);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_with_a_way_out() {
+    let lab = Lab::new();
+    lab.write("lines", "a\n");
+    for args in [["queue", "show", "q"], ["load", "q", "lines"]] {
+        let mut args = args.to_vec();
+        args.extend(["--server", "http://127.0.0.1:9"]);
+        lab.run(&args).exits(2).complains("memq server");
+    }
+}
