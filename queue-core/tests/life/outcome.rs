@@ -244,3 +244,18 @@ fn keeping_no_outcomes_keeps_none() {
     assert_eq!(shell.state(dead), State::Dead);
     assert_eq!(shell.queue.last_outcome(), 2);
 }
+
+#[test]
+fn one_look_at_the_clock_both_ends_leases_and_forgets_outcomes() {
+    let mut shell = Shell::new(Settings {
+        done_retention: LEASE,
+        ..Settings::default()
+    });
+    let item = shell.enqueue(2)[0];
+    shell.lease();
+    shell.take();
+    shell.pass(LEASE);
+    assert_eq!(shell.due_once(), 2);
+    assert_eq!(shell.state(item), State::Ready);
+    assert!(numbers(&shell).is_empty());
+}
