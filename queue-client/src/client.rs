@@ -150,13 +150,31 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080", true),
             ("http://localhost:8080/", "http://localhost:8080", true),
             ("http://[::1]:8080", "http://[::1]:8080", true),
-            ("https://queue.example/memq/", "https://queue.example/memq", false),
+            (
+                "https://queue.example/memq/",
+                "https://queue.example/memq",
+                false,
+            ),
         ] {
-            assert_eq!(base_of(text).expect(text), (base.to_owned(), local), "{text}");
+            assert_eq!(
+                base_of(text).expect(text),
+                (base.to_owned(), local),
+                "{text}"
+            );
         }
-        for text in ["", "localhost:8080", "ftp://x", "http://", "http://x/?a", "http://x/#a"] {
+        for text in [
+            "",
+            "localhost:8080",
+            "ftp://x",
+            "http://",
+            "http://x/?a",
+            "http://x/#a",
+        ] {
             let error = base_of(text).expect_err(text);
-            assert!(error.to_string().contains("http://127.0.0.1:8080"), "{error}");
+            assert!(
+                error.to_string().contains("http://127.0.0.1:8080"),
+                "{error}"
+            );
         }
     }
 }

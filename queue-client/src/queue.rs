@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use queue_api::{
     Affected, Code, Enqueued, ExtendRequest, LeaseAnswer, LeaseRequest, LeaseToken, Outcome, Queue,
-    QueueName, SettleRequest, Settled, SettledAnswer, Settlement, SettingsPatch, Until, limits,
+    QueueName, SettingsPatch, SettleRequest, Settled, SettledAnswer, Settlement, Until, limits,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -82,7 +82,9 @@ impl QueueClient {
             let call = self
                 .call(Method::POST, "settle leases of", "/settle")
                 .try_timeout(UPLOAD_TIMEOUT);
-            let answer = self.send_json(call, &SettleRequest { settle: batch }).await?;
+            let answer = self
+                .send_json(call, &SettleRequest { settle: batch })
+                .await?;
             answers.extend(one_each(answer.json()?, expected, &answer)?);
         }
         Ok(answers)
@@ -218,7 +220,9 @@ impl QueueClient {
             Until::Empty => "empty",
         };
         loop {
-            let slice = end.saturating_duration_since(Instant::now()).min(WAIT_SLICE);
+            let slice = end
+                .saturating_duration_since(Instant::now())
+                .min(WAIT_SLICE);
             let path = format!("/wait?for={word}&wait_ms={}", millis(slice));
             let call = self.call(Method::GET, "wait for", &path).parks(slice);
             let answer = self.transport.send(&call).await?;
@@ -239,7 +243,7 @@ impl QueueClient {
         let lines = answer.bytes().split(|&byte| byte == b'\n');
         lines
             .filter(|line| !line.is_empty())
-            .map(|line| serde_json::from_slice(line))
+            .map(serde_json::from_slice)
             .collect::<std::result::Result<_, _>>()
             .map_err(|e| answer.odd(&format!("odd outcome: {e}")))
     }
@@ -293,7 +297,9 @@ impl QueueClient {
     }
 
     async fn change(&self, does: &'static str, path: &str) -> Result<Answer> {
-        self.transport.send(&self.call(Method::POST, does, path)).await
+        self.transport
+            .send(&self.call(Method::POST, does, path))
+            .await
     }
 
     fn call(&self, method: Method, does: &'static str, rest: &str) -> Call<'_> {
@@ -301,11 +307,7 @@ impl QueueClient {
         Call::new(method, does, Some(&self.name), path)
     }
 
-    async fn send_json<T: Serialize + Sync>(
-        &self,
-        call: Call<'_>,
-        value: &T,
-    ) -> Result<Answer> {
+    async fn send_json<T: Serialize + Sync>(&self, call: Call<'_>, value: &T) -> Result<Answer> {
         let bytes = serde_json::to_vec(value).map_err(|e| Error::Protocol {
             what: call.what(),
             status: 0,
@@ -320,11 +322,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// The entries of an answer, if there is one for each lease of the request.
-fn one_each(
-    answer: SettledAnswer,
-    expected: usize,
-    raw: &Answer,
-) -> Result<Vec<Settled>> {
+fn one_each(answer: SettledAnswer, expected: usize, raw: &Answer) -> Result<Vec<Settled>> {
     let got = answer.settled.len();
     if got == expected {
         Ok(answer.settled)

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use queue_api::{Leased, LeaseToken, Settled};
+use queue_api::{LeaseToken, Leased, Settled};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -125,7 +125,12 @@ async fn renew(shared: Arc<Shared>, queue: QueueClient, length: Option<Duration>
             Ok(answers) => shared.book().renewed(now, &answers),
             Err(error) => {
                 let gone = matches!(error.status(), Some(404 | 410));
-                tracing::warn!(leases = due.len(), gone, "cannot renew leases: {}", Chain(&error));
+                tracing::warn!(
+                    leases = due.len(),
+                    gone,
+                    "cannot renew leases: {}",
+                    Chain(&error)
+                );
                 if gone {
                     shared.book().gone(&due);
                 } else {
@@ -324,9 +329,15 @@ mod tests {
         let (mut book, losts) = book(now, &[("a", 3 * SECOND), ("b", 9 * SECOND)]);
         let (due, _) = book.due(now + SECOND);
         book.failed(now + SECOND, &due);
-        assert!(book.next_wake() < Some(now + 2 * SECOND), "it tries again soon");
+        assert!(
+            book.next_wake() < Some(now + 2 * SECOND),
+            "it tries again soon"
+        );
         book.due(now + 3 * SECOND);
-        assert_eq!((losts[0].is_cancelled(), losts[1].is_cancelled()), (true, false));
+        assert_eq!(
+            (losts[0].is_cancelled(), losts[1].is_cancelled()),
+            (true, false)
+        );
     }
 
     #[test]
@@ -340,7 +351,10 @@ mod tests {
             ..ok("a", 0)
         };
         book.renewed(now + SECOND, &[refused, ok("b", 3_000)]);
-        assert_eq!((losts[0].is_cancelled(), losts[1].is_cancelled()), (true, false));
+        assert_eq!(
+            (losts[0].is_cancelled(), losts[1].is_cancelled()),
+            (true, false)
+        );
         assert_eq!(book.leases.len(), 1);
     }
 

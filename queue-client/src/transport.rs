@@ -216,7 +216,11 @@ impl Transport {
         let bytes = response.bytes().await.map_err(broken)?;
         if status.is_success() {
             let what = call.what();
-            return Ok(Answer { what, status, bytes });
+            return Ok(Answer {
+                what,
+                status,
+                bytes,
+            });
         }
         Err(Failure {
             error: refusal(call.what(), status, &headers, &bytes),
@@ -309,6 +313,12 @@ fn first_line(bytes: &[u8]) -> String {
 
 /// The header in its form of seconds, the one the server uses; a date falls to our own back-off.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }

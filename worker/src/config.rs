@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use queue_api::{QueueName, Until, limits};
+use queue_client::{Client, Error};
 
 use crate::args::{Args, UntilArg};
 use crate::command::{NotRunnable, Program};
@@ -22,7 +23,7 @@ pub(crate) enum Job {
 /// A worker of a queue.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) server: String,
+    pub(crate) client: Client,
     pub(crate) queue: QueueName,
     pub(crate) slots: usize,
     /// What ends it; nothing for a worker that goes on for ever.
@@ -48,14 +49,16 @@ pub(crate) enum ConfigError {
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]
+    Client(Error),
+    #[error(transparent)]
     NotRunnable(#[from] NotRunnable),
 }
 
 impl ConfigError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
-            Self::NotRunnable(_) => Exit::Misconfigured,
+            Self::Usage(_) | Self::Client(Error::BadUrl { .. }) => Exit::Usage,
+            Self::Client(_) | Self::NotRunnable(_) => Exit::Misconfigured,
         }
     }
 }
@@ -92,15 +95,23 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         return Ok((Job::Kuard(workload), surroundings));
     }
     let usage = |text: &str| ConfigError::Usage(text.into());
-    let server = server.ok_or_else(|| usage("say where the server is: --server URL or MEMQ_SERVER"))?;
-    let queue = queue.ok_or_else(|| usage("say which queue to work on: --queue NAME or MEMQ_QUEUE"))?;
+    let server =
+        server.ok_or_else(|| usage("say where the server is: --server URL or MEMQ_SERVER"))?;
+    let queue =
+        queue.ok_or_else(|| usage("say which queue to work on: --queue NAME or MEMQ_QUEUE"))?;
     let name = name.unwrap_or_else(default_name);
     if name.len() > limits::MAX_WORKER_BYTES {
         let most = limits::MAX_WORKER_BYTES;
-        return Err(usage(&format!("--name is {} bytes long: give at most {most}", name.len())));
+        return Err(usage(&format!(
+            "--name is {} bytes long: give at most {most}",
+            name.len()
+        )));
     }
     if let Some(lease) = lease.filter(|lease| *lease < limits::MIN_LEASE) {
-        return Err(usage(&format!("--lease is {lease:?}: give at least {:?}", limits::MIN_LEASE)));
+        return Err(usage(&format!(
+            "--lease is {lease:?}: give at least {:?}",
+            limits::MIN_LEASE
+        )));
     }
     if item_timeout.is_some_and(|limit| limit.is_zero()) {
         return Err(usage("--item-timeout is 0: leave it out for no limit"));
@@ -113,11 +124,13 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         }
         (None, true) => {
             let names = "keygen, sleep, echo or fail";
-            return Err(usage(&format!("say what to do with items: -- COMMAND… or --builtin {names}")));
+            return Err(usage(&format!(
+                "say what to do with items: -- COMMAND… or --builtin {names}"
+            )));
         }
     };
     let config = Config {
-        server,
+        client: Client::new(&server).map_err(ConfigError::Client)?,
         queue,
         slots: concurrency as usize,
         until: match until {
@@ -167,4 +180,3 @@ fn default_name() -> String {
     let host = host.nodename().to_string_lossy();
     format!("{host}-{}", std::process::id())
 }
-

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use queue_api::{Code, LeaseAnswer, LeaseRequest, QueueState, Settled, Until, limits};
-use queue_client::{Client, Error, Lease, QueueClient, Renewer};
+use queue_client::{Error, Lease, QueueClient, Renewer};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -50,13 +50,21 @@ pub(crate) struct Ended {
 /// Works on the queue until it is finished or the worker is to stop.
 pub(crate) async fn drain(
     config: Config,
-    client: &Client,
     grace: Duration,
     health: Health,
     stop: watch::Receiver<Urgency>,
 ) -> Ended {
-    let Config { server: _, queue, slots, until, name, lease, wait_queue, server_timeout, handler } =
-        config;
+    let Config {
+        client,
+        queue,
+        slots,
+        until,
+        name,
+        lease,
+        wait_queue,
+        server_timeout,
+        handler,
+    } = config;
     let queue = client.with_give_up_after(server_timeout).queue(queue);
     let mut drain = Drain {
         renewer: queue.renewer(lease),
@@ -171,8 +179,15 @@ impl Drain {
             };
             health.turned(self.slots.running() > 0);
             let tick = Instant::now() + TICK;
-            let end = self.stopping.map(|stop| stop.end).filter(|_| !self.halt.end.is_cancelled());
-            let wake = [Some(tick), wait, end].into_iter().flatten().min().unwrap_or(tick);
+            let end = self
+                .stopping
+                .map(|stop| stop.end)
+                .filter(|_| !self.halt.end.is_cancelled());
+            let wake = [Some(tick), wait, end]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(tick);
             tokio::select! {
                 Some(returned) = self.calls.next() => self.returned(returned),
                 Some(handled) = self.running.join_next_with_id() => self.handled(handled),
@@ -201,7 +216,9 @@ impl Drain {
         let carried = request.settle.len();
         self.slots.called(id, slots, carried, now);
         let queue = self.queue.clone();
-        self.call(id, carried, async move { Answer::Leased(queue.lease(&request).await) });
+        self.call(id, carried, async move {
+            Answer::Leased(queue.lease(&request).await)
+        });
     }
 
     /// Settles without asking for items.
@@ -254,7 +271,12 @@ impl Drain {
                 // The connection closes, and the server gives back what it had just lent.
                 () = cut.cancelled() => Answer::Cut,
             };
-            Returned { id, sent, carried, answer }
+            Returned {
+                id,
+                sent,
+                carried,
+                answer,
+            }
         }));
     }
 
@@ -267,7 +289,12 @@ impl Drain {
     }
 
     fn returned(&mut self, returned: Returned) {
-        let Returned { id, sent, carried, answer } = returned;
+        let Returned {
+            id,
+            sent,
+            carried,
+            answer,
+        } = returned;
         self.cuts.remove(&id);
         let error = match answer {
             Answer::Leased(Ok(answer)) => {
@@ -369,7 +396,9 @@ impl Drain {
                 (panic.id(), Handled { verdict, took })
             }
         };
-        let Some(lease) = self.held.remove(&id) else { return };
+        let Some(lease) = self.held.remove(&id) else {
+            return;
+        };
         let Handled { verdict, took } = handled;
         self.summary.busy(took);
         report(&lease, &verdict, took);
@@ -400,10 +429,14 @@ impl Drain {
             }
             (_, Some(404 | 410)) => (Exit::Refused, "the queue was deleted; ending"),
             (_, Some(401 | 403)) => (Exit::Refused, "the server refuses this worker; ending"),
-            _ if error.is_transient() => {
-                (Exit::Unavailable, "the server stayed out of reach; giving up")
-            }
-            _ => (Exit::Misconfigured, "the server does not take what this worker asks; ending"),
+            _ if error.is_transient() => (
+                Exit::Unavailable,
+                "the server stayed out of reach; giving up",
+            ),
+            _ => (
+                Exit::Misconfigured,
+                "the server does not take what this worker asks; ending",
+            ),
         };
         tracing::error!("{advice}: {:#}", anyhow::Error::from(error));
         self.stop(exit, Duration::ZERO);
@@ -420,7 +453,9 @@ impl Drain {
             Found::MissingSince(since) => since,
             Found::NotYet => {
                 let (queue, wait) = (self.queue.name(), self.wait_queue.as_secs_f64());
-                tracing::info!("queue {queue} does not exist yet; waiting for it for up to {wait} s");
+                tracing::info!(
+                    "queue {queue} does not exist yet; waiting for it for up to {wait} s"
+                );
                 self.found = Found::MissingSince(now);
                 now
             }
@@ -435,7 +470,10 @@ impl Drain {
         }
         if self.stopping.is_none() {
             let (running, grace) = (self.slots.running(), self.grace.as_secs_f64());
-            tracing::info!(running, "taking no more items; those that run have {grace} s to finish");
+            tracing::info!(
+                running,
+                "taking no more items; those that run have {grace} s to finish"
+            );
             self.stop(Exit::Stopped, self.grace);
         }
         if urgency == Urgency::Now {
@@ -467,7 +505,10 @@ impl Drain {
             && !self.halt.end.is_cancelled()
         {
             if self.slots.running() > 0 {
-                tracing::warn!(running = self.slots.running(), "ending the items that still run");
+                tracing::warn!(
+                    running = self.slots.running(),
+                    "ending the items that still run"
+                );
             }
             self.halt.end.cancel();
         }

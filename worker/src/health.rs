@@ -95,14 +95,20 @@ impl Health {
 async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
     match health.is_ready(Instant::now()) {
         true => (StatusCode::OK, "ok\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "idle: no lease in the last 30 s, or stopping\n"),
+        false => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "idle: no lease in the last 30 s, or stopping\n",
+        ),
     }
 }
 
 async fn alive(State(health): State<Health>) -> (StatusCode, &'static str) {
     match health.is_alive(Instant::now()) {
         true => (StatusCode::OK, "ok\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "the worker's loop is stuck\n"),
+        false => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the worker's loop is stuck\n",
+        ),
     }
 }
 

@@ -37,7 +37,10 @@ pub fn supervise_if_first() -> Option<ExitCode> {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "there is no log yet, and there will be none")]
+#[allow(
+    clippy::print_stderr,
+    reason = "there is no log yet, and there will be none"
+)]
 fn complain(error: &io::Error) {
     eprintln!("memq: cannot start itself as a child of the first process: {error}");
 }

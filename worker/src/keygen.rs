@@ -29,7 +29,10 @@ static CORES: std::sync::LazyLock<Semaphore> = std::sync::LazyLock::new(|| {
 /// [`fingerprint_of_new_key`] on a thread of its own.
 pub(crate) async fn fingerprint_off_loop() -> Result<String, KeygenError> {
     let stopped = |_| KeygenError("the worker is stopping".into());
-    let core = CORES.acquire().await.map_err(|_| KeygenError("the worker is stopping".into()))?;
+    let core = CORES
+        .acquire()
+        .await
+        .map_err(|_| KeygenError("the worker is stopping".into()))?;
     tokio::task::spawn_blocking(move || {
         // Held until the thread is done, though nobody may be waiting any more.
         let _core = core;
@@ -54,7 +57,11 @@ fn graviola_key() -> Result<Vec<u8>, KeygenError> {
     let failed = |error| KeygenError(format!("{error:?}"));
     let key = SigningKey::generate(KeySize::Rsa4096).map_err(failed)?;
     let mut der = [0; 600];
-    Ok(key.public_key().to_pkcs1_der(&mut der).map_err(failed)?.to_vec())
+    Ok(key
+        .public_key()
+        .to_pkcs1_der(&mut der)
+        .map_err(failed)?
+        .to_vec())
 }
 
 fn aws_lc_key() -> Result<Vec<u8>, KeygenError> {
@@ -84,7 +91,9 @@ fn graviola_can_run() -> bool {
 }
 
 fn fingerprint(pkcs1_der: &[u8]) -> Result<String, KeygenError> {
-    Ok(ssh_public_key(pkcs1_der)?.fingerprint(HashAlg::Sha256).to_string())
+    Ok(ssh_public_key(pkcs1_der)?
+        .fingerprint(HashAlg::Sha256)
+        .to_string())
 }
 
 fn ssh_public_key(pkcs1_der: &[u8]) -> Result<ssh_key::PublicKey, KeygenError> {
@@ -112,7 +121,10 @@ mod tests {
             .arg(file.path())
             .output()
             .ok()?;
-        assert!(output.status.success(), "ssh-keygen refused {line}: {output:?}");
+        assert!(
+            output.status.success(),
+            "ssh-keygen refused {line}: {output:?}"
+        );
         let text = String::from_utf8(output.stdout).expect("text");
         assert!(text.starts_with("4096 "), "{text}");
         text.split(' ').nth(1).map(Into::into)
@@ -128,8 +140,14 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for der in ders {
             let ours = fingerprint(&der).expect("a fingerprint");
-            let line = ssh_public_key(&der).expect("a key").to_openssh().expect("a line");
-            assert!(line.starts_with("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAACAQ"), "{line}");
+            let line = ssh_public_key(&der)
+                .expect("a key")
+                .to_openssh()
+                .expect("a line");
+            assert!(
+                line.starts_with("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAACAQ"),
+                "{line}"
+            );
             assert!(ours.starts_with("SHA256:") && ours.len() == 50, "{ours}");
             if let Some(theirs) = openssh_fingerprint(&line) {
                 assert_eq!(ours, theirs);

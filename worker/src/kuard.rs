@@ -167,7 +167,10 @@ async fn take(server: &str, queue: &str, exit_on_complete: bool) {
     let client = MemqClient::new(server);
     loop {
         let item = match &client {
-            Ok(client) => client.dequeue(queue, CALL_TIMEOUT).await.map_err(Into::into),
+            Ok(client) => client
+                .dequeue(queue, CALL_TIMEOUT)
+                .await
+                .map_err(Into::into),
             Err(error) => Err(anyhow::Error::msg(error.to_string())),
         };
         match item {
@@ -179,7 +182,9 @@ async fn take(server: &str, queue: &str, exit_on_complete: bool) {
             Ok(None) if exit_on_complete => return,
             Ok(None) => say(format_args!("Queue is empty. Retrying after 1s.")),
             Err(error) => {
-                say(format_args!("Error talking to server: {error:#}. Retrying after 1s."));
+                say(format_args!(
+                    "Error talking to server: {error:#}. Retrying after 1s."
+                ));
             }
         }
         tokio::time::sleep(RETRY).await;
@@ -211,7 +216,14 @@ fn time_left(end: Instant) -> String {
 }
 
 /// Writes a line as kuard logs it, after a date and a time.
-#[allow(clippy::print_stderr, reason = "these lines are this workload's output")]
+#[allow(
+    clippy::print_stderr,
+    reason = "these lines are this workload's output"
+)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "kuard's lines begin with the wall clock"
+)]
 fn say(line: fmt::Arguments<'_>) {
     let now = Zoned::now();
     eprintln!("{} {line}", now.strftime("%Y/%m/%d %H:%M:%S"));
@@ -243,9 +255,26 @@ mod tests {
             exit_code: 3,
         };
         for flags in [
-            &["--keygen-enable", "--keygen-exit-on-complete", "--keygen-num-to-gen", "10", "--keygen-exit-code", "3"][..],
-            &["--keygen-enable=true", "--keygen-exit-on-complete=1", "--keygen-num-to-gen=10", "--keygen-exit-code=3"],
-            &["--keygen-num-to-gen=10", "--keygen-exit-code=3", "--keygen-exit-on-complete=T", "--keygen-enable=TRUE"],
+            &[
+                "--keygen-enable",
+                "--keygen-exit-on-complete",
+                "--keygen-num-to-gen",
+                "10",
+                "--keygen-exit-code",
+                "3",
+            ][..],
+            &[
+                "--keygen-enable=true",
+                "--keygen-exit-on-complete=1",
+                "--keygen-num-to-gen=10",
+                "--keygen-exit-code=3",
+            ],
+            &[
+                "--keygen-num-to-gen=10",
+                "--keygen-exit-code=3",
+                "--keygen-exit-on-complete=T",
+                "--keygen-enable=TRUE",
+            ],
         ] {
             assert_eq!(read(flags).expect("flags"), Some(ten.clone()), "{flags:?}");
         }
@@ -283,7 +312,13 @@ mod tests {
         ] {
             assert_eq!(time_left(start + Duration::from_secs_f64(seconds)), words);
         }
-        let past = start.checked_sub(Duration::from_secs(5)).expect("the clock is older");
-        assert!(time_left(past).ends_with("seconds overdue"), "{}", time_left(past));
+        let past = start
+            .checked_sub(Duration::from_secs(5))
+            .expect("the clock is older");
+        assert!(
+            time_left(past).ends_with("seconds overdue"),
+            "{}",
+            time_left(past)
+        );
     }
 }

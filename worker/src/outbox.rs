@@ -149,7 +149,10 @@ fn settlement(lease: &Lease, verdict: Verdict) -> Option<Settlement> {
 }
 
 fn settlement_of(lease: &Lease, verdict: SettleAs, failure: Failure) -> Settlement {
-    let Failure { mut error, exit_code } = failure;
+    let Failure {
+        mut error,
+        exit_code,
+    } = failure;
     let end = error.floor_char_boundary(limits::MAX_ERROR_BYTES);
     error.truncate(end);
     Settlement {

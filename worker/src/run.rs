@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use queue_client::Client;
 
 use crate::args::Args;
 use crate::config::{self, Config, Job, Surroundings};
@@ -73,7 +72,7 @@ async fn work(job: Job, surroundings: Surroundings) -> anyhow::Result<ExitCode> 
     }
     match job {
         Job::Kuard(workload) => Ok(kuard::run(workload, &health, stop).await),
-        Job::Drain(config) => drain_queue(*config, grace, health, stop).await,
+        Job::Drain(config) => Ok(drain_queue(*config, grace, health, stop).await),
     }
 }
 
@@ -82,16 +81,14 @@ async fn drain_queue(
     grace: Duration,
     health: Health,
     stop: tokio::sync::watch::Receiver<stop::Urgency>,
-) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&config.server)?;
-    let (queue, slots) = (&config.queue, config.slots);
-    tracing::info!(%queue, slots, server = client.url(), worker = config.name, "working");
-    let queue = queue.clone();
-    let Ended { exit, summary } = drain::drain(config, &client, grace, health, stop).await;
+) -> ExitCode {
+    let (queue, slots, server) = (config.queue.clone(), config.slots, config.client.url());
+    tracing::info!(%queue, slots, server, worker = config.name, "working");
+    let Ended { exit, summary } = drain::drain(config, grace, health, stop).await;
     let code = exit.code();
     match exit {
         Exit::Finished => tracing::info!(%queue, "the queue is finished: {summary}"),
         _ => tracing::warn!(%queue, code, "ended before the queue was finished: {summary}"),
     }
-    Ok(exit.into())
+    exit.into()
 }

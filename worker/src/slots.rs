@@ -203,8 +203,15 @@ mod tests {
     /// What happens to a worker, in the order it happens.
     #[derive(Debug, Clone, Copy)]
     enum Event {
-        Calls { id: CallId, slots: usize, carries: usize },
-        Return { id: CallId, items: usize },
+        Calls {
+            id: CallId,
+            slots: usize,
+            carries: usize,
+        },
+        Return {
+            id: CallId,
+            items: usize,
+        },
         Done,
         Ended,
         GoesOn,
@@ -220,7 +227,11 @@ mod tests {
         let (mut slots, mut now) = (Slots::new(total), start);
         for event in events {
             match *event {
-                Calls { id, slots: asked, carries } => slots.called(id, asked, carries, now),
+                Calls {
+                    id,
+                    slots: asked,
+                    carries,
+                } => slots.called(id, asked, carries, now),
                 Return { id, items } => {
                     slots.returned(id, 0);
                     (0..items).for_each(|_| slots.started());
@@ -242,7 +253,14 @@ mod tests {
 
     /// One lease call answered with so many items.
     fn got(items: usize) -> [Event; 2] {
-        [Calls { id: 1, slots: items, carries: 0 }, Return { id: 1, items }]
+        [
+            Calls {
+                id: 1,
+                slots: items,
+                carries: 0,
+            },
+            Return { id: 1, items },
+        ]
     }
 
     #[test]
@@ -260,7 +278,20 @@ mod tests {
 
     #[test]
     fn what_finishes_during_a_round_trip_is_gathered() {
-        let busy = [&got(3)[..], &[Done, Calls { id: 2, slots: 1, carries: 1 }, Pass(1), Done]].concat();
+        let busy = [
+            &got(3)[..],
+            &[
+                Done,
+                Calls {
+                    id: 2,
+                    slots: 1,
+                    carries: 1,
+                },
+                Pass(1),
+                Done,
+            ],
+        ]
+        .concat();
         let (step, start) = after(3, &busy);
         assert_eq!(step, ms(start, 20), "the call may answer any moment");
         let answered = [&busy[..], &[Done, Return { id: 2, items: 1 }]].concat();
@@ -269,7 +300,11 @@ mod tests {
 
     #[test]
     fn a_settlement_does_not_wait_behind_a_parked_call() {
-        let call = Calls { id: 2, slots: 1, carries: 0 };
+        let call = Calls {
+            id: 2,
+            slots: 1,
+            carries: 0,
+        };
         let events = [&got(1)[..], &[call, Pass(20), Done]].concat();
         assert_eq!(after(2, &events).0, Step::Lease { slots: 1 });
     }
@@ -277,7 +312,11 @@ mod tests {
     #[test]
     fn a_settlement_that_found_no_room_in_a_call_goes_alone() {
         // Both finished, the call asked for both slots but could carry only one.
-        let call = Calls { id: 2, slots: 2, carries: 1 };
+        let call = Calls {
+            id: 2,
+            slots: 2,
+            carries: 1,
+        };
         let events = [&got(2)[..], &[Done, Done, call, Pass(20)]].concat();
         assert_eq!(after(2, &events).0, Step::Settle);
     }
@@ -285,9 +324,17 @@ mod tests {
     #[test]
     fn a_worker_ends_when_the_queue_did_and_all_its_calls_have_answered() {
         let two_parked = [
-            Calls { id: 1, slots: 1, carries: 0 },
+            Calls {
+                id: 1,
+                slots: 1,
+                carries: 0,
+            },
             Pass(30),
-            Calls { id: 2, slots: 1, carries: 0 },
+            Calls {
+                id: 2,
+                slots: 1,
+                carries: 0,
+            },
             Pass(30),
             Return { id: 1, items: 0 },
             Ended,
@@ -319,28 +366,49 @@ mod tests {
     #[test]
     fn a_worker_told_to_stop_leases_no_more() {
         assert_eq!(after(1, &[Stop]).0, Step::Finish);
-        assert_eq!(after(2, &[&got(1)[..], &[Stop]].concat()).0, Step::Wait(None));
-        assert_eq!(after(2, &[&got(1)[..], &[Stop, Done]].concat()).0, Step::Settle);
+        assert_eq!(
+            after(2, &[&got(1)[..], &[Stop]].concat()).0,
+            Step::Wait(None)
+        );
+        assert_eq!(
+            after(2, &[&got(1)[..], &[Stop, Done]].concat()).0,
+            Step::Settle
+        );
     }
 
     #[test]
     fn a_worker_told_to_stop_cuts_parked_calls_and_hears_out_fresh_ones() {
         let calls = [
-            Calls { id: 1, slots: 1, carries: 0 },
+            Calls {
+                id: 1,
+                slots: 1,
+                carries: 0,
+            },
             Pass(20),
-            Calls { id: 2, slots: 1, carries: 0 },
+            Calls {
+                id: 2,
+                slots: 1,
+                carries: 0,
+            },
             Stop,
         ];
         assert_eq!(after(2, &calls).0, Step::Cut(vec![1]));
         let cut = [&calls[..], &[Return { id: 1, items: 0 }]].concat();
         let (step, start) = after(2, &cut);
         assert_eq!(step, ms(start, 40));
-        assert_eq!(after(2, &[&cut[..], &[Pass(20)]].concat()).0, Step::Cut(vec![2]));
+        assert_eq!(
+            after(2, &[&cut[..], &[Pass(20)]].concat()).0,
+            Step::Cut(vec![2])
+        );
     }
 
     #[test]
     fn a_worker_told_to_stop_waits_for_its_settle_to_be_answered() {
-        let settle = Calls { id: 2, slots: 0, carries: 1 };
+        let settle = Calls {
+            id: 2,
+            slots: 0,
+            carries: 1,
+        };
         let events = [&got(1)[..], &[Stop, Done, settle, Pass(60_000)]].concat();
         assert_eq!(after(1, &events).0, Step::Wait(None));
         let answered = [&events[..], &[Return { id: 2, items: 0 }]].concat();

@@ -54,7 +54,15 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { started, acked, nacked, dead, released, lost, busy } = self;
+        let Self {
+            started,
+            acked,
+            nacked,
+            dead,
+            released,
+            lost,
+            busy,
+        } = self;
         let elapsed = started.elapsed().as_secs_f64();
         let rate = *acked as f64 / elapsed.max(0.001);
         let busy = busy.as_secs_f64();

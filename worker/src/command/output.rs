@@ -107,7 +107,10 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_last_that_says_something() {
-        assert_eq!(lines_of(&[b"result\n\n  \n"]).0.last_line(), Some(&b"result"[..]));
+        assert_eq!(
+            lines_of(&[b"result\n\n  \n"]).0.last_line(),
+            Some(&b"result"[..])
+        );
         assert_eq!(lines_of(&[b"\n\n"]).0.last_line(), None);
         assert_eq!(lines_of(&[]).0.last_line(), None);
     }
@@ -118,14 +121,21 @@ mod tests {
         assert_eq!(all.kept().len(), HEAD + TAIL);
         let (mut more, _) = lines_of(&[&[b'a'; HEAD], b"x", &[b'b'; TAIL]]);
         let kept = more.kept();
-        assert!(kept.contains("a\n[1 bytes left out]\nb"), "{}", &kept[HEAD - 9..HEAD + 40]);
+        assert!(
+            kept.contains("a\n[1 bytes left out]\nb"),
+            "{}",
+            &kept[HEAD - 9..HEAD + 40]
+        );
 
         let mut long = Stream::default();
         for _ in 0..1_000 {
             long.push(&[b'z'; 1_000], |_| {});
         }
         assert!(long.tail.len() <= 2 * TAIL);
-        assert!(long.kept().contains(&format!("[{} bytes left out]", 1_000_000 - HEAD - TAIL)));
+        assert!(
+            long.kept()
+                .contains(&format!("[{} bytes left out]", 1_000_000 - HEAD - TAIL))
+        );
     }
 
     #[test]

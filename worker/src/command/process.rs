@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::output::Stream;
@@ -27,6 +28,8 @@ use crate::verdict::{Failure, MAX_RESULT_BYTES, Verdict, ack_with};
 const MAX_STRING: usize = 128 * 1024 - 1;
 /// A group that was asked to end is killed after this.
 const TERM_TIME: Duration = Duration::from_secs(2);
+/// What is left of a group when its command has ended gets this much more.
+const STRAGGLE: Duration = Duration::from_millis(500);
 /// Streams that something left behind holds open are read for so long after the command's end.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long an item waits that could not be started for want of memory or processes.
@@ -205,7 +208,8 @@ impl Files {
         };
         // One more than the limit shows that it is over it.
         let mut bytes = Vec::new();
-        file.take(MAX_RESULT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        file.take(MAX_RESULT_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
 }
@@ -235,7 +239,8 @@ impl Said {
     /// streams open for ever; that is waited for a moment only.
     async fn listen(&mut self, child: &mut Child, lease: &Lease) -> io::Result<ExitStatus> {
         let item = lease.id;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = feed(stdin, &lease.body.0);
         let out = pump(stdout, &mut self.stdout, |line| {
             tracing::info!(target: "handler", %item, stream = "stdout", "{line}");
@@ -277,16 +282,17 @@ impl Said {
 
 /// Writes the item to the command's standard input. A command that does not read it is no failure.
 async fn feed(stdin: Option<ChildStdin>, body: &[u8]) {
-    if let Some(mut stdin) = stdin {
-        if let Err(error) = stdin.write_all(body).await {
-            tracing::trace!("the command did not read its item: {error}");
-        }
+    if let Some(mut stdin) = stdin
+        && let Err(error) = stdin.write_all(body).await
+    {
+        tracing::trace!("the command did not read its item: {error}");
     }
 }
 
 async fn pump(from: Option<impl AsyncRead + Unpin>, to: &mut Stream, mut log: impl FnMut(&str)) {
     let Some(mut from) = from else { return };
-    let mut buffer = [0; 8 * 1024];
+    // On the heap: the future that holds it is moved about.
+    let mut buffer = vec![0; 8 * 1024];
     loop {
         match from.read(&mut buffer).await {
             Ok(0) => break,
@@ -316,7 +322,11 @@ impl Group {
 
     /// Ends the group: asks, waits a moment, kills whatever is left. `command` is the end of the
     /// command itself.
-    async fn end<T>(mut self, mut command: Pin<&mut impl Future<Output = T>>, kill: &CancellationToken) {
+    async fn end<T>(
+        mut self,
+        mut command: Pin<&mut impl Future<Output = T>>,
+        kill: &CancellationToken,
+    ) {
         let Some(group) = self.0 else { return };
         let _ = kill_process_group(group, Signal::TERM);
         let mut buried = false;
@@ -324,19 +334,18 @@ impl Group {
             // First the command: dead but not waited for, it still counts as one of the group.
             command.as_mut().await;
             buried = true;
-            while test_kill_process_group(group).is_ok() {
+            let stragglers = Instant::now() + STRAGGLE;
+            while Instant::now() < stragglers && test_kill_process_group(group).is_ok() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::select! {
-            () = all_gone => {
-                self.0 = None;
-                return;
-            }
+            () = all_gone => {}
             () = tokio::time::sleep(TERM_TIME) => {}
             () = kill.cancelled() => {}
         }
         let _ = kill_process_group(group, Signal::KILL);
+        self.0 = None;
         if !buried {
             // Only a moment, unless the kernel holds it.
             let _ = tokio::time::timeout(TERM_TIME, command).await;

@@ -71,15 +71,19 @@ impl Program {
     /// The arguments for an item. The item is put only where it is a whole argument: inside another
     /// one it could change what that one means.
     pub(super) fn arguments_for<'a>(&'a self, body: &'a [u8]) -> impl Iterator<Item = &'a OsStr> {
-        self.arguments.iter().map(move |argument| match argument == PLACEHOLDER {
-            true => OsStr::from_bytes(body),
-            false => argument.as_os_str(),
-        })
+        self.arguments
+            .iter()
+            .map(move |argument| match argument == PLACEHOLDER {
+                true => OsStr::from_bytes(body),
+                false => argument.as_os_str(),
+            })
     }
 
     /// Whether the item goes into the arguments.
     pub(super) fn takes_item_as_argument(&self) -> bool {
-        self.arguments.iter().any(|argument| argument == PLACEHOLDER)
+        self.arguments
+            .iter()
+            .any(|argument| argument == PLACEHOLDER)
     }
 }
 
@@ -130,9 +134,18 @@ mod tests {
         assert!(find(&["sh"]).expect("sh").path.is_absolute());
         assert!(find(&["/bin/sh"]).is_ok());
         let message = |command: &str| find(&[command]).expect_err(command).to_string();
-        assert_eq!(message("no-such-command-9"), "command `no-such-command-9` is not found in PATH");
-        assert_eq!(message("/no/such/file"), "command `/no/such/file` is not there");
-        assert_eq!(message("/etc/passwd"), "command `/etc/passwd` is not an executable file");
+        assert_eq!(
+            message("no-such-command-9"),
+            "command `no-such-command-9` is not found in PATH"
+        );
+        assert_eq!(
+            message("/no/such/file"),
+            "command `/no/such/file` is not there"
+        );
+        assert_eq!(
+            message("/etc/passwd"),
+            "command `/etc/passwd` is not an executable file"
+        );
         assert_eq!(message("/tmp"), "command `/tmp` is not an executable file");
         assert!(matches!(find(&[""]), Err(NotRunnable::NotFound { .. })));
     }
@@ -143,6 +156,10 @@ mod tests {
         let arguments: Vec<_> = program.arguments_for(b"; rm -rf /").collect();
         assert_eq!(arguments, ["-c", "echo {}", "; rm -rf /", "x{}"]);
         assert!(program.takes_item_as_argument());
-        assert!(!find(&["sh", "-c", "echo {}"]).expect("sh").takes_item_as_argument());
+        assert!(
+            !find(&["sh", "-c", "echo {}"])
+                .expect("sh")
+                .takes_item_as_argument()
+        );
     }
 }

@@ -1,0 +1,79 @@
+//! Handlers that need no program.
+
+use std::collections::HashSet;
+
+use crate::bench::Bench;
+
+async fn run(bench: &Bench, builtin: &str) {
+    let mut worker = bench.worker().args(["--builtin", builtin]).start();
+    assert_eq!(worker.exit().await, 0, "{}", worker.log());
+}
+
+#[tokio::test]
+async fn keygen_names_each_key_by_its_fingerprint() {
+    // Six keys on a few cores take longer than a lease: making them must not keep it from being
+    // renewed.
+    let items = ["1", "2", "3", "4", "5", "6"];
+    let bench = Bench::with(r#"{"lease_ms":1500}"#, &items).await;
+    let args = ["--builtin", "keygen", "--concurrency", "6"];
+    let mut worker = bench.worker().args(args).start();
+    assert_eq!(worker.exit().await, 0, "{}", worker.log());
+    let outcomes = bench.outcomes().await;
+    let keys: HashSet<_> = outcomes.iter().map(|o| o.result.clone().unwrap()).collect();
+    assert_eq!(keys.len(), 6);
+    for key in keys {
+        let text = key.strip_prefix("SHA256:").expect(&key);
+        let base64 = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
+        assert!(text.len() == 43 && text.chars().all(base64), "{key}");
+    }
+    assert!(
+        outcomes.iter().all(|outcome| outcome.attempts == 1),
+        "no lease was lost"
+    );
+}
+
+#[tokio::test]
+async fn echo_gives_the_item_back_as_its_result() {
+    let bench = Bench::with("{}", &["what goes in\ncomes out "]).await;
+    run(&bench, "echo").await;
+    assert_eq!(
+        bench.done().await.result.as_deref(),
+        Some("what goes in\ncomes out ")
+    );
+}
+
+#[tokio::test]
+async fn sleep_takes_as_long_as_the_item_says() {
+    let bench = Bench::with("{}", &["300ms\n"]).await;
+    run(&bench, "sleep").await;
+    let done = bench.done().await;
+    let took = done.ended.duration_since(done.started.unwrap());
+    assert!(took.as_millis() >= 300, "{took:?}");
+
+    let bench = Bench::with("{}", &["a while"]).await;
+    run(&bench, "sleep").await;
+    let dead = bench.dead().await;
+    assert!(dead.error.unwrap().contains("`a while` is not a duration"));
+    assert_eq!(dead.attempts, 1, "trying again would not help");
+}
+
+#[tokio::test]
+async fn fail_fails_with_the_item_as_its_error() {
+    let bench = Bench::with(r#"{"max_attempts":2}"#, &["no such luck"]).await;
+    run(&bench, "fail").await;
+    let dead = bench.dead().await;
+    assert_eq!(
+        (dead.error.as_deref(), dead.attempts),
+        (Some("no such luck"), 2)
+    );
+}
+
+#[tokio::test]
+async fn a_builtin_has_a_time_limit_as_well() {
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["1h"]).await;
+    let args = ["--builtin", "sleep", "--item-timeout", "100ms"];
+    let mut worker = bench.worker().args(args).start();
+    assert_eq!(worker.exit().await, 0);
+    let error = bench.dead().await.error.unwrap();
+    assert_eq!(error, "stopped at its time limit of 0.1 s");
+}

@@ -1,0 +1,16 @@
+//! The worker as its users meet it: the real program against a real server, on real processes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what it expects by unwrapping it"
+)]
+
+mod bench;
+mod builtins;
+mod commands;
+mod faults;
+mod finish;
+mod first_process;
+mod health;
+mod kuard;
+mod proxy;
+mod stop;
