@@ -130,7 +130,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
 
 fn read<R: BufRead>(mut lines: LineReader<R>, to: &mpsc::Sender<Piece>) -> Result<(), FeedError> {
     let (mut batcher, mut last_line) = (Batcher::default(), 0);
-    while let Some((number, line)) = lines.next()? {
+    while let Some((number, line)) = lines.read()? {
         for batch in batcher.push(line) {
             // What goes out before this line ends with the one before; a line on its own, with itself.
             let last_line = if matches!(batch, Batch::Raw(_)) {

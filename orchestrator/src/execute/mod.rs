@@ -1,6 +1,6 @@
 //! Carries a run out: a server, workers as processes, items in, outcomes into the joblog.
 //!
-//! Thin: it turns what happens into [`Observed`], asks the planner, and does what it says. What a
+//! Thin: it turns what happens into what the planner has [observed](crate::plan::Observed), asks the planner, and does what it says. What a
 //! run should do in a situation is not decided here.
 
 mod event;
@@ -88,13 +88,20 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
         ));
     }
     if choice.to_do() == 0 {
+        rundir.remove_if_empty();
         return Ok(summary);
     }
 
     let workers = job.workers.unwrap_or(job.spec.step.workers.max);
     let workers = workers.min(u32::try_from(choice.to_do()).unwrap_or(u32::MAX));
     let started = Instant::now();
-    let target = Target::prepare(&job, &choice).await?;
+    let target = match Target::prepare(&job, &choice).await {
+        Ok(target) => target,
+        Err(error) => {
+            rundir.remove_if_empty();
+            return Err(error);
+        }
+    };
     progress.say(&beginning(name, &choice, workers, &job, &rundir));
     let mut session = Session::begin(&job, &target, workers, joblog, progress, &rundir, started)?;
     session.load(source, Arc::new(choice), &target);

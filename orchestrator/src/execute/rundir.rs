@@ -43,6 +43,11 @@ impl RunDir {
         }
     }
 
+    /// Takes the folder away again if nothing came to lie in it.
+    pub(super) fn remove_if_empty(&self) {
+        let _in_use = fs::remove_dir(&self.path);
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

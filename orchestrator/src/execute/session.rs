@@ -244,6 +244,7 @@ impl Session {
         let moment = Moment {
             now: self.started.elapsed(),
             workers: self.seen.running(),
+            stopping: self.seen.stopping.is_some(),
             loading: (self.seen.load == Load::Running).then_some(self.loaded),
         };
         self.progress.show(tally, moment);

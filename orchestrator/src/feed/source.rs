@@ -61,7 +61,7 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// The next item, with the number of its line; none at the end.
-    pub fn next(&mut self) -> Result<Option<(u64, &[u8])>, FeedError> {
+    pub fn read(&mut self) -> Result<Option<(u64, &[u8])>, FeedError> {
         loop {
             self.line.clear();
             let most = MAX_BODY_BYTES as u64 + 2;
@@ -146,7 +146,7 @@ impl Source {
                     source,
                 })?;
                 let mut lines = LineReader::new(BufReader::with_capacity(256 * 1024, file), name);
-                while let Some((_, body)) = lines.next()? {
+                while let Some((_, body)) = lines.read()? {
                     if each(body) == Visit::Stop {
                         break;
                     }
@@ -176,7 +176,7 @@ mod tests {
         let text = b"a\r\n\n b \r\r\n\r\nlast";
         let mut lines = LineReader::new(text.as_slice(), "text");
         let mut got = Vec::new();
-        while let Some((number, line)) = lines.next().expect("lines") {
+        while let Some((number, line)) = lines.read().expect("lines") {
             got.push((number, String::from_utf8_lossy(line).into_owned()));
         }
         assert_eq!(
@@ -191,13 +191,13 @@ mod tests {
         text.extend(std::iter::repeat_n(b'x', MAX_BODY_BYTES));
         text.extend(b"\n");
         let mut lines = LineReader::new(text.as_slice(), "text");
-        lines.next().expect("a line");
-        assert!(matches!(lines.next(), Ok(Some((2, line))) if line.len() == MAX_BODY_BYTES));
+        lines.read().expect("a line");
+        assert!(matches!(lines.read(), Ok(Some((2, line))) if line.len() == MAX_BODY_BYTES));
         text.insert(6, b'x');
         let mut lines = LineReader::new(text.as_slice(), "text");
-        lines.next().expect("a line");
+        lines.read().expect("a line");
         assert!(matches!(
-            lines.next(),
+            lines.read(),
             Err(FeedError::TooLong { line: 2, .. })
         ));
     }

@@ -53,6 +53,8 @@ pub enum JoblogError {
 pub struct Joblog {
     file: File,
     path: PathBuf,
+    /// Bytes of whole lines: nobody else writes to the file.
+    length: u64,
     buffer: Vec<u8>,
 }
 
@@ -89,9 +91,11 @@ impl Joblog {
             Tail::Unended => (&file).write_all(b"\n").map_err(io("mend"))?,
             Tail::Torn { whole } => file.set_len(whole).map_err(io("mend"))?,
         }
+        let length = file.metadata().map_err(io("read"))?.len();
         let joblog = Self {
             file,
             path: path.to_owned(),
+            length,
             buffer: Vec::new(),
         };
         Ok((joblog, past))
@@ -101,13 +105,17 @@ impl Joblog {
     pub fn append(&mut self, outcome: &Outcome) -> Result<(), JoblogError> {
         self.buffer.clear();
         line::write(&mut self.buffer, outcome);
-        self.file
-            .write_all(&self.buffer)
-            .map_err(|source| JoblogError::Io {
+        if let Err(source) = self.file.write_all(&self.buffer) {
+            // A line after half a line would spoil both: on a full disk the half is taken back.
+            let _still_torn = self.file.set_len(self.length);
+            return Err(JoblogError::Io {
                 what: "write to",
                 path: self.path.clone(),
                 source,
-            })
+            });
+        }
+        self.length += self.buffer.len() as u64;
+        Ok(())
     }
 
     /// Waits until all lines are on the disk.

@@ -22,6 +22,8 @@ pub(crate) struct Moment {
     pub(crate) now: Duration,
     /// Workers that run.
     pub(crate) workers: usize,
+    /// The run has been asked to stop.
+    pub(crate) stopping: bool,
     /// Items in the queue so far, while they are still going in.
     pub(crate) loading: Option<u64>,
 }
@@ -114,8 +116,10 @@ fn details(tally: &Tally, moment: Moment) -> String {
     if tally.finished() > 0 {
         parts.push(per_second(tally.rate(moment.now)));
     }
-    if let Some(eta) = tally.eta(moment.now).filter(|_| tally.left() > 0) {
-        parts.push(format!("{} left", human(eta)));
+    match tally.eta(moment.now).filter(|_| tally.left() > 0) {
+        _ if moment.stopping => parts.push("stopping".into()),
+        Some(eta) => parts.push(format!("{} left", human(eta))),
+        None => {}
     }
     if tally.dead > 0 {
         parts.push(format!("{} dead", tally.dead));

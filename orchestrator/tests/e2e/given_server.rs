@@ -65,6 +65,51 @@ fn a_server_that_dies_ends_the_run_as_infrastructure() {
     crate::support::wait_gone("the handler", handler);
 }
 
+/// A run of three items on this server, its one worker busy with the first until `go` exists.
+fn busy(lab: &Lab, server: &Server) -> crate::support::Running {
+    let step = "items: {list: [a, b, c]}\nscript: |\n  echo $$ > handler\n  until [ -e go ]; do sleep 0.05; done\n";
+    lab.write("run.yaml", spec("busy", step));
+    let run = lab.start(&["run", ".", "--server", &server.url, "--grace", "200ms"]);
+    lab.pid("handler");
+    run
+}
+
+#[test]
+fn items_taken_away_by_someone_else_are_no_success() {
+    let lab = Lab::new();
+    let server = Server::start(&lab);
+    let run = busy(&lab, &server);
+    crate::support::wait_for("the seal", || {
+        let show = lab.run(&[
+            "queue",
+            "show",
+            "busy",
+            "--server",
+            &server.url,
+            "-o",
+            "json",
+        ]);
+        (show.json()["sealed"] == true).then_some(())
+    });
+    lab.run(&["queue", "purge", "busy", "--server", &server.url])
+        .exits(0);
+    lab.write("go", "");
+    run.end()
+        .exits(1)
+        .says("1 done of 3")
+        .says("2 were taken out of the queue by someone else");
+}
+
+#[test]
+fn a_queue_removed_under_a_run_ends_it_as_infrastructure() {
+    let lab = Lab::new();
+    let server = Server::start(&lab);
+    let run = busy(&lab, &server);
+    lab.run(&["queue", "rm", "busy", "--force", "--server", &server.url])
+        .exits(0);
+    run.end().exits(2).says("3 left");
+}
+
 #[test]
 fn a_server_that_is_not_there_is_said_so_before_anything_starts() {
     let lab = Lab::new();
