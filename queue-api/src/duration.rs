@@ -75,13 +75,28 @@ mod tests {
             ("1h30m", 5_400_000),
             ("7d", 604_800_000),
         ] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Ok(Duration::from_millis(ms)),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "s", "-1", "+1", "1.5s", "30 s", "1w", "99999999999999999999", "3651d", "١s"] {
+        for text in [
+            "",
+            "s",
+            "-1",
+            "+1",
+            "1.5s",
+            "30 s",
+            "1w",
+            "99999999999999999999",
+            "3651d",
+            "١s",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

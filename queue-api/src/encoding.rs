@@ -62,7 +62,9 @@ impl<'de> Deserialize<'de> for Body {
                 .decode(encoded)
                 .map(Self)
                 .map_err(|e| de::Error::custom(format_args!("body_base64 is not base64: {e}"))),
-            _ => Err(de::Error::custom("give exactly one of body and body_base64")),
+            _ => Err(de::Error::custom(
+                "give exactly one of body and body_base64",
+            )),
         }
     }
 }

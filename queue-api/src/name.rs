@@ -133,7 +133,11 @@ impl FromStr for ItemId {
                 .map(Self)
                 .map_err(|_| NameError::new("an item id", "use 32 lower-case hex digits", text))
         } else {
-            Err(NameError::new("an item id", "use 32 lower-case hex digits", text))
+            Err(NameError::new(
+                "an item id",
+                "use 32 lower-case hex digits",
+                text,
+            ))
         }
     }
 }
@@ -222,7 +226,17 @@ mod tests {
             assert!(good.parse::<QueueName>().is_ok(), "{good}");
         }
         let too_long = "a".repeat(limits::MAX_NAME_BYTES + 1);
-        for bad in ["", ".hidden", "-rf", "a/b", "a b", "é", "a\n", "..", too_long.as_str()] {
+        for bad in [
+            "",
+            ".hidden",
+            "-rf",
+            "a/b",
+            "a b",
+            "é",
+            "a\n",
+            "..",
+            too_long.as_str(),
+        ] {
             assert!(bad.parse::<QueueName>().is_err(), "{bad}");
         }
     }
@@ -233,15 +247,31 @@ mod tests {
         assert_eq!(id.to_string(), "feed000000000001000000000000002a");
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.parts(), (0xfeed_0000_0000_0001, 42));
-        assert!("FEED000000000001000000000000002a".parse::<ItemId>().is_err());
-        assert!("+eed000000000001000000000000002a".parse::<ItemId>().is_err());
+        assert!(
+            "FEED000000000001000000000000002a"
+                .parse::<ItemId>()
+                .is_err()
+        );
+        assert!(
+            "+eed000000000001000000000000002a"
+                .parse::<ItemId>()
+                .is_err()
+        );
     }
 
     #[test]
     fn a_token_is_opaque_but_bounded() {
         assert!("abc_DEF-123".parse::<LeaseToken>().is_ok());
-        assert!("a".repeat(limits::MAX_TOKEN_BYTES).parse::<LeaseToken>().is_ok());
-        assert!("a".repeat(limits::MAX_TOKEN_BYTES + 1).parse::<LeaseToken>().is_err());
+        assert!(
+            "a".repeat(limits::MAX_TOKEN_BYTES)
+                .parse::<LeaseToken>()
+                .is_ok()
+        );
+        assert!(
+            "a".repeat(limits::MAX_TOKEN_BYTES + 1)
+                .parse::<LeaseToken>()
+                .is_err()
+        );
         assert!("a/b".parse::<LeaseToken>().is_err());
         assert!("".parse::<LeaseToken>().is_err());
     }

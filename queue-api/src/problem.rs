@@ -137,7 +137,12 @@ mod tests {
 
     #[test]
     fn a_code_reads_on_the_wire_as_it_prints() {
-        for code in [Code::BadRequest, Code::LeaseLost, Code::NoSuchQueue, Code::OutcomesGone] {
+        for code in [
+            Code::BadRequest,
+            Code::LeaseLost,
+            Code::NoSuchQueue,
+            Code::OutcomesGone,
+        ] {
             let json = serde_json::to_string(&code).expect("a code is JSON");
             assert_eq!(json, format!("\"{code}\""));
         }

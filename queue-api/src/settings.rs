@@ -142,7 +142,11 @@ pub struct SettingsError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "setting `{}` is {}: {}", self.field, self.value, self.rule)
+        write!(
+            f,
+            "setting `{}` is {}: {}",
+            self.field, self.value, self.rule
+        )
     }
 }
 
@@ -200,9 +204,19 @@ impl Settings {
         if let Some(max_lease_ms) = self.max_lease_ms {
             within("max_lease_ms", max_lease_ms, min_lease, longest)?;
         }
-        within("max_attempts", u64::from(self.max_attempts), 1, u64::from(limits::MAX_ATTEMPTS))?;
+        within(
+            "max_attempts",
+            u64::from(self.max_attempts),
+            1,
+            u64::from(limits::MAX_ATTEMPTS),
+        )?;
         within("backoff.min_ms", self.backoff.min_ms, 0, longest)?;
-        within("backoff.max_ms", self.backoff.max_ms, self.backoff.min_ms, longest)?;
+        within(
+            "backoff.max_ms",
+            self.backoff.max_ms,
+            self.backoff.min_ms,
+            longest,
+        )?;
         if !(1.0..=10.0).contains(&self.backoff.factor) {
             return Err(SettingsError {
                 field: "backoff.factor",
@@ -244,7 +258,10 @@ mod tests {
         let patch: SettingsPatch =
             serde_json::from_str(r#"{"lease_ms":null,"max_items":null}"#).expect("a patch");
         let new = patch.apply(&old).expect("within limits");
-        assert_eq!((new.lease_ms, new.max_attempts, new.max_items), (30_000, 3, None));
+        assert_eq!(
+            (new.lease_ms, new.max_attempts, new.max_items),
+            (30_000, 3, None)
+        );
     }
 
     #[test]

@@ -49,7 +49,9 @@ impl Queue {
         assert_eq!(totals.enqueued, accounted, "invariant 3: identity");
         assert_eq!(held, self.held_bytes, "invariant 4: held bytes");
         assert_eq!(retained, self.retained_bytes, "invariant 4: retained bytes");
-        let kept = self.outcomes(0).filter(|(_, outcome)| outcome.state == State::Done);
+        let kept = self
+            .outcomes(0)
+            .filter(|(_, outcome)| outcome.state == State::Done);
         assert_eq!(done, kept.count() as u64, "invariant 5: outcomes");
     }
 }

@@ -155,7 +155,11 @@ impl Queue {
         }
         let counts = self.counts();
         let held = counts.ready + counts.leased + counts.delayed + counts.dead;
-        let Settings { max_items, max_bytes, .. } = self.settings;
+        let Settings {
+            max_items,
+            max_bytes,
+            ..
+        } = self.settings;
         if let Some(limit) = max_items.filter(|limit| held + bodies.len() as u64 > *limit) {
             return Err(Refusal::TooManyItems(limit));
         }
@@ -163,11 +167,16 @@ impl Queue {
         if let Some(limit) = max_bytes.filter(|limit| self.held_bytes + bytes > *limit) {
             return Err(Refusal::TooManyBytes(limit));
         }
-        events.extend(bodies.iter().zip(self.next_seq.0..).map(|(&body, seq)| Event::Enqueued {
-            at: now,
-            seq: Seq(seq),
-            body,
-        }));
+        events.extend(
+            bodies
+                .iter()
+                .zip(self.next_seq.0..)
+                .map(|(&body, seq)| Event::Enqueued {
+                    at: now,
+                    seq: Seq(seq),
+                    body,
+                }),
+        );
         Ok(())
     }
 
@@ -184,7 +193,11 @@ impl Queue {
         if self.paused {
             return;
         }
-        let deadline = now + self.settings.max_lease.map_or(length, |longest| longest.min(length));
+        let deadline = now
+            + self
+                .settings
+                .max_lease
+                .map_or(length, |longest| longest.min(length));
         events.extend(self.ready.iter().take(max).map(|seq| Event::Leased {
             at: now,
             seq,
@@ -224,18 +237,25 @@ impl Queue {
         entropy: u64,
         events: &mut Vec<Event>,
     ) -> Result<Settled, LeaseLost> {
-        let Settlement { how, delay, note, exit_code } = settlement;
+        let Settlement {
+            how,
+            delay,
+            note,
+            exit_code,
+        } = settlement;
         if self.live_lease(now, seq, fence).is_none() {
-            return self.settled_before(seq, fence, how).ok_or(LeaseLost).map(|()| Settled::Before);
+            return self
+                .settled_before(seq, fence, how)
+                .ok_or(LeaseLost)
+                .map(|()| Settled::Before);
         }
         let attempts = self.attempts(seq);
         let releases = self.item(seq).map_or(0, |item| item.releases);
         let spent = how != How::Released || releases >= FREE_RELEASES;
         let exhausted = spent && attempts >= self.settings.max_attempts;
         let wait = match how {
-            How::Nacked => {
-                delay.unwrap_or_else(|| self.settings.backoff.wait(attempts, spread(entropy, seq.0)))
-            }
+            How::Nacked => delay
+                .unwrap_or_else(|| self.settings.backoff.wait(attempts, spread(entropy, seq.0))),
             _ => delay.unwrap_or(Duration::ZERO),
         };
         let next = match how {
@@ -245,7 +265,15 @@ impl Queue {
             How::Nacked | How::Released | How::Expired if wait.is_zero() => Next::Ready,
             How::Nacked | How::Released | How::Expired => Next::Delayed(now + wait),
         };
-        events.push(Event::Settled { at: now, seq, how, next, spent, note, exit_code });
+        events.push(Event::Settled {
+            at: now,
+            seq,
+            how,
+            next,
+            spent,
+            note,
+            exit_code,
+        });
         Ok(Settled::Now)
     }
 

@@ -22,12 +22,34 @@ impl Queue {
         match *event {
             Event::Configured(settings) => self.settings = settings,
             Event::Enqueued { at, seq, body } => self.enter(at, seq, body),
-            Event::Leased { at, seq, fence, deadline, ref worker } => {
+            Event::Leased {
+                at,
+                seq,
+                fence,
+                deadline,
+                ref worker,
+            } => {
                 let worker = worker.clone();
-                self.lend(seq, Lease { fence, worker, started: at, deadline });
+                self.lend(
+                    seq,
+                    Lease {
+                        fence,
+                        worker,
+                        started: at,
+                        deadline,
+                    },
+                );
             }
             Event::Extended { seq, deadline } => self.prolong(seq, deadline),
-            Event::Settled { at, seq, how, next, spent, note, exit_code } => {
+            Event::Settled {
+                at,
+                seq,
+                how,
+                next,
+                spent,
+                note,
+                exit_code,
+            } => {
                 self.count(how);
                 let ended = |lease: Lease| Attempt {
                     fence: lease.fence,
@@ -137,7 +159,13 @@ impl Queue {
     fn remember(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) {
         let Some(story) = self.stories.get_mut(&seq) else {
             let earlier = Vec::new();
-            self.stories.insert(seq, Story { last: attempt, earlier });
+            self.stories.insert(
+                seq,
+                Story {
+                    last: attempt,
+                    earlier,
+                },
+            );
             return;
         };
         let previous = core::mem::replace(&mut story.last, attempt);
@@ -156,7 +184,8 @@ impl Queue {
                 self.retained_bytes += self.bytes_of(seq);
             }
         }
-        self.outcomes.insert(self.next_outcome, Outcome { seq, state, ended });
+        self.outcomes
+            .insert(self.next_outcome, Outcome { seq, state, ended });
         self.next_outcome += 1;
     }
 
@@ -225,7 +254,10 @@ impl Queue {
         let body = self.item(seq).map_or(0, |item| u64::from(item.body().len));
         let notes = self.stories.get(&seq).map_or(0, |story| {
             let attempts = core::iter::once(&story.last).chain(&story.earlier);
-            attempts.filter_map(|a| a.note).map(|note| u64::from(note.len)).sum()
+            attempts
+                .filter_map(|a| a.note)
+                .map(|note| u64::from(note.len))
+                .sum()
         });
         body + notes
     }

@@ -104,7 +104,11 @@ pub struct IllegalChange {
 
 impl fmt::Display for IllegalChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an item that is {:?} cannot {:?}", self.state, self.change)
+        write!(
+            f,
+            "an item that is {:?} cannot {:?}",
+            self.state, self.change
+        )
     }
 }
 
@@ -159,10 +163,22 @@ mod tests {
             (DUE, Change::FallDue, Some(State::Ready)),
             (DUE, Change::Purge, None),
             (State::Leased, Change::Extend, Some(State::Leased)),
-            (State::Leased, Change::Settle(State::Ready), Some(State::Ready)),
+            (
+                State::Leased,
+                Change::Settle(State::Ready),
+                Some(State::Ready),
+            ),
             (State::Leased, Change::Settle(DUE), Some(DUE)),
-            (State::Leased, Change::Settle(State::Done), Some(State::Done)),
-            (State::Leased, Change::Settle(State::Dead), Some(State::Dead)),
+            (
+                State::Leased,
+                Change::Settle(State::Done),
+                Some(State::Done),
+            ),
+            (
+                State::Leased,
+                Change::Settle(State::Dead),
+                Some(State::Dead),
+            ),
             (State::Done, Change::Forget, None),
             (State::Dead, Change::Purge, None),
         ];
@@ -180,6 +196,10 @@ mod tests {
 
     #[test]
     fn an_item_stays_small() {
-        assert!(size_of::<Option<Item>>() <= 40, "{}", size_of::<Option<Item>>());
+        assert!(
+            size_of::<Option<Item>>() <= 40,
+            "{}",
+            size_of::<Option<Item>>()
+        );
     }
 }

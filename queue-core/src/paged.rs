@@ -67,9 +67,13 @@ impl<T> Paged<T> {
         self.pages
             .range(first..)
             .flat_map(|(&page, slots)| {
-                slots.slots.iter().enumerate().filter_map(move |(slot, value)| {
-                    Some((page * PAGE as u64 + slot as u64, value.as_ref()?))
-                })
+                slots
+                    .slots
+                    .iter()
+                    .enumerate()
+                    .filter_map(move |(slot, value)| {
+                        Some((page * PAGE as u64 + slot as u64, value.as_ref()?))
+                    })
             })
             .filter(move |(at, _)| *at >= key)
     }

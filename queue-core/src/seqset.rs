@@ -41,7 +41,9 @@ impl SeqSet {
 
     pub(crate) fn contains(&self, seq: Seq) -> bool {
         let (page, bit) = split(seq);
-        self.bitmaps.get(&page).is_some_and(|bitmap| bitmap & bit != 0)
+        self.bitmaps
+            .get(&page)
+            .is_some_and(|bitmap| bitmap & bit != 0)
     }
 
     pub(crate) fn first(&self) -> Option<Seq> {
