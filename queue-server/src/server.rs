@@ -61,7 +61,7 @@ impl Server {
         config.check()?;
         let (config, lowered) = config.fit_open_files(open_files::limit());
         if let Some(lowered) = lowered {
-            warn!("{lowered}");
+            info!("{lowered}");
         }
         let Config {
             listen: address,

@@ -63,12 +63,6 @@ impl ApiError {
         }
     }
 
-    /// The same error, with its own answer to "when may I try again?".
-    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_s = Some(seconds.max(1));
-        self
-    }
-
     /// A body that is not the JSON this call takes. `what` names it: "the lease request".
     pub(crate) fn json(what: &str, error: &serde_json::Error) -> Self {
         Self::bad_request(format!("{what} is not as it should be: {error}"))

@@ -1,0 +1,256 @@
+//! The server under test, in a runtime of its own so that it can be judged when the test is over.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use queue_server::{Config, Server, Stopped};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::client::{self, IntoBody, Lines, Wire};
+use super::{Answer, until, within};
+
+/// A running server and the calls a test makes of it.
+pub(crate) struct Api {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Stopped>>,
+}
+
+/// An item in a test's hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) id: String,
+    pub(crate) lease: String,
+    pub(crate) attempt: u64,
+    pub(crate) body: String,
+}
+
+impl Api {
+    pub(crate) fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    pub(crate) fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ..Config::default()
+        };
+        change(&mut config);
+        let (started, address) = std::sync::mpsc::channel();
+        let (stop, stopping) = oneshot::channel();
+        let run = async move {
+            let server = Server::start(config).await.expect("a server");
+            started.send(server.local_addr()).expect("a test that waits");
+            // A test that panicked drops its end: stopping is right then too.
+            let _told = stopping.await;
+            server.stop().await.expect("no task of it panicked")
+        };
+        let thread = thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(run)
+        });
+        Self {
+            address: address.recv().expect("a server"),
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Tells the server to stop, and does not wait for it.
+    pub(crate) fn tell_to_stop(&mut self) {
+        self.stop.take().expect("told once").send(()).expect("a server that runs");
+    }
+
+    /// Waits for a server that was told to stop.
+    pub(crate) async fn stopped(&mut self) -> Stopped {
+        let thread = self.thread.take().expect("waited for once");
+        let ended = tokio::task::spawn_blocking(|| thread.join());
+        within(ended).await.expect("joined").expect("the server does not panic")
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, body: impl IntoBody) -> Answer {
+        client::call(self.address, method, path, &[], body.into_body()).await
+    }
+
+    pub(crate) async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl IntoBody,
+    ) -> Answer {
+        client::call(self.address, method, path, headers, body.into_body()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, ()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: impl IntoBody) -> Answer {
+        self.call("PUT", path, body).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl IntoBody) -> Answer {
+        self.call("POST", path, body).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.call("DELETE", path, ()).await
+    }
+
+    pub(crate) async fn wire(&self) -> Wire {
+        Wire::connect(self.address).await
+    }
+
+    /// A stream of JSON lines.
+    pub(crate) async fn lines(&self, path: &str) -> Lines {
+        let response = within(client::open(self.address, "GET", path, &[], Bytes::new())).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+        Lines::new(response.into_body())
+    }
+
+    /// Makes the queue `q` with these settings.
+    pub(crate) async fn make(&self, settings: Value) {
+        self.put("/v1/queues/q", settings).await.is(201);
+    }
+
+    /// Makes the queue `q` and puts these items in.
+    pub(crate) async fn load(&self, settings: Value, items: &[&str]) {
+        self.make(settings).await;
+        for item in items {
+            self.enqueue(*item).await;
+        }
+    }
+
+    /// Puts an item into `q` and gives its id.
+    pub(crate) async fn enqueue(&self, item: impl IntoBody) -> String {
+        let answer = self.post("/v1/queues/q/items", item).await.is(201).json();
+        answer["items"][0]["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// `q` as it is.
+    pub(crate) async fn queue(&self) -> Value {
+        self.get("/v1/queues/q").await.is(200).json()
+    }
+
+    /// A lease call on `q`.
+    pub(crate) async fn lease(&self, request: Value) -> Value {
+        self.post("/v1/queues/q/lease", request).await.is(200).json()
+    }
+
+    /// Leases one item of `q`, which must have one.
+    pub(crate) async fn take(&self) -> Held {
+        self.take_with(json!({})).await
+    }
+
+    /// Leases one item of `q`, which must have one or get one in time.
+    pub(crate) async fn take_with(&self, request: Value) -> Held {
+        Held::of(&self.lease(request).await)
+    }
+
+    /// Settles one lease of `q` and gives what became of it.
+    pub(crate) async fn settle(&self, settlement: Value) -> Value {
+        let answer = self.post("/v1/queues/q/settle", json!({"settle": [settlement]})).await;
+        answer.is(200).json()["settled"][0].clone()
+    }
+
+    /// A call about one lease, such as `ack`.
+    pub(crate) async fn one(&self, held: &Held, what: &str, body: impl IntoBody) -> Answer {
+        self.post(&format!("/v1/leases/{}/{what}", held.lease), body).await
+    }
+
+    /// Waits until so many calls are parked on the server.
+    pub(crate) async fn until_parked(&self, calls: usize) {
+        until(&format!("{calls} calls are parked"), async || {
+            let text = self.get("/metrics").await.is(200).text();
+            text.lines().any(|line| line == format!("memq_parked_calls {calls}"))
+        })
+        .await;
+    }
+
+    /// Waits until the queue `q` has so many items of a state.
+    pub(crate) async fn until_count(&self, state: &str, count: u64) {
+        until(&format!("{count} items are {state}"), async || {
+            self.queue().await["counts"][state] == count
+        })
+        .await;
+    }
+}
+
+impl Held {
+    /// The one item of a lease's answer.
+    #[track_caller]
+    pub(crate) fn of(answer: &Value) -> Self {
+        assert_eq!(answer["items"].as_array().map(Vec::len), Some(1), "{answer}");
+        let item = &answer["items"][0];
+        let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            id: text("id"),
+            lease: text("lease"),
+            attempt: item["attempt"].as_u64().expect("a number"),
+            body: text("body"),
+        }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if thread::panicking() {
+            return;
+        }
+        if let Some(stop) = self.stop.take() {
+            for queue in queues(self.address) {
+                assert_numbers_add_up(&queue);
+            }
+            stop.send(()).expect("a server that runs");
+        }
+        let stopped = thread.join().expect("the server does not panic");
+        assert_eq!(stopped.cut, 0, "{stopped}");
+    }
+}
+
+/// All queues, asked for without a runtime.
+fn queues(address: SocketAddr) -> Vec<Value> {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    stream
+        .write_all(b"GET /v1/queues HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .expect("the connection takes it");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let body = answer.split_once("\r\n\r\n").expect("a body").1;
+    let list: Value = serde_json::from_str(body).expect("JSON");
+    list["queues"].as_array().expect("a list").clone()
+}
+
+/// What is always so.
+fn assert_numbers_add_up(queue: &Value) {
+    let number = |pointer: &str| queue.pointer(pointer).and_then(Value::as_u64).expect(pointer);
+    let count = |state: &str| number(&format!("/counts/{state}"));
+    let total = |what: &str| number(&format!("/totals/{what}"));
+    let unfinished = count("ready") + count("leased") + count("delayed");
+    let held = unfinished + count("dead") + count("done") + total("purged");
+    assert_eq!(total("enqueued"), held, "{queue}");
+    assert_eq!(number("/unfinished"), unfinished, "{queue}");
+    assert_eq!(count("done"), total("acked") + total("taken"), "{queue}");
+    let ended = total("acked") + total("nacked") + total("released") + total("lease_expired");
+    assert!(ended + count("leased") <= total("leased"), "{queue}");
+    let drained = queue["sealed"] == true && unfinished == 0;
+    assert_eq!(queue["drained"], drained, "{queue}");
+}

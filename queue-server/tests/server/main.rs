@@ -1,0 +1,16 @@
+//! The server as its callers see it: every call of the protocol over a real socket, against a real
+//! server of its own for each test.
+
+mod connections;
+mod harness;
+mod items;
+mod kuard;
+mod leases;
+mod operations;
+mod outcomes;
+mod problems;
+mod process;
+mod queues;
+mod raw_leases;
+mod settling;
+mod waiting;
