@@ -18,14 +18,30 @@ pub(super) async fn follow(queue: QueueClient, events: Events) {
         match outcome {
             Ok(outcome) => events.tell(Event::Finished(Box::new(outcome))).await,
             Err(error) => {
-                let error = anyhow::Error::new(error);
-                let name = queue.name();
-                let trouble = format!("cannot follow the outcomes of queue {name}: {error:#}");
+                let trouble = trouble(&queue, error);
                 return events.tell(Event::Trouble(trouble)).await;
             }
         }
     }
     events.tell(Event::Drained).await;
+}
+
+/// Why there are no more outcomes to follow. A server that is gone is said with the last cause only:
+/// what lies between names calls that nobody asked for.
+fn trouble(queue: &QueueClient, error: queue_client::Error) -> String {
+    let gone = matches!(error, queue_client::Error::Unreachable { .. });
+    let error = anyhow::Error::new(error);
+    if gone {
+        format!(
+            "the server cannot be reached any more ({})",
+            error.root_cause()
+        )
+    } else {
+        format!(
+            "cannot follow the outcomes of queue {}: {error:#}",
+            queue.name()
+        )
+    }
 }
 
 /// The outcomes after this one, as far as the server still tells them.

@@ -53,8 +53,15 @@ pub(crate) struct Job {
 
 /// Carries it out to its end, whichever that is. An error is what kept it from beginning.
 pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
+    let rundir = RunDir::make(job.spec.name.as_str())
+        .context("cannot make a folder for the run below ./.memq")?;
+    let summary = run_in(&rundir, job).await;
+    rundir.remove_if_empty();
+    summary
+}
+
+async fn run_in(rundir: &RunDir, job: Job) -> anyhow::Result<Summary> {
     let name = job.spec.name.as_str();
-    let rundir = RunDir::make(name).context("cannot make a folder for the run below ./.memq")?;
     let joblog_path = job.joblog.clone().unwrap_or_else(|| rundir.joblog());
     let (joblog, past) = Joblog::open(&joblog_path)?;
     let torn = matches!(past.tail, Tail::Torn { .. });
@@ -70,6 +77,7 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
     let tally = Tally::new(choice.total, choice.already);
     let mut summary = Summary {
         run: name.to_owned(),
+        generated: job.spec.generated,
         end: End::Complete,
         elapsed: Duration::ZERO,
         tolerate: job.spec.step.tolerate,
@@ -88,28 +96,26 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
         ));
     }
     if choice.to_do() == 0 {
-        rundir.remove_if_empty();
         return Ok(summary);
     }
 
-    let workers = job.workers.unwrap_or(job.spec.step.workers.max);
-    let workers = workers.min(u32::try_from(choice.to_do()).unwrap_or(u32::MAX));
+    let asked = job.spec.step.workers;
+    // No more workers than it takes to hold every item at once.
+    let useful = choice.to_do().div_ceil(u64::from(asked.concurrency));
+    let workers = job
+        .workers
+        .unwrap_or(asked.max)
+        .min(u32::try_from(useful).unwrap_or(u32::MAX));
     let started = Instant::now();
-    let target = match Target::prepare(&job, &choice).await {
-        Ok(target) => target,
-        Err(error) => {
-            rundir.remove_if_empty();
-            return Err(error);
-        }
-    };
-    progress.say(&beginning(name, &choice, workers, &job, &rundir));
-    let mut session = Session::begin(&job, &target, workers, joblog, progress, &rundir, started)?;
+    let target = Target::prepare(&job, &choice).await?;
+    progress.say(&beginning(name, &choice, workers, &job, rundir));
+    let mut session = Session::begin(&job, &target, workers, joblog, progress, rundir, started)?;
     session.load(source, Arc::new(choice), &target);
     let end = session.go_on(&mut summary.tally).await;
     session.end(&mut summary.tally, &end, &target).await;
+    summary.elapsed = started.elapsed();
     target.end().await;
 
-    summary.elapsed = started.elapsed();
     summary.logs = Some(rundir.path().to_owned());
     if let End::Stopped(crate::plan::Why::Worker(worker, _)) = &end {
         summary.last_lines = rundir.last_lines(*worker);

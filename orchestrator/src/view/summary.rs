@@ -26,6 +26,8 @@ const TIMED_OUT: u8 = 3;
 pub(crate) struct Summary {
     /// The run, and its queue.
     pub(crate) run: String,
+    /// Whether its name is a new one each time.
+    pub(crate) generated: bool,
     /// How it ended.
     pub(crate) end: End,
     /// How far it came.
@@ -190,20 +192,33 @@ impl Summary {
             line("worker logs", &format!("{}/worker-*.log", logs.display()));
         }
         if self.left_over() {
+            let rest = self.rest_of_the_queue();
+            if let Some(removal) = rest.as_ref().filter(|_| !self.generated) {
+                line(
+                    "first",
+                    &format!("{removal}    (the queue still holds the rest)"),
+                );
+            }
             line(
                 "to go on",
                 &format!("{}    (skips what is done)", self.again),
             );
-            if let Some(server) = self.server.as_ref().filter(|_| self.tally.left() > 0) {
-                let run = &self.run;
-                let hint = format!("memq queue rm {run} --force --server {server}");
+            if let Some(removal) = rest.filter(|_| self.generated) {
                 line(
-                    "first",
-                    &format!("{hint}    (the queue still holds the rest)"),
+                    "to tidy up",
+                    &format!("{removal}    (the queue still holds the rest)"),
                 );
             }
         }
         format!("{}\n{text}", self.headline())
+    }
+
+    /// How to remove what is left on a server that goes on without this run.
+    fn rest_of_the_queue(&self) -> Option<String> {
+        let gone = matches!(self.end, End::Stopped(Why::Trouble(_)));
+        let server = self.server.as_ref()?;
+        (self.tally.left() > 0 && !gone)
+            .then(|| format!("memq queue rm {} --force --server {server}", self.run))
     }
 
     fn headline(&self) -> String {

@@ -61,7 +61,11 @@ fn a_server_that_dies_ends_the_run_as_infrastructure() {
     let run = lab.start(&args);
     let handler = lab.pid("handler");
     server.running.signal(Signal::KILL);
-    run.end().exits(2).says("0 done, 1 left").says("to go on");
+    run.end()
+        .exits(2)
+        .says("bereft: the server cannot be reached any more (Connection refused")
+        .says("0 done, 1 left")
+        .says("to go on");
     crate::support::wait_gone("the handler", handler);
 }
 
