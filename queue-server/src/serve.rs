@@ -11,6 +11,7 @@ mod clock;
 mod connection;
 mod io;
 mod limits;
+mod listen;
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub(crate) use self::body::BodyTimedOut;
 use self::connection::Keep;
 pub use self::limits::ConnectionLimits;
 pub(crate) use self::limits::TURNED_AWAY;
+pub(crate) use self::listen::listen;
 use crate::http::error::ApiError;
 
 /// What all connections look at.

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -18,11 +17,9 @@ use crate::args::Args;
 use crate::config::{Config, ConfigError};
 use crate::engine::{Engine, EngineLimits};
 use crate::open_files;
-use crate::serve::{Stopped, serve};
+use crate::serve::{Stopped, listen, serve};
 use crate::telemetry;
 
-/// Connections that wait in the kernel to be accepted. The kernel cuts it to its own limit.
-const BACKLOG: u32 = 4096;
 /// Exit code of a usage error, as sysexits.h has it.
 const EX_USAGE: u8 = 64;
 
@@ -145,17 +142,6 @@ impl Drop for Server {
         self.engine.stop();
         self.stop.cancel();
     }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // A server that is started again must not wait for its old connections to be forgotten.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// `memq-server` and `memq server`: runs until told to stop. The first SIGTERM or SIGINT stops it

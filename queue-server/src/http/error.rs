@@ -21,6 +21,9 @@ use crate::serve::BodyTimedOut;
 const RETRY_AFTER_S: u64 = 1;
 /// Longest path that a detail repeats, in characters: it was chosen by the caller.
 const MAX_SHOWN: usize = 200;
+/// Longest detail, in characters. Errors of form repeat what they stumbled over, and that may be
+/// megabytes.
+const MAX_DETAIL: usize = 1000;
 
 /// An error of `/v1`, on its way to becoming an answer.
 #[derive(Debug)]
@@ -39,9 +42,14 @@ pub(crate) struct Cause(pub(crate) Arc<dyn StdError + Send + Sync>);
 impl ApiError {
     /// An error of this code; the detail says what failed, on what, and what to do next.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL) {
+            detail.truncate(end);
+            detail.push('…');
+        }
         Self {
             code,
-            detail: detail.into(),
+            detail,
             retry_after_s: code.is_transient().then_some(RETRY_AFTER_S),
             source: None,
         }
@@ -244,13 +252,20 @@ mod tests {
     }
 
     #[test]
+    fn a_detail_does_not_repeat_a_whole_body() {
+        let short = ApiError::bad_request("é".repeat(MAX_DETAIL));
+        assert_eq!(short.detail().chars().count(), MAX_DETAIL);
+        let cut = ApiError::bad_request("é".repeat(MAX_DETAIL + 1));
+        assert_eq!(cut.detail().chars().count(), MAX_DETAIL + 1);
+        assert!(cut.detail().ends_with("é…"));
+    }
+
+    #[test]
     fn only_what_may_pass_says_when_to_try_again() {
         let refused = ApiError::bad_request("no").into_response();
         assert!(!refused.headers().contains_key(RETRY_AFTER));
-        let later = ApiError::new(Code::NotReady, "stopping")
-            .retry_after(5)
-            .into_response();
-        assert_eq!(later.headers()[RETRY_AFTER], "5");
+        let later = ApiError::new(Code::NotReady, "stopping").into_response();
+        assert_eq!(later.headers()[RETRY_AFTER], "1");
     }
 
     #[tokio::test]

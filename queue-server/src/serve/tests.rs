@@ -372,7 +372,9 @@ async fn a_client_that_does_not_read_its_answer_is_cut() {
     let served = start(limits, router()).await;
     let mut client = served.connect().await;
     send(&mut client, "GET /huge HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    within(client.read_exact(&mut [0; 12])).await.expect("the answer begins");
+    within(client.read_exact(&mut [0; 12]))
+        .await
+        .expect("the answer begins");
     until_no_connection_is_left().await;
 }
 

@@ -25,7 +25,12 @@ async fn post(api: &Api, call: &str, body: &str) -> Answer {
 /// A plain-text refusal, as Go's `http.Error` writes it.
 #[track_caller]
 fn refused(answer: &Answer, status: u16, text: &str) {
-    assert_eq!((answer.status, answer.text().as_str()), (status, text), "{}", answer.request);
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (status, text),
+        "{}",
+        answer.request
+    );
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
 }
@@ -39,7 +44,12 @@ fn is_json(answer: &Answer) {
 
 #[track_caller]
 fn is_nothing(answer: &Answer, status: u16) {
-    assert_eq!((answer.status, answer.text().as_str()), (status, ""), "{}", answer.request);
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (status, ""),
+        "{}",
+        answer.request
+    );
 }
 
 async fn stats(api: &Api) -> String {
@@ -54,7 +64,11 @@ async fn a_queue_is_made_once_and_deleted_once() {
     is_nothing(&put(&api, "keygen").await, 200);
     refused(&put(&api, "keygen").await, 400, "already exists\n");
     is_nothing(&api.delete("/memq/server/queues/keygen").await, 200);
-    refused(&api.delete("/memq/server/queues/keygen").await, 400, "does not exist\n");
+    refused(
+        &api.delete("/memq/server/queues/keygen").await,
+        400,
+        "does not exist\n",
+    );
 }
 
 #[tokio::test]
@@ -74,12 +88,24 @@ async fn a_message_has_four_keys_in_order_on_one_line() {
     is_json(&enqueued);
     let text = enqueued.text();
     let message: Value = enqueued.parse();
-    let (id, time) = (message["id"].as_str().expect("an id"), message["creationTimestamp"].as_str().expect("a time"));
-    assert_eq!(text, format!(
-        "{{\"kind\":\"message\",\"id\":\"{id}\",\"body\":\"work-item-0\",\"creationTimestamp\":\"{time}\"}}\n"
-    ));
-    assert!(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{id}");
-    assert!(time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+    let (id, time) = (
+        message["id"].as_str().expect("an id"),
+        message["creationTimestamp"].as_str().expect("a time"),
+    );
+    assert_eq!(
+        text,
+        format!(
+            "{{\"kind\":\"message\",\"id\":\"{id}\",\"body\":\"work-item-0\",\"creationTimestamp\":\"{time}\"}}\n"
+        )
+    );
+    assert!(
+        id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
+        "{id}"
+    );
+    assert!(
+        time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(),
+        "{time}"
+    );
 
     let dequeued = post(&api, "keygen/dequeue", "").await.is(200);
     is_json(&dequeued);
@@ -94,7 +120,10 @@ async fn messages_come_out_oldest_first_and_once() {
         post(&api, "keygen/enqueue", body).await.is(200);
     }
     for body in ["a", "b", "c"] {
-        assert_eq!(post(&api, "keygen/dequeue", "").await.is(200).parse()["body"], body);
+        assert_eq!(
+            post(&api, "keygen/dequeue", "").await.is(200).parse()["body"],
+            body
+        );
     }
     let nothing = post(&api, "keygen/dequeue", "").await;
     is_nothing(&nothing, 204);
@@ -110,7 +139,11 @@ async fn text_is_escaped_as_go_does(#[case] body: &str, #[case] escaped: &str) {
     let api = Api::start();
     put(&api, "keygen").await;
     let answer = post(&api, "keygen/enqueue", body).await.is(200);
-    assert!(answer.text().contains(&format!("\"body\":\"{escaped}\"")), "{}", answer.text());
+    assert!(
+        answer.text().contains(&format!("\"body\":\"{escaped}\"")),
+        "{}",
+        answer.text()
+    );
     assert_eq!(answer.parse()["body"], body, "and reads back as it was");
 }
 
@@ -119,9 +152,16 @@ async fn a_body_that_is_not_text_survives_in_our_own_api() {
     let api = Api::start();
     put(&api, "q").await;
     let body = vec![b'a', 0xff, b'z'];
-    let shown = api.post("/memq/server/queues/q/enqueue", body).await.is(200).parse();
+    let shown = api
+        .post("/memq/server/queues/q/enqueue", body)
+        .await
+        .is(200)
+        .parse();
     assert_eq!(shown["body"], "a\u{fffd}z");
-    assert_eq!(api.lease(json!({})).await["items"][0]["body_base64"], "Yf96");
+    assert_eq!(
+        api.lease(json!({})).await["items"][0]["body_base64"],
+        "Yf96"
+    );
 }
 
 #[rstest]
@@ -134,7 +174,10 @@ async fn the_raw_bytes_are_the_item_whatever_their_type(#[case] content_type: &s
     put(&api, "q").await;
     let headers = [("content-type", content_type)];
     let path = "/memq/server/queues/q/enqueue";
-    let answer = api.call_with("POST", path, &headers, "work-item-1&x=%20").await.is(200);
+    let answer = api
+        .call_with("POST", path, &headers, "work-item-1&x=%20")
+        .await
+        .is(200);
     assert_eq!(answer.parse()["body"], "work-item-1&x=%20");
 }
 
@@ -166,7 +209,9 @@ async fn depth_counts_what_is_ready_and_dequeued_the_rest() {
     api.load(json!({}), &["a", "b", "c"]).await;
     let held = api.take().await;
     let line = |depth: u64, dequeued: u64| {
-        format!("{{\"kind\":\"stats\",\"queues\":[{{\"name\":\"q\",\"depth\":{depth},\"enqueued\":3,\"dequeued\":{dequeued},\"drained\":0}}]}}\n")
+        format!(
+            "{{\"kind\":\"stats\",\"queues\":[{{\"name\":\"q\",\"depth\":{depth},\"enqueued\":3,\"dequeued\":{dequeued},\"drained\":0}}]}}\n"
+        )
     };
     assert_eq!(stats(&api).await, line(2, 1));
     api.one(&held, "release", ()).await.is(200);
@@ -179,15 +224,24 @@ async fn a_message_and_an_item_are_the_same_thing() {
     put(&api, "q").await;
     let message = post(&api, "q/enqueue", "from kuard").await.is(200).parse();
     let held = api.take().await;
-    assert_eq!((message["id"].as_str(), held.body.as_str()), (Some(held.id.as_str()), "from kuard"));
+    assert_eq!(
+        (message["id"].as_str(), held.body.as_str()),
+        (Some(held.id.as_str()), "from kuard")
+    );
     is_nothing(&post(&api, "q/dequeue", "").await, 204);
     api.one(&held, "ack", ()).await.is(200);
 
     let id = api.enqueue("from v1").await;
     let message = post(&api, "q/dequeue", "").await.is(200).parse();
-    assert_eq!((message["id"].as_str(), message["body"].as_str()), (Some(id.as_str()), Some("from v1")));
+    assert_eq!(
+        (message["id"].as_str(), message["body"].as_str()),
+        (Some(id.as_str()), Some("from v1"))
+    );
     let queue = api.queue().await;
-    assert_eq!((&queue["totals"]["taken"], &queue["counts"]["done"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&queue["totals"]["taken"], &queue["counts"]["done"]),
+        (&json!(1), &json!(2))
+    );
 }
 
 #[tokio::test]
@@ -222,11 +276,21 @@ async fn a_sealed_queue_says_so() {
 #[case::drain("DELETE", "/queues/q/drain", &["POST"])]
 #[case::stats("POST", "/stats", &["GET"])]
 #[tokio::test]
-async fn another_method_is_405_in_plain_text(#[case] method: &str, #[case] path: &str, #[case] allowed: &[&str]) {
+async fn another_method_is_405_in_plain_text(
+    #[case] method: &str,
+    #[case] path: &str,
+    #[case] allowed: &[&str],
+) {
     let api = Api::start();
     put(&api, "q").await;
-    let answer = api.call(method, &format!("/memq/server{path}"), ()).await.is(405);
-    assert!(answer.header("content-type").starts_with("text/plain"), "{answer:?}");
+    let answer = api
+        .call(method, &format!("/memq/server{path}"), ())
+        .await
+        .is(405);
+    assert!(
+        answer.header("content-type").starts_with("text/plain"),
+        "{answer:?}"
+    );
     let allow = answer.header("allow").to_owned();
     for one in allowed {
         assert!(allow.contains(one), "{allow}");
@@ -251,11 +315,23 @@ async fn a_dequeue_gives_the_oldest_to_one_of_many() {
     }
     let takers = (0..60).map(|_| post(&api, "q/dequeue", ""));
     let answers = futures_util::future::join_all(takers).await;
-    let mut taken: Vec<u32> = answers.iter().filter(|answer| answer.status == 200)
-        .map(|answer| answer.parse()["body"].as_str().expect("text").parse().expect("a number")).collect();
+    let mut taken: Vec<u32> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .map(|answer| {
+            answer.parse()["body"]
+                .as_str()
+                .expect("text")
+                .parse()
+                .expect("a number")
+        })
+        .collect();
     taken.sort_unstable();
     assert_eq!(taken, (0..50).collect::<Vec<_>>());
-    assert_eq!(answers.iter().filter(|answer| answer.status == 204).count(), 10);
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status == 204).count(),
+        10
+    );
 }
 
 /// The session of the book's reader, with the program that the reader has.
@@ -263,7 +339,9 @@ async fn a_dequeue_gives_the_oldest_to_one_of_many() {
 async fn the_books_curl_session_works_as_printed() {
     for program in ["curl", "bash"] {
         if Command::new(program).arg("--version").output().is_err() {
-            eprintln!("SKIPPED: the book's curl session was NOT tried, for there is no {program} here");
+            eprintln!(
+                "SKIPPED: the book's curl session was NOT tried, for there is no {program} here"
+            );
             return;
         }
     }
@@ -273,8 +351,16 @@ async fn the_books_curl_session_works_as_printed() {
         for i in work-item-{0..99}; do curl -sS -X POST HOST/memq/server/queues/keygen/enqueue -d "$i"; done
         curl -sS HOST/memq/server/stats"#;
     let session = session.replace("HOST", &api.address().to_string());
-    let run = move || Command::new("bash").env("no_proxy", "*").args(["-c", &session]).output();
-    let output = tokio::task::spawn_blocking(run).await.expect("it ran").expect("bash runs");
+    let run = move || {
+        Command::new("bash")
+            .env("no_proxy", "*")
+            .args(["-c", &session])
+            .output()
+    };
+    let output = tokio::task::spawn_blocking(run)
+        .await
+        .expect("it ran")
+        .expect("bash runs");
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8(output.stdout).expect("text");
     let lines: Vec<&str> = printed.lines().collect();

@@ -2,6 +2,7 @@
 //! server of its own for each test.
 
 mod connections;
+mod embedding;
 mod harness;
 mod items;
 mod kuard;

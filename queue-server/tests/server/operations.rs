@@ -23,7 +23,11 @@ fn samples(text: &str) -> HashMap<String, f64> {
         if let Some(help) = line.strip_prefix("# HELP ") {
             let (name, sentence) = help.split_once(' ').expect("a name and its help");
             assert!(sentence.len() > 10, "help is a sentence: {line}");
-            assert_eq!(helped.insert(name, sentence), None, "described twice: {line}");
+            assert_eq!(
+                helped.insert(name, sentence),
+                None,
+                "described twice: {line}"
+            );
         } else if let Some(kind) = line.strip_prefix("# TYPE ") {
             let (name, kind) = kind.split_once(' ').expect("a name and its type");
             assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
@@ -31,11 +35,21 @@ fn samples(text: &str) -> HashMap<String, f64> {
         } else {
             let (sample, value) = line.rsplit_once(' ').expect("a sample and its value");
             let name = sample.split('{').next().expect("a name");
-            let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .unwrap_or(name);
             assert!(name.starts_with("memq_"), "{line}");
-            assert!(typed.contains_key(name) || typed.contains_key(family), "not described: {line}");
+            assert!(
+                typed.contains_key(name) || typed.contains_key(family),
+                "not described: {line}"
+            );
             let value: f64 = value.parse().unwrap_or_else(|e| panic!("{line}: {e}"));
-            assert_eq!(samples.insert(sample.to_owned(), value), None, "twice: {line}");
+            assert_eq!(
+                samples.insert(sample.to_owned(), value),
+                None,
+                "twice: {line}"
+            );
         }
     }
     samples
@@ -45,14 +59,20 @@ fn samples(text: &str) -> HashMap<String, f64> {
 async fn metrics_are_text_that_prometheus_reads() {
     let api = Api::start();
     let answer = api.get("/metrics").await.is(200);
-    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"), "{answer:?}");
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("text/plain; version=0.0.4"),
+        "{answer:?}"
+    );
     assert!(!samples(&answer.text()).is_empty());
 }
 
 #[tokio::test]
 async fn metrics_hold_each_queues_counts_and_totals() {
     let api = Api::start();
-    api.load(json!({"max_attempts": 1}), &["a", "b", "c", "d", "e"]).await;
+    api.load(json!({"max_attempts": 1}), &["a", "b", "c", "d", "e"])
+        .await;
     api.put("/v1/queues/other", ()).await.is(201);
     for verdict in ["ack", "nack", "release?delay_ms=60000"] {
         let held = api.take().await;
@@ -69,7 +89,10 @@ async fn metrics_hold_each_queues_counts_and_totals() {
         let sample = format!("memq_queue_events_total{{event=\"{event}\",queue=\"q\"}}");
         assert_eq!(samples.get(&sample), count.as_f64().as_ref(), "{sample}");
     }
-    assert_eq!(samples.get("memq_queue_items{queue=\"other\",state=\"ready\"}"), Some(&0.0));
+    assert_eq!(
+        samples.get("memq_queue_items{queue=\"other\",state=\"ready\"}"),
+        Some(&0.0)
+    );
     assert_eq!(samples.get("memq_queues"), Some(&2.0));
 }
 

@@ -12,15 +12,26 @@ async fn finish(api: &Api, verdict: &str, said: &str) {
 }
 
 async fn page(api: &Api, query: &str) -> Vec<Value> {
-    let answer = api.get(&format!("/v1/queues/q/outcomes{query}")).await.is(200);
+    let answer = api
+        .get(&format!("/v1/queues/q/outcomes{query}"))
+        .await
+        .is(200);
     assert_eq!(answer.header("content-type"), "application/x-ndjson");
     let text = answer.text();
-    assert!(text.is_empty() || text.ends_with('\n'), "each line is ended");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    assert!(
+        text.is_empty() || text.ends_with('\n'),
+        "each line is ended"
+    );
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 fn bodies(lines: &[Value]) -> Vec<&str> {
-    lines.iter().map(|line| line["body"].as_str().expect("text")).collect()
+    lines
+        .iter()
+        .map(|line| line["body"].as_str().expect("text"))
+        .collect()
 }
 
 #[tokio::test]
@@ -31,16 +42,39 @@ async fn an_outcome_tells_the_whole_story_of_an_item() {
     finish(&api, "nack?delay_ms=0", "first").await;
     finish(&api, "nack?delay_ms=0&exit_code=9", "second").await;
     let lines = page(&api, "").await;
-    let [good, bad] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!((&good["state"], &good["result"]), (&json!("done"), &json!("result")));
-    assert_eq!((&good["attempts"], &good["worker"]), (&json!(1), &json!("w")));
+    let [good, bad] = lines.as_slice() else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(
+        (&good["state"], &good["result"]),
+        (&json!("done"), &json!("result"))
+    );
+    assert_eq!(
+        (&good["attempts"], &good["worker"]),
+        (&json!(1), &json!("w"))
+    );
     assert_eq!(good.get("error"), None);
-    assert_eq!((&bad["state"], &bad["error"]), (&json!("dead"), &json!("second")));
-    assert_eq!((&bad["attempts"], &bad["exit_code"]), (&json!(2), &json!(9)));
+    assert_eq!(
+        (&bad["state"], &bad["error"]),
+        (&json!("dead"), &json!("second"))
+    );
+    assert_eq!(
+        (&bad["attempts"], &bad["exit_code"]),
+        (&json!(2), &json!(9))
+    );
     assert_eq!(bad.get("result"), None);
     for line in &lines {
-        let time = |name: &str| line[name].as_str().expect(name).parse::<jiff::Timestamp>().expect("RFC 3339");
-        assert!(time("enqueued") <= time("started") && time("started") <= time("ended"), "{line}");
+        let time = |name: &str| {
+            line[name]
+                .as_str()
+                .expect(name)
+                .parse::<jiff::Timestamp>()
+                .expect("RFC 3339")
+        };
+        assert!(
+            time("enqueued") <= time("started") && time("started") <= time("ended"),
+            "{line}"
+        );
         assert_eq!(line["id"].as_str().map(str::len), Some(32));
     }
 }
@@ -55,7 +89,10 @@ async fn outcomes_are_numbered_in_the_order_they_came_about() {
     }
     let lines = page(&api, "").await;
     assert_eq!(bodies(&lines), ["b", "c", "a"]);
-    let numbers: Vec<_> = lines.iter().map(|line| line["outcome"].as_u64().expect("a number")).collect();
+    let numbers: Vec<_> = lines
+        .iter()
+        .map(|line| line["outcome"].as_u64().expect("a number"))
+        .collect();
     assert_eq!(numbers, [1, 2, 3]);
 }
 
@@ -71,7 +108,10 @@ async fn outcomes_are_read_page_by_page() {
     let after = format!("?limit=2&after={}", first[1]["outcome"]);
     assert_eq!(bodies(&page(&api, &after).await), ["c"]);
     assert!(page(&api, "?after=3").await.is_empty());
-    assert!(page(&api, "?after=99").await.is_empty(), "that is yet to come");
+    assert!(
+        page(&api, "?after=99").await.is_empty(),
+        "that is yet to come"
+    );
 }
 
 #[rstest]
@@ -84,7 +124,9 @@ async fn outcomes_are_read_page_by_page() {
 async fn a_page_that_cannot_be_is_refused(#[case] query: &str) {
     let api = Api::start();
     api.make(json!({})).await;
-    api.get(&format!("/v1/queues/q/outcomes?{query}")).await.problem(400, "bad_request");
+    api.get(&format!("/v1/queues/q/outcomes?{query}"))
+        .await
+        .problem(400, "bad_request");
 }
 
 #[tokio::test]
@@ -129,16 +171,24 @@ async fn many_outcomes_are_followed_without_a_gap() {
     api.make(json!({})).await;
     let many = 5000;
     let lines: String = (0..many).map(|n| format!("{n}\n")).collect();
-    api.post("/v1/queues/q/items?lines=true&seal=true&ids=false", lines).await.is(201);
+    api.post("/v1/queues/q/items?lines=true&seal=true&ids=false", lines)
+        .await
+        .is(201);
     let work = async {
         loop {
             let leased = api.lease(json!({"max": 500})).await;
-            let acks: Vec<_> = leased["items"].as_array().expect("a list").iter()
-                .map(|item| json!({"lease": item["lease"], "as": "ack"})).collect();
+            let acks: Vec<_> = leased["items"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|item| json!({"lease": item["lease"], "as": "ack"}))
+                .collect();
             if acks.is_empty() {
                 break;
             }
-            api.post("/v1/queues/q/settle", json!({"settle": acks})).await.is(200);
+            api.post("/v1/queues/q/settle", json!({"settle": acks}))
+                .await
+                .is(200);
         }
     };
     let follow = async {
@@ -157,7 +207,8 @@ async fn many_outcomes_are_followed_without_a_gap() {
 #[tokio::test]
 async fn a_cursor_past_retention_is_gone_and_told_where_to_go_on() {
     let api = Api::start();
-    api.load(json!({"done_retention_items": 2}), &["a", "b", "c", "d"]).await;
+    api.load(json!({"done_retention_items": 2}), &["a", "b", "c", "d"])
+        .await;
     for _ in 0..4 {
         finish(&api, "ack", "").await;
     }
@@ -165,10 +216,17 @@ async fn a_cursor_past_retention_is_gone_and_told_where_to_go_on() {
         api.get("/v1/queues/q/outcomes?after=1").await.status == 410
     })
     .await;
-    let detail = api.get("/v1/queues/q/outcomes?after=1").await.problem(410, "outcomes_gone");
+    let detail = api
+        .get("/v1/queues/q/outcomes?after=1")
+        .await
+        .problem(410, "outcomes_gone");
     assert!(detail.contains('2'), "{detail}");
     assert_eq!(bodies(&page(&api, "?after=2").await), ["c", "d"]);
-    assert_eq!(api.queue().await["counts"]["done"], 4, "what is forgotten still counts");
+    assert_eq!(
+        api.queue().await["counts"]["done"],
+        4,
+        "what is forgotten still counts"
+    );
 }
 
 #[tokio::test]
@@ -177,8 +235,15 @@ async fn what_kuards_consumer_took_is_done() {
     api.load(json!({}), &["a"]).await;
     api.post("/memq/server/queues/q/dequeue", ()).await.is(200);
     let line = page(&api, "").await.remove(0);
-    assert_eq!((&line["body"], &line["state"]), (&json!("a"), &json!("done")));
-    assert_eq!((line.get("worker"), line.get("started")), (None, None), "it was never leased");
+    assert_eq!(
+        (&line["body"], &line["state"]),
+        (&json!("a"), &json!("done"))
+    );
+    assert_eq!(
+        (line.get("worker"), line.get("started")),
+        (None, None),
+        "it was never leased"
+    );
 }
 
 #[tokio::test]

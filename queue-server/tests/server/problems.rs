@@ -15,11 +15,29 @@ async fn malformed_json_is_told_with_its_place(#[case] method: &str, #[case] pat
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
     for body in ["{", "nonsense", "[1,2]", "\"text\"", "{\"a\":}", "{} {}"] {
-        let detail = api.call(method, path, body).await.problem(400, "bad_request");
-        assert!(detail.contains("line 1"), "{method} {path} {body}: {detail}");
+        let detail = api
+            .call(method, path, body)
+            .await
+            .problem(400, "bad_request");
+        assert!(
+            detail.contains("line 1"),
+            "{method} {path} {body}: {detail}"
+        );
     }
-    api.call(method, path, vec![0xff, 0xfe]).await.problem(400, "bad_request");
+    api.call(method, path, vec![0xff, 0xfe])
+        .await
+        .problem(400, "bad_request");
     assert_eq!(api.queue().await["counts"]["leased"], 0);
+}
+
+#[tokio::test]
+async fn a_problem_does_not_repeat_all_it_stumbled_over() {
+    let api = Api::start();
+    let answer = api
+        .put("/v1/queues/q", json!({ "x".repeat(1_000_000): 1 }))
+        .await;
+    assert!(answer.problem(400, "bad_request").contains("xxx"));
+    assert!(answer.body.len() < 10_000, "{}", answer.body.len());
 }
 
 #[rstest]
@@ -30,10 +48,15 @@ async fn malformed_json_is_told_with_its_place(#[case] method: &str, #[case] pat
 async fn json_is_read_whatever_its_type(#[case] content_type: &str) {
     let api = Api::start();
     let headers = [("content-type", content_type)];
-    let made = api.call_with("PUT", "/v1/queues/q", &headers, json!({"lease_ms": 1000})).await.is(201);
+    let made = api
+        .call_with("PUT", "/v1/queues/q", &headers, json!({"lease_ms": 1000}))
+        .await
+        .is(201);
     assert_eq!(made.json()["settings"]["lease_ms"], 1000);
     let lease = json!({"max": 2});
-    api.call_with("POST", "/v1/queues/q/lease", &headers, lease).await.is(200);
+    api.call_with("POST", "/v1/queues/q/lease", &headers, lease)
+        .await
+        .is(200);
 }
 
 #[rstest]
@@ -87,12 +110,21 @@ async fn a_wrong_method_is_told_the_right_ones(
 #[tokio::test]
 async fn every_answer_has_an_id_and_a_sane_one_is_the_callers() {
     let api = Api::start();
-    for (path, status) in [("/v1/queues", 200), ("/nowhere", 404), ("/v1/queues/no", 404), ("/memq/server/stats", 200)] {
+    for (path, status) in [
+        ("/v1/queues", 200),
+        ("/nowhere", 404),
+        ("/v1/queues/no", 404),
+        ("/memq/server/stats", 200),
+    ] {
         let answer = api.get(path).await.is(status);
         assert!(!answer.header("x-request-id").is_empty());
-        let answer = api.call_with("GET", path, &[("x-request-id", "mine-1")], ()).await;
+        let answer = api
+            .call_with("GET", path, &[("x-request-id", "mine-1")], ())
+            .await;
         assert_eq!(answer.header("x-request-id"), "mine-1");
-        let answer = api.call_with("GET", path, &[("x-request-id", "not sane")], ()).await;
+        let answer = api
+            .call_with("GET", path, &[("x-request-id", "not sane")], ())
+            .await;
         assert_ne!(answer.header("x-request-id"), "not sane");
     }
 }
@@ -103,8 +135,10 @@ async fn a_refused_request_does_not_end_its_connection() {
     let mut wire = api.wire().await;
     wire.send("GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n").await;
     wire.read_until("not_found").await;
-    wire.send("PUT /v1/queues/q HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{").await;
+    wire.send("PUT /v1/queues/q HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{")
+        .await;
     wire.read_until("bad_request").await;
-    wire.send("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    wire.send("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await;
     assert!(wire.read_to_end().await.contains("HTTP/1.1 200 OK"));
 }

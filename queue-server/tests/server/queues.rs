@@ -30,13 +30,24 @@ async fn a_new_queue_is_shown_whole() {
 #[tokio::test]
 async fn a_queue_is_made_once_and_then_changed() {
     let api = Api::start();
-    api.put("/v1/queues/q", json!({"lease_ms": 1000, "max_items": 7, "max_attempts": 2})).await.is(201);
-    let changed = api.put("/v1/queues/q", json!({"lease_ms": null, "max_items": null})).await.is(200);
+    api.put(
+        "/v1/queues/q",
+        json!({"lease_ms": 1000, "max_items": 7, "max_attempts": 2}),
+    )
+    .await
+    .is(201);
+    let changed = api
+        .put("/v1/queues/q", json!({"lease_ms": null, "max_items": null}))
+        .await
+        .is(200);
     let settings = &changed.json()["settings"];
     assert_eq!(settings["lease_ms"], 30_000, "null resets");
     assert_eq!(settings.get("max_items"), None, "null resets");
     assert_eq!(settings["max_attempts"], 2, "absent keeps");
-    assert_eq!(api.put("/v1/queues/q", ()).await.is(200).json()["settings"], *settings);
+    assert_eq!(
+        api.put("/v1/queues/q", ()).await.is(200).json()["settings"],
+        *settings
+    );
 }
 
 #[tokio::test]
@@ -46,7 +57,9 @@ async fn an_unknown_setting_is_refused_by_name_and_nothing_is_made() {
     assert!(refused.problem(400, "bad_request").contains("leese_ms"));
     api.get("/v1/queues/q").await.problem(404, "no_such_queue");
     api.make(json!({"lease_ms": 1000})).await;
-    let refused = api.put("/v1/queues/q", json!({"lease_ms": 2000, "prio": 1})).await;
+    let refused = api
+        .put("/v1/queues/q", json!({"lease_ms": 2000, "prio": 1}))
+        .await;
     assert!(refused.problem(400, "bad_request").contains("prio"));
     assert_eq!(api.queue().await["settings"]["lease_ms"], 1000);
 }
@@ -72,7 +85,9 @@ async fn a_setting_is_taken_at_its_limit_and_refused_one_past_it(
     #[case] past: Value,
 ) {
     let api = Api::start();
-    api.put("/v1/queues/q", json!({ setting: at })).await.is(201);
+    api.put("/v1/queues/q", json!({ setting: at }))
+        .await
+        .is(201);
     let before = api.queue().await["settings"].clone();
     let refused = api.put("/v1/queues/q", json!({ setting: past })).await;
     let detail = refused.problem(400, "bad_request");
@@ -84,12 +99,20 @@ async fn a_setting_is_taken_at_its_limit_and_refused_one_past_it(
 #[tokio::test]
 async fn queues_are_listed_by_name() {
     let api = Api::start();
-    assert_eq!(api.get("/v1/queues").await.is(200).json(), json!({"queues": []}));
+    assert_eq!(
+        api.get("/v1/queues").await.is(200).json(),
+        json!({"queues": []})
+    );
     for name in ["b", "a", "C"] {
         api.put(&format!("/v1/queues/{name}"), ()).await.is(201);
     }
     let list = api.get("/v1/queues").await.is(200).json();
-    let names: Vec<_> = list["queues"].as_array().expect("a list").iter().map(|q| &q["name"]).collect();
+    let names: Vec<_> = list["queues"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|q| &q["name"])
+        .collect();
     assert_eq!(names, ["C", "a", "b"]);
     assert_eq!(list["queues"][1], api.get("/v1/queues/a").await.json());
 }
@@ -117,9 +140,13 @@ async fn a_name_is_safe_or_refused(#[case] name: &str, #[case] safe: bool) {
         api.get(&path).await.is(200);
     } else {
         for method in ["PUT", "GET", "DELETE"] {
-            api.call(method, &path, ()).await.problem(400, "bad_request");
+            api.call(method, &path, ())
+                .await
+                .problem(400, "bad_request");
         }
-        api.post(&format!("{path}/items?create=true"), "x").await.problem(400, "bad_request");
+        api.post(&format!("{path}/items?create=true"), "x")
+            .await
+            .problem(400, "bad_request");
         assert_eq!(api.get("/v1/queues").await.json()["queues"], json!([]));
     }
 }
@@ -142,11 +169,19 @@ async fn what_does_not_exist_is_said_to_be_missing() {
         ("POST", "/v1/queues/q/resume"),
         ("POST", "/v1/queues/q/purge"),
     ] {
-        let detail = api.call(method, path, ()).await.problem(404, "no_such_queue");
+        let detail = api
+            .call(method, path, ())
+            .await
+            .problem(404, "no_such_queue");
         assert!(detail.contains("`q`"), "{method} {path}: {detail}");
     }
-    for (path, body) in [("settle", json!({"settle": []})), ("extend", json!({"leases": []}))] {
-        api.post(&format!("/v1/queues/q/{path}"), body).await.problem(404, "no_such_queue");
+    for (path, body) in [
+        ("settle", json!({"settle": []})),
+        ("extend", json!({"leases": []})),
+    ] {
+        api.post(&format!("/v1/queues/q/{path}"), body)
+            .await
+            .problem(404, "no_such_queue");
     }
 }
 
@@ -156,9 +191,15 @@ async fn a_queue_is_deleted_with_all_that_is_in_it() {
     api.load(json!({}), &["a", "b"]).await;
     let gone = api.delete("/v1/queues/q").await.is(204);
     assert!(gone.body.is_empty());
-    api.delete("/v1/queues/q").await.problem(404, "no_such_queue");
+    api.delete("/v1/queues/q")
+        .await
+        .problem(404, "no_such_queue");
     api.make(json!({})).await;
-    assert_eq!(api.queue().await["totals"]["enqueued"], 0, "a new queue of that name begins anew");
+    assert_eq!(
+        api.queue().await["totals"]["enqueued"],
+        0,
+        "a new queue of that name begins anew"
+    );
 }
 
 #[tokio::test]
@@ -167,7 +208,9 @@ async fn a_queue_with_leased_items_is_deleted_by_force_only() {
     api.load(json!({}), &["a"]).await;
     let held = api.take().await;
     api.delete("/v1/queues/q").await.problem(409, "queue_busy");
-    api.delete("/v1/queues/q?force=false").await.problem(409, "queue_busy");
+    api.delete("/v1/queues/q?force=false")
+        .await
+        .problem(409, "queue_busy");
     api.delete("/v1/queues/q?force=true").await.is(204);
     api.one(&held, "ack", ()).await.problem(409, "lease_lost");
 
@@ -176,7 +219,11 @@ async fn a_queue_with_leased_items_is_deleted_by_force_only() {
     assert_ne!(other.lease, held.lease);
     assert_ne!(other.id, held.id);
     api.one(&held, "ack", ()).await.problem(409, "lease_lost");
-    assert_eq!(api.queue().await["counts"]["leased"], 1, "the old token means nothing to the new queue");
+    assert_eq!(
+        api.queue().await["counts"]["leased"],
+        1,
+        "the old token means nothing to the new queue"
+    );
 }
 
 #[tokio::test]
@@ -186,8 +233,12 @@ async fn one_queue_past_the_limit_is_refused() {
     api.put("/v1/queues/b", ()).await.is(201);
     let detail = api.put("/v1/queues/c", ()).await.problem(429, "overloaded");
     assert!(detail.contains('2'), "{detail}");
-    api.post("/v1/queues/c/items?create=true", "x").await.problem(429, "overloaded");
-    api.put("/v1/queues/a", json!({"lease_ms": 1000})).await.is(200);
+    api.post("/v1/queues/c/items?create=true", "x")
+        .await
+        .problem(429, "overloaded");
+    api.put("/v1/queues/a", json!({"lease_ms": 1000}))
+        .await
+        .is(200);
     api.delete("/v1/queues/a").await.is(204);
     api.put("/v1/queues/c", ()).await.is(201);
 }
@@ -197,22 +248,43 @@ async fn a_sealed_queue_takes_no_items_and_drains() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
     let sealed = api.post("/v1/queues/q/seal", ()).await.is(200).json();
-    assert_eq!((&sealed["sealed"], &sealed["drained"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&sealed["sealed"], &sealed["drained"]),
+        (&json!(true), &json!(false))
+    );
     api.post("/v1/queues/q/seal", ()).await.is(200);
-    api.post("/v1/queues/q/items", "b").await.problem(409, "queue_sealed");
-    api.post("/v1/queues/q/items?lines=true", "b\nc\n").await.problem(409, "queue_sealed");
+    api.post("/v1/queues/q/items", "b")
+        .await
+        .problem(409, "queue_sealed");
+    api.post("/v1/queues/q/items?lines=true", "b\nc\n")
+        .await
+        .problem(409, "queue_sealed");
 
     let held = api.take().await;
-    assert_eq!(api.queue().await["drained"], false, "leased elsewhere is not drained");
+    assert_eq!(
+        api.queue().await["drained"],
+        false,
+        "leased elsewhere is not drained"
+    );
     api.one(&held, "nack?delay_ms=0", ()).await.is(200);
-    assert_eq!(api.queue().await["drained"], false, "a retry is not drained");
+    assert_eq!(
+        api.queue().await["drained"],
+        false,
+        "a retry is not drained"
+    );
     let held = api.take().await;
     api.one(&held, "ack", ()).await.is(200);
     let queue = api.queue().await;
-    assert_eq!((&queue["drained"], &queue["outcome"]), (&json!(true), &json!("clean")));
+    assert_eq!(
+        (&queue["drained"], &queue["outcome"]),
+        (&json!(true), &json!("clean"))
+    );
 
     let reopened = api.post("/v1/queues/q/reopen", ()).await.is(200).json();
-    assert_eq!((&reopened["sealed"], &reopened["drained"]), (&json!(false), &json!(false)));
+    assert_eq!(
+        (&reopened["sealed"], &reopened["drained"]),
+        (&json!(false), &json!(false))
+    );
     api.enqueue("b").await;
 }
 
@@ -220,23 +292,39 @@ async fn a_sealed_queue_takes_no_items_and_drains() {
 async fn dead_items_do_not_keep_a_queue_from_draining_but_its_outcome_tells() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
-    assert_eq!(api.queue().await.get("outcome"), None, "not before all is finished");
+    assert_eq!(
+        api.queue().await.get("outcome"),
+        None,
+        "not before all is finished"
+    );
     let held = api.take().await;
     api.one(&held, "dead", "hopeless").await.is(200);
     let queue = api.post("/v1/queues/q/seal", ()).await.is(200).json();
-    assert_eq!((&queue["drained"], &queue["outcome"]), (&json!(true), &json!("dead")));
-    assert_eq!((&queue["counts"]["dead"], &queue["totals"]["dead"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&queue["drained"], &queue["outcome"]),
+        (&json!(true), &json!("dead"))
+    );
+    assert_eq!(
+        (&queue["counts"]["dead"], &queue["totals"]["dead"]),
+        (&json!(1), &json!(1))
+    );
 }
 
 #[tokio::test]
 async fn a_paused_queue_takes_items_and_lends_none() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
-    assert_eq!(api.post("/v1/queues/q/pause", ()).await.is(200).json()["paused"], true);
+    assert_eq!(
+        api.post("/v1/queues/q/pause", ()).await.is(200).json()["paused"],
+        true
+    );
     api.enqueue("b").await;
     let answer = api.lease(json!({})).await;
     assert_eq!(answer, json!({"items": [], "state": "paused"}));
-    assert_eq!(api.post("/v1/queues/q/resume", ()).await.is(200).json()["paused"], false);
+    assert_eq!(
+        api.post("/v1/queues/q/resume", ()).await.is(200).json()["paused"],
+        false
+    );
     assert_eq!(api.take().await.body, "a");
 }
 
@@ -277,14 +365,29 @@ async fn purge_throws_away_what_waits_and_leaves_what_is_leased() {
     let purged = api.post("/v1/queues/q/purge", ()).await.is(200).json();
     assert_eq!(purged["affected"], 2, "one ready, one delayed");
     assert_eq!(purged["name"], "q", "and the queue is in the answer");
-    assert_eq!(purged["counts"], json!({"ready": 0, "leased": 1, "delayed": 0, "dead": 1, "done": 0}));
+    assert_eq!(
+        purged["counts"],
+        json!({"ready": 0, "leased": 1, "delayed": 0, "dead": 1, "done": 0})
+    );
     assert_eq!(purged["totals"]["purged"], 2);
     api.one(&held, "ack", ()).await.is(200);
 
-    let purged = api.post("/v1/queues/q/purge?state=dead", ()).await.is(200).json();
-    assert_eq!((&purged["affected"], &purged["counts"]["dead"]), (&json!(1), &json!(0)));
-    assert_eq!(api.post("/v1/queues/q/purge", ()).await.is(200).json()["affected"], 0);
-    api.post("/v1/queues/q/purge?state=leased", ()).await.problem(400, "bad_request");
+    let purged = api
+        .post("/v1/queues/q/purge?state=dead", ())
+        .await
+        .is(200)
+        .json();
+    assert_eq!(
+        (&purged["affected"], &purged["counts"]["dead"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(
+        api.post("/v1/queues/q/purge", ()).await.is(200).json()["affected"],
+        0
+    );
+    api.post("/v1/queues/q/purge?state=leased", ())
+        .await
+        .problem(400, "bad_request");
 }
 
 #[tokio::test]
@@ -309,7 +412,9 @@ async fn purging_many_items_lets_others_work_meanwhile() {
     let api = Api::start();
     api.make(json!({})).await;
     let lines = "x\n".repeat(200_000);
-    api.post("/v1/queues/q/items?lines=true&ids=false", lines).await.is(201);
+    api.post("/v1/queues/q/items?lines=true&ids=false", lines)
+        .await
+        .is(201);
     let (purged, other) = tokio::join!(api.post("/v1/queues/q/purge", ()), api.get("/v1/queues/q"));
     assert_eq!(purged.is(200).json()["affected"], 200_000);
     other.is(200);
@@ -335,5 +440,9 @@ async fn the_oldest_ready_item_tells_its_age() {
     api.load(json!({}), &["a"]).await;
     within(async { while api.queue().await["oldest_ready_ms"].as_u64() < Some(50) {} }).await;
     api.take().await;
-    assert_eq!(api.queue().await.get("oldest_ready_ms"), None, "none is ready");
+    assert_eq!(
+        api.queue().await.get("oldest_ready_ms"),
+        None,
+        "none is ready"
+    );
 }

@@ -16,7 +16,9 @@ async fn the_body_comes_as_it_is_and_its_token_in_a_header() {
     assert_eq!(answer.header("memq-item-id"), id);
     assert_eq!(answer.header("memq-attempt"), "1");
     let token = answer.header("memq-lease");
-    api.post(&format!("/v1/leases/{token}/ack"), ()).await.is(200);
+    api.post(&format!("/v1/leases/{token}/ack"), ())
+        .await
+        .is(200);
     assert_eq!(api.queue().await["counts"]["done"], 1);
 }
 
@@ -29,16 +31,23 @@ async fn nothing_yet_is_204_and_nothing_ever_is_410() {
     assert!(nothing.body.is_empty());
     api.one(&held, "ack", ()).await.is(200);
     api.post("/v1/queues/q/lease?raw=true", ()).await.is(204);
-    api.post("/v1/queues/q/lease?raw=true&until=empty", ()).await.problem(410, "gone");
+    api.post("/v1/queues/q/lease?raw=true&until=empty", ())
+        .await
+        .problem(410, "gone");
     api.post("/v1/queues/q/seal", ()).await.is(200);
-    api.post("/v1/queues/q/lease?raw=true", ()).await.problem(410, "gone");
+    api.post("/v1/queues/q/lease?raw=true", ())
+        .await
+        .problem(410, "gone");
 }
 
 #[tokio::test]
 async fn a_shell_waits_as_others_do() {
     let api = Api::start();
     api.make(json!({})).await;
-    let parked = api.post("/v1/queues/q/lease?raw=true&wait_ms=30s&lease_ms=1m&worker=sh", ());
+    let parked = api.post(
+        "/v1/queues/q/lease?raw=true&wait_ms=30s&lease_ms=1m&worker=sh",
+        (),
+    );
     let (answer, ()) = tokio::join!(parked, async {
         api.until_parked(1).await;
         api.enqueue("late").await;
@@ -98,7 +107,11 @@ async fn an_extension_is_answered_with_what_remains() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
     let held = api.take().await;
-    let answer = api.one(&held, "extend?lease_ms=2m", ()).await.is(200).json();
+    let answer = api
+        .one(&held, "extend?lease_ms=2m", ())
+        .await
+        .is(200)
+        .json();
     let left = answer["lease_ms"].as_u64().expect("a number");
     assert!((119_000..=120_000).contains(&left), "{answer}");
 }
@@ -116,10 +129,17 @@ async fn a_lease_that_is_lost_is_409(#[case] call: &str) {
     let held = api.take_with(json!({"lease_ms": 100})).await;
     api.until_count("ready", 1).await;
     let before = api.queue().await;
-    api.one(&held, call, "late").await.problem(409, "lease_lost");
-    api.post(&format!("/v1/leases/never-was/{call}"), ()).await.problem(409, "lease_lost");
+    api.one(&held, call, "late")
+        .await
+        .problem(409, "lease_lost");
+    api.post(&format!("/v1/leases/never-was/{call}"), ())
+        .await
+        .problem(409, "lease_lost");
     let after = api.queue().await;
-    assert_eq!((&before["counts"], &before["totals"]), (&after["counts"], &after["totals"]));
+    assert_eq!(
+        (&before["counts"], &before["totals"]),
+        (&after["counts"], &after["totals"])
+    );
 }
 
 #[rstest]
@@ -130,8 +150,14 @@ async fn a_lease_that_is_lost_is_409(#[case] call: &str) {
 #[tokio::test]
 async fn what_is_no_token_is_refused_as_such(#[case] path: &str, #[case] status: u16) {
     let api = Api::start();
-    let code = if status == 400 { "bad_request" } else { "lease_lost" };
-    api.post(&format!("/v1/leases/{path}"), ()).await.problem(status, code);
+    let code = if status == 400 {
+        "bad_request"
+    } else {
+        "lease_lost"
+    };
+    api.post(&format!("/v1/leases/{path}"), ())
+        .await
+        .problem(status, code);
 }
 
 #[tokio::test]
@@ -141,12 +167,16 @@ async fn an_eight_line_shell_worker_drains_a_queue() {
     api.post("/v1/queues/q/seal", ()).await.is(200);
     let mut done = Vec::new();
     loop {
-        let answer = api.post("/v1/queues/q/lease?raw=true&wait_ms=30s", ()).await;
+        let answer = api
+            .post("/v1/queues/q/lease?raw=true&wait_ms=30s", ())
+            .await;
         match answer.status {
             200 => {
                 done.push(answer.text());
                 let token = answer.header("memq-lease");
-                api.post(&format!("/v1/leases/{token}/ack"), "ok").await.is(200);
+                api.post(&format!("/v1/leases/{token}/ack"), "ok")
+                    .await
+                    .is(200);
             }
             204 => {}
             _ => {

@@ -8,7 +8,9 @@ use crate::harness::Api;
 /// The outcomes of `q`, one value each.
 async fn outcomes(api: &Api) -> Vec<Value> {
     let text = api.get("/v1/queues/q/outcomes").await.is(200).text();
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 #[tokio::test]
@@ -21,7 +23,11 @@ async fn each_settlement_is_answered_for_itself_and_in_order() {
         {"lease": "never-was", "as": "ack"},
         {"lease": a.lease, "as": "dead", "error": "poison"},
     ]);
-    let answer = api.post("/v1/queues/q/settle", json!({"settle": settle})).await.is(200).json();
+    let answer = api
+        .post("/v1/queues/q/settle", json!({"settle": settle}))
+        .await
+        .is(200)
+        .json();
     let expected = json!({"settled": [
         {"lease": b.lease, "ok": true},
         {"lease": "never-was", "ok": false, "code": "lease_lost"},
@@ -29,7 +35,10 @@ async fn each_settlement_is_answered_for_itself_and_in_order() {
     ]});
     assert_eq!(answer, expected);
     let queue = api.queue().await;
-    assert_eq!(queue["counts"], json!({"ready": 0, "leased": 0, "delayed": 0, "dead": 1, "done": 1}));
+    assert_eq!(
+        queue["counts"],
+        json!({"ready": 0, "leased": 0, "delayed": 0, "dead": 1, "done": 1})
+    );
 }
 
 #[rstest]
@@ -41,20 +50,30 @@ async fn a_result_is_kept_as_its_text_or_its_json(#[case] result: Value, #[case]
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
     let held = api.take().await;
-    api.settle(json!({"lease": held.lease, "as": "ack", "result": result})).await;
+    api.settle(json!({"lease": held.lease, "as": "ack", "result": result}))
+        .await;
     assert_eq!(outcomes(&api).await[0]["result"], kept);
 }
 
 #[tokio::test]
 async fn a_failed_item_waits_before_its_retry() {
     let api = Api::start();
-    api.load(json!({"backoff": {"min_ms": 60_000}}), &["a"]).await;
+    api.load(json!({"backoff": {"min_ms": 60_000}}), &["a"])
+        .await;
     let held = api.take().await;
-    let settled = api.settle(json!({"lease": held.lease, "as": "nack", "error": "no"})).await;
+    let settled = api
+        .settle(json!({"lease": held.lease, "as": "nack", "error": "no"}))
+        .await;
     assert_eq!(settled, json!({"lease": held.lease, "ok": true}));
     let queue = api.queue().await;
-    assert_eq!((&queue["counts"]["delayed"], &queue["unfinished"]), (&json!(1), &json!(1)));
-    assert_eq!((&queue["backlog"], &queue["totals"]["nacked"]), (&json!(0), &json!(1)));
+    assert_eq!(
+        (&queue["counts"]["delayed"], &queue["unfinished"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        (&queue["backlog"], &queue["totals"]["nacked"]),
+        (&json!(0), &json!(1))
+    );
     assert_eq!(api.lease(json!({})).await["state"], "waiting");
 }
 
@@ -63,7 +82,8 @@ async fn a_retry_that_falls_due_goes_to_the_one_who_waits() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
     let held = api.take().await;
-    api.settle(json!({"lease": held.lease, "as": "nack", "delay_ms": 150})).await;
+    api.settle(json!({"lease": held.lease, "as": "nack", "delay_ms": 150}))
+        .await;
     let again = api.take_with(json!({"wait_ms": 30_000})).await;
     assert_eq!((again.id, again.attempt), (held.id, 2));
 }
@@ -81,8 +101,14 @@ async fn an_item_that_fails_its_last_attempt_is_dead() {
     }
     assert_eq!(api.queue().await["counts"]["dead"], 1);
     let outcome = outcomes(&api).await.remove(0);
-    assert_eq!((&outcome["state"], &outcome["attempts"]), (&json!("dead"), &json!(3)));
-    assert_eq!((&outcome["error"], &outcome["exit_code"]), (&json!("failure 3"), &json!(7)));
+    assert_eq!(
+        (&outcome["state"], &outcome["attempts"]),
+        (&json!("dead"), &json!(3))
+    );
+    assert_eq!(
+        (&outcome["error"], &outcome["exit_code"]),
+        (&json!("failure 3"), &json!(7))
+    );
 }
 
 #[tokio::test]
@@ -92,13 +118,21 @@ async fn ten_releases_are_free_and_the_next_one_spends_an_attempt() {
     for _ in 0..11 {
         let held = api.take().await;
         assert_eq!(held.attempt, 1);
-        assert_eq!(api.settle(json!({"lease": held.lease, "as": "release"})).await["ok"], true);
+        assert_eq!(
+            api.settle(json!({"lease": held.lease, "as": "release"}))
+                .await["ok"],
+            true
+        );
     }
     let held = api.take().await;
     assert_eq!(held.attempt, 2, "the eleventh spent one");
-    api.settle(json!({"lease": held.lease, "as": "release"})).await;
+    api.settle(json!({"lease": held.lease, "as": "release"}))
+        .await;
     let queue = api.queue().await;
-    assert_eq!((&queue["counts"]["dead"], &queue["totals"]["released"]), (&json!(1), &json!(12)));
+    assert_eq!(
+        (&queue["counts"]["dead"], &queue["totals"]["released"]),
+        (&json!(1), &json!(12))
+    );
 }
 
 #[rstest]
@@ -112,16 +146,31 @@ async fn the_same_settlement_again_is_ok_and_changes_nothing(#[case] verdict: &s
     api.load(json!({}), &["a"]).await;
     let held = api.take().await;
     let settlement = json!({"lease": held.lease, "as": verdict});
-    assert_eq!(api.settle(settlement.clone()).await, json!({"lease": held.lease, "ok": true}));
+    assert_eq!(
+        api.settle(settlement.clone()).await,
+        json!({"lease": held.lease, "ok": true})
+    );
     let before = api.queue().await;
     let again = api.settle(settlement).await;
-    assert_eq!(again, json!({"lease": held.lease, "ok": true, "repeated": true}));
-    for other in ["ack", "nack", "release", "dead"].iter().filter(|other| **other != verdict) {
+    assert_eq!(
+        again,
+        json!({"lease": held.lease, "ok": true, "repeated": true})
+    );
+    for other in ["ack", "nack", "release", "dead"]
+        .iter()
+        .filter(|other| **other != verdict)
+    {
         let refused = api.settle(json!({"lease": held.lease, "as": other})).await;
-        assert_eq!(refused, json!({"lease": held.lease, "ok": false, "code": "lease_lost"}));
+        assert_eq!(
+            refused,
+            json!({"lease": held.lease, "ok": false, "code": "lease_lost"})
+        );
     }
     let after = api.queue().await;
-    assert_eq!((&before["counts"], &before["totals"]), (&after["counts"], &after["totals"]));
+    assert_eq!(
+        (&before["counts"], &before["totals"]),
+        (&after["counts"], &after["totals"])
+    );
 }
 
 #[tokio::test]
@@ -134,11 +183,21 @@ async fn a_repeat_counts_as_one_only_while_nothing_has_happened_since() {
     let second = api.take().await;
     let refused = api.settle(json!({"lease": first.lease, "as": "ack"})).await;
     assert_eq!(refused["code"], "lease_lost");
-    assert_eq!(api.settle(json!({"lease": second.lease, "as": "ack"})).await["ok"], true);
+    assert_eq!(
+        api.settle(json!({"lease": second.lease, "as": "ack"}))
+            .await["ok"],
+        true
+    );
     let stale = api.settle(nack).await;
-    assert!(stale["repeated"] == true || stale["code"] == "lease_lost", "{stale}");
+    assert!(
+        stale["repeated"] == true || stale["code"] == "lease_lost",
+        "{stale}"
+    );
     let queue = api.queue().await;
-    assert_eq!((&queue["counts"]["done"], &queue["totals"]["nacked"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&queue["counts"]["done"], &queue["totals"]["nacked"]),
+        (&json!(1), &json!(1))
+    );
 }
 
 #[tokio::test]
@@ -148,11 +207,19 @@ async fn an_expired_lease_cannot_settle_even_if_nobody_took_the_item() {
     let held = api.take_with(json!({"lease_ms": 100})).await;
     api.until_count("ready", 1).await;
     for verdict in ["ack", "nack", "release", "dead"] {
-        let late = api.settle(json!({"lease": held.lease, "as": verdict})).await;
-        assert_eq!(late, json!({"lease": held.lease, "ok": false, "code": "lease_lost"}));
+        let late = api
+            .settle(json!({"lease": held.lease, "as": verdict}))
+            .await;
+        assert_eq!(
+            late,
+            json!({"lease": held.lease, "ok": false, "code": "lease_lost"})
+        );
     }
     let queue = api.queue().await;
-    assert_eq!(queue["counts"], json!({"ready": 1, "leased": 0, "delayed": 0, "dead": 0, "done": 0}));
+    assert_eq!(
+        queue["counts"],
+        json!({"ready": 1, "leased": 0, "delayed": 0, "dead": 0, "done": 0})
+    );
     assert!(outcomes(&api).await.is_empty());
 }
 
@@ -160,13 +227,22 @@ async fn an_expired_lease_cannot_settle_even_if_nobody_took_the_item() {
 async fn a_late_worker_does_not_disturb_the_one_who_holds_the_item_now() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
-    let late = api.take_with(json!({"lease_ms": 100, "worker": "late"})).await;
-    let now = api.take_with(json!({"wait_ms": 30_000, "worker": "now"})).await;
+    let late = api
+        .take_with(json!({"lease_ms": 100, "worker": "late"}))
+        .await;
+    let now = api
+        .take_with(json!({"wait_ms": 30_000, "worker": "now"}))
+        .await;
     assert_eq!(now.id, late.id);
-    api.one(&late, "ack", "late").await.problem(409, "lease_lost");
+    api.one(&late, "ack", "late")
+        .await
+        .problem(409, "lease_lost");
     api.one(&now, "ack", "now").await.is(200);
     let outcome = outcomes(&api).await.remove(0);
-    assert_eq!((&outcome["result"], &outcome["worker"]), (&json!("now"), &json!("now")));
+    assert_eq!(
+        (&outcome["result"], &outcome["worker"]),
+        (&json!("now"), &json!("now"))
+    );
     assert_eq!(outcome["attempts"], 2);
 }
 
@@ -177,7 +253,11 @@ async fn a_token_settles_in_its_own_queue_only() {
     api.put("/v1/queues/other", ()).await.is(201);
     let held = api.take().await;
     let settle = json!({"settle": [{"lease": held.lease, "as": "ack"}]});
-    let answer = api.post("/v1/queues/other/settle", settle).await.is(200).json();
+    let answer = api
+        .post("/v1/queues/other/settle", settle)
+        .await
+        .is(200)
+        .json();
     assert_eq!(answer["settled"][0]["code"], "lease_lost");
     assert_eq!(api.queue().await["counts"]["leased"], 1);
 }
@@ -189,8 +269,13 @@ async fn a_result_past_its_limit_is_refused_and_the_lease_goes_on() {
     let held = api.take().await;
     let ack = |result: &str| json!({"lease": held.lease, "as": "ack", "result": result});
     let refused = api.settle(ack("01234567890")).await;
-    assert_eq!(refused, json!({"lease": held.lease, "ok": false, "code": "body_too_large"}));
-    api.one(&held, "ack", "01234567890").await.problem(413, "body_too_large");
+    assert_eq!(
+        refused,
+        json!({"lease": held.lease, "ok": false, "code": "body_too_large"})
+    );
+    api.one(&held, "ack", "01234567890")
+        .await
+        .problem(413, "body_too_large");
     assert_eq!(api.queue().await["counts"]["leased"], 1);
     assert_eq!(api.settle(ack("0123456789")).await["ok"], true);
 }
@@ -201,8 +286,15 @@ async fn a_long_error_is_cut_and_never_refused() {
     api.load(json!({}), &["a"]).await;
     let held = api.take().await;
     let error = "é".repeat(200_000);
-    assert_eq!(api.settle(json!({"lease": held.lease, "as": "dead", "error": error})).await["ok"], true);
-    let kept = outcomes(&api).await[0]["error"].as_str().expect("text").len();
+    assert_eq!(
+        api.settle(json!({"lease": held.lease, "as": "dead", "error": error}))
+            .await["ok"],
+        true
+    );
+    let kept = outcomes(&api).await[0]["error"]
+        .as_str()
+        .expect("text")
+        .len();
     assert!((100 * 1024..=132 * 1024).contains(&kept), "{kept}");
 }
 
@@ -218,7 +310,10 @@ async fn a_long_error_is_cut_and_never_refused() {
 async fn what_is_no_settlement_is_refused(#[case] request: Value, #[case] named: &str) {
     let api = Api::start();
     api.make(json!({})).await;
-    let detail = api.post("/v1/queues/q/settle", request).await.problem(400, "bad_request");
+    let detail = api
+        .post("/v1/queues/q/settle", request)
+        .await
+        .problem(400, "bad_request");
     assert!(detail.contains(named), "{named} in {detail}");
 }
 
@@ -252,7 +347,11 @@ async fn an_extension_without_a_length_has_the_queues() {
     let api = Api::start();
     api.load(json!({"lease_ms": 40_000}), &["a"]).await;
     let held = api.take_with(json!({"lease_ms": 1000})).await;
-    let answer = api.post("/v1/queues/q/extend", json!({"leases": [held.lease]})).await.is(200).json();
+    let answer = api
+        .post("/v1/queues/q/extend", json!({"leases": [held.lease]}))
+        .await
+        .is(200)
+        .json();
     let left = answer["settled"][0]["lease_ms"].as_u64().expect("a number");
     assert!((39_000..=40_000).contains(&left), "{answer}");
 }
@@ -264,7 +363,10 @@ async fn no_extension_moves_the_hard_end_of_an_attempt() {
     let held = api.take_with(json!({"lease_ms": 300})).await;
     let extend = json!({"leases": [held.lease], "lease_ms": 60_000});
     let answer = api.post("/v1/queues/q/extend", extend).await.is(200).json();
-    assert!(answer["settled"][0]["lease_ms"].as_u64() <= Some(700), "{answer}");
+    assert!(
+        answer["settled"][0]["lease_ms"].as_u64() <= Some(700),
+        "{answer}"
+    );
     let again = api.take_with(json!({"wait_ms": 30_000})).await;
     assert_eq!((again.id.as_str(), again.attempt), (held.id.as_str(), 2));
 }
@@ -278,6 +380,9 @@ async fn no_extension_moves_the_hard_end_of_an_attempt() {
 async fn what_is_no_extension_is_refused(#[case] request: Value, #[case] named: &str) {
     let api = Api::start();
     api.make(json!({})).await;
-    let detail = api.post("/v1/queues/q/extend", request).await.problem(400, "bad_request");
+    let detail = api
+        .post("/v1/queues/q/extend", request)
+        .await
+        .problem(400, "bad_request");
     assert!(detail.contains(named), "{named} in {detail}");
 }

@@ -30,7 +30,9 @@ async fn those_who_wait_are_served_in_their_order() {
     };
     let (first, second, third, ()) = tokio::join!(wait(0), wait(1), wait(2), async {
         api.until_parked(3).await;
-        api.post("/v1/queues/q/items?lines=true", "a\nb\nc\n").await.is(201);
+        api.post("/v1/queues/q/items?lines=true", "a\nb\nc\n")
+            .await
+            .is(201);
     });
     assert_eq!([first, second, third], ["a", "b", "c"]);
 }
@@ -40,7 +42,9 @@ async fn one_new_item_wakes_one_of_a_thousand_who_wait() {
     let api = Api::start();
     api.make(json!({})).await;
     let many = 1000;
-    let waiters: Vec<_> = (0..many).map(|_| Box::pin(api.lease(json!({"wait_ms": 60_000})))).collect();
+    let waiters: Vec<_> = (0..many)
+        .map(|_| Box::pin(api.lease(json!({"wait_ms": 60_000}))))
+        .collect();
     let waiting = futures_util::future::join_all(waiters);
     let (answers, ()) = tokio::join!(waiting, async {
         api.until_parked(many).await;
@@ -51,7 +55,12 @@ async fn one_new_item_wakes_one_of_a_thousand_who_wait() {
         let held = json!({"max_attempts": 5});
         api.put("/v1/queues/q", held).await.is(200);
         assert_eq!(api.queue().await["totals"]["leased"], 1);
-        api.post("/v1/queues/q/items?lines=true&ids=false", "x\n".repeat(many - 1)).await.is(201);
+        api.post(
+            "/v1/queues/q/items?lines=true&ids=false",
+            "x\n".repeat(many - 1),
+        )
+        .await
+        .is(201);
     });
     let mut bodies: Vec<_> = answers.iter().map(|answer| Held::of(answer).body).collect();
     bodies.sort_unstable();
@@ -73,7 +82,11 @@ async fn the_end_of_the_work_wakes_all_who_wait() {
         api.one(&held, "ack", ()).await.is(200);
         Instant::now()
     });
-    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert!(
+        since.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        since.elapsed()
+    );
     for answer in answers {
         assert_eq!(answer, json!({"items": [], "state": "drained"}));
     }
@@ -97,9 +110,15 @@ async fn who_waits_until_empty_hears_when_the_queue_was_left_alone_for_a_while()
     let begin = Instant::now();
     let held = api.take().await;
     api.one(&held, "ack", ()).await.is(200);
-    let answer = api.lease(json!({"wait_ms": 60_000, "until": "empty"})).await;
+    let answer = api
+        .lease(json!({"wait_ms": 60_000, "until": "empty"}))
+        .await;
     assert_eq!(answer["state"], "empty");
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begin.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -121,10 +140,13 @@ async fn who_waits_until_empty_stays_while_others_hold_items() {
     let api = Api::start();
     api.load(json!({"quiet_ms": 0}), &["a"]).await;
     let held = api.take().await;
-    let (answer, ()) = tokio::join!(api.lease(json!({"wait_ms": 60_000, "until": "empty"})), async {
-        api.until_parked(1).await;
-        api.one(&held, "release", ()).await.is(200);
-    });
+    let (answer, ()) = tokio::join!(
+        api.lease(json!({"wait_ms": 60_000, "until": "empty"})),
+        async {
+            api.until_parked(1).await;
+            api.one(&held, "release", ()).await.is(200);
+        }
+    );
     assert_eq!(Held::of(&answer).id, held.id);
 }
 
@@ -133,7 +155,9 @@ async fn the_item_of_a_worker_that_died_goes_to_the_one_who_waits() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
     let died = api.take_with(json!({"lease_ms": 200})).await;
-    let answer = api.lease(json!({"wait_ms": 60_000, "until": "empty"})).await;
+    let answer = api
+        .lease(json!({"wait_ms": 60_000, "until": "empty"}))
+        .await;
     assert_eq!(Held::of(&answer).id, died.id);
 }
 
@@ -143,14 +167,20 @@ async fn who_left_is_not_lent_anything() {
     api.make(json!({})).await;
     let mut ghost = api.wire().await;
     let body = r#"{"wait_ms":60000,"worker":"ghost"}"#;
-    let head = format!("POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     ghost.send(head + body).await;
     api.until_parked(1).await;
     drop(ghost);
     api.until_parked(0).await;
     api.enqueue("a").await;
     let queue = api.queue().await;
-    assert_eq!((&queue["counts"]["ready"], &queue["totals"]["leased"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&queue["counts"]["ready"], &queue["totals"]["leased"]),
+        (&json!(1), &json!(0))
+    );
     assert_eq!(api.take().await.attempt, 1);
 }
 
@@ -161,7 +191,10 @@ async fn an_item_for_one_who_left_goes_to_the_next_in_line() {
     for _ in 0..20 {
         let mut ghost = api.wire().await;
         let body = r#"{"wait_ms":60000}"#;
-        let head = format!("POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         ghost.send(head + body).await;
         api.until_parked(1).await;
         let next = api.lease(json!({"wait_ms": 60_000}));
@@ -196,7 +229,13 @@ async fn one_may_wait_for_the_end_without_taking_part(#[case] end: &str) {
     });
     let queue = answer.is(200).json();
     assert_eq!((&queue["name"], &queue[end]), (&json!("q"), &json!(true)));
-    assert_eq!(api.get(&format!("/v1/queues/q/wait?for={end}")).await.is(200).json()["name"], "q");
+    assert_eq!(
+        api.get(&format!("/v1/queues/q/wait?for={end}"))
+            .await
+            .is(200)
+            .json()["name"],
+        "q"
+    );
 }
 
 #[tokio::test]
@@ -204,14 +243,21 @@ async fn who_waits_for_empty_is_content_with_drained() {
     let api = Api::start();
     api.make(json!({})).await;
     api.post("/v1/queues/q/seal", ()).await.is(200);
-    assert_eq!(api.get("/v1/queues/q/wait?for=empty").await.is(200).json()["drained"], true);
+    assert_eq!(
+        api.get("/v1/queues/q/wait?for=empty").await.is(200).json()["drained"],
+        true
+    );
 }
 
 #[tokio::test]
 async fn a_wait_that_runs_out_of_time_says_nothing() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;
-    for query in ["for=drained", "for=drained&wait_ms=50", "for=empty&wait_ms=50ms"] {
+    for query in [
+        "for=drained",
+        "for=drained&wait_ms=50",
+        "for=empty&wait_ms=50ms",
+    ] {
         let answer = api.get(&format!("/v1/queues/q/wait?{query}")).await.is(204);
         assert!(answer.body.is_empty());
     }
@@ -228,7 +274,9 @@ async fn a_wait_that_runs_out_of_time_says_nothing() {
 async fn what_cannot_be_waited_for_is_refused(#[case] query: &str) {
     let api = Api::start();
     api.make(json!({})).await;
-    api.get(&format!("/v1/queues/q/wait?{query}")).await.problem(400, "bad_request");
+    api.get(&format!("/v1/queues/q/wait?{query}"))
+        .await
+        .problem(400, "bad_request");
 }
 
 #[tokio::test]
@@ -239,14 +287,25 @@ async fn one_parked_call_past_the_limit_is_refused_and_others_go_on() {
     let park = || api.lease(json!({"wait_ms": 60_000}));
     let (first, second, ()) = tokio::join!(park(), park(), async {
         api.until_parked(2).await;
-        let refused = api.post("/v1/queues/q/lease", json!({"wait_ms": 1000})).await;
+        let refused = api
+            .post("/v1/queues/q/lease", json!({"wait_ms": 1000}))
+            .await;
         assert!(refused.problem(429, "overloaded").contains('2'));
-        api.get("/v1/queues/q/wait?for=drained&wait_ms=1000").await.problem(429, "overloaded");
-        assert_eq!(api.lease(json!({})).await["state"], "waiting", "who does not park is served");
+        api.get("/v1/queues/q/wait?for=drained&wait_ms=1000")
+            .await
+            .problem(429, "overloaded");
+        assert_eq!(
+            api.lease(json!({})).await["state"],
+            "waiting",
+            "who does not park is served"
+        );
         api.one(&held, "ack", ()).await.is(200);
         api.post("/v1/queues/q/seal", ()).await.is(200);
     });
-    assert_eq!((&first["state"], &second["state"]), (&json!("drained"), &json!("drained")));
+    assert_eq!(
+        (&first["state"], &second["state"]),
+        (&json!("drained"), &json!("drained"))
+    );
 }
 
 #[tokio::test]
@@ -259,7 +318,11 @@ async fn settlements_are_applied_even_where_there_is_no_room_to_park() {
         let settle = json!([{"lease": held.lease, "as": "ack"}]);
         let carried = json!({"wait_ms": 1000, "settle": settle});
         let _answer = api.post("/v1/queues/q/lease", carried).await;
-        assert_eq!(api.queue().await["counts"]["done"], 1, "whatever becomes of the lease");
+        assert_eq!(
+            api.queue().await["counts"]["done"],
+            1,
+            "whatever becomes of the lease"
+        );
         api.post("/v1/queues/q/seal", ()).await.is(200);
     });
 }
@@ -271,8 +334,15 @@ async fn stopping_answers_everyone_who_waits() {
     let url = api.address();
     let call = |path: &'static str, body: &'static str| async move {
         let mut wire = crate::harness::Wire::connect(url).await;
-        let (method, length) = if body.is_empty() { ("GET", 0) } else { ("POST", body.len()) };
-        wire.send(format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")).await;
+        let (method, length) = if body.is_empty() {
+            ("GET", 0)
+        } else {
+            ("POST", body.len())
+        };
+        wire.send(format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+        .await;
         wire.read_to_end().await
     };
     let lease = tokio::spawn(call("/v1/queues/q/lease", r#"{"wait_ms":300000}"#));
@@ -282,12 +352,18 @@ async fn stopping_answers_everyone_who_waits() {
     api.tell_to_stop();
     let lease = lease.await.expect("answered");
     assert!(lease.starts_with("HTTP/1.1 200 OK\r\n"), "{lease}");
-    assert!(lease.ends_with(r#"{"items":[],"state":"waiting"}"#), "{lease}");
+    assert!(
+        lease.ends_with(r#"{"items":[],"state":"waiting"}"#),
+        "{lease}"
+    );
     let wait = wait.await.expect("answered");
     assert!(wait.starts_with("HTTP/1.1 204 No Content\r\n"), "{wait}");
     let follow = follow.await.expect("ended");
     assert!(follow.starts_with("HTTP/1.1 200 OK\r\n"), "{follow}");
-    assert!(!follow.ends_with("\r\n0\r\n\r\n"), "an orderly end would mean drained: {follow}");
+    assert!(
+        !follow.ends_with("\r\n0\r\n\r\n"),
+        "an orderly end would mean drained: {follow}"
+    );
     let stopped = api.stopped().await;
     assert_eq!(stopped.cut, 0, "{stopped}");
     assert!(stopped.took < Duration::from_secs(5), "{stopped}");

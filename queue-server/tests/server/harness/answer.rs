@@ -17,13 +17,24 @@ impl Answer {
     /// Asserts the status; on failure the whole answer is shown.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{} was answered {}", self.request, self.text());
+        assert_eq!(
+            self.status,
+            status,
+            "{} was answered {}",
+            self.request,
+            self.text()
+        );
         self
     }
 
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.header("content-type"), "application/json", "{}", self.request);
+        assert_eq!(
+            self.header("content-type"),
+            "application/json",
+            "{}",
+            self.request
+        );
         self.parse()
     }
 
@@ -39,7 +50,10 @@ impl Answer {
 
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"));
+        let value = self
+            .headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name} in {self:?}"));
         value.to_str().expect("a header of text")
     }
 
@@ -47,17 +61,33 @@ impl Answer {
     /// detail.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> String {
-        let shown = format!("{} was answered {} {}", self.request, self.status, self.text());
+        let shown = format!(
+            "{} was answered {} {}",
+            self.request,
+            self.status,
+            self.text()
+        );
         assert_eq!(self.status, status, "{shown}");
-        assert_eq!(self.header("content-type"), "application/problem+json", "{shown}");
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{shown}"
+        );
         let problem = self.parse();
         assert_eq!(problem["code"], code, "{shown}");
         assert_eq!(problem["status"], status, "{shown}");
         for text in ["type", "title", "detail"] {
-            assert!(!problem[text].as_str().unwrap_or_default().is_empty(), "{text}: {shown}");
+            assert!(
+                !problem[text].as_str().unwrap_or_default().is_empty(),
+                "{text}: {shown}"
+            );
         }
         let transient = matches!(status, 429 | 503);
-        assert_eq!(self.headers.contains_key("retry-after"), transient || status == 408, "{shown}");
+        assert_eq!(
+            self.headers.contains_key("retry-after"),
+            transient || status == 408,
+            "{shown}"
+        );
         problem["detail"].as_str().expect("text").to_owned()
     }
 }

@@ -58,10 +58,15 @@ pub(super) async fn open(
     body: Bytes,
 ) -> Response<Incoming> {
     let stream = TcpStream::connect(address).await.expect("a connection");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .expect("HTTP/1.1");
     // Ends with the connection, which ends with the answer or with whoever awaits it.
     tokio::spawn(connection);
-    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -80,7 +85,9 @@ pub(super) async fn call(
     let shown: String = String::from_utf8_lossy(&body).chars().take(200).collect();
     let request = format!("{method} {path} {shown}");
     within(async {
-        let (parts, body) = open(address, method, path, headers, body).await.into_parts();
+        let (parts, body) = open(address, method, path, headers, body)
+            .await
+            .into_parts();
         Answer {
             request,
             status: parts.status.as_u16(),
@@ -143,7 +150,10 @@ impl Wire {
     }
 
     pub(crate) async fn send(&mut self, text: impl AsRef<[u8]>) {
-        self.0.write_all(text.as_ref()).await.expect("the connection takes it");
+        self.0
+            .write_all(text.as_ref())
+            .await
+            .expect("the connection takes it");
     }
 
     /// Everything until this text has come.
@@ -151,7 +161,9 @@ impl Wire {
         let mut read = String::new();
         while !read.contains(text) {
             let mut bytes = [0; 1024];
-            let count = within(self.0.read(&mut bytes)).await.expect("an open connection");
+            let count = within(self.0.read(&mut bytes))
+                .await
+                .expect("an open connection");
             assert!(count > 0, "closed after {read:?}");
             read.push_str(&String::from_utf8_lossy(&bytes[..count]));
         }
@@ -161,7 +173,9 @@ impl Wire {
     /// Everything until the server closes.
     pub(crate) async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();
-        within(self.0.read_to_end(&mut bytes)).await.expect("an orderly close");
+        within(self.0.read_to_end(&mut bytes))
+            .await
+            .expect("an orderly close");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }

@@ -26,7 +26,10 @@ pub(crate) struct Logged {
 impl Logged {
     #[track_caller]
     pub(crate) fn has(&self, text: &str) {
-        assert!(self.lines.iter().any(|line| line.contains(text)), "no {text:?} in {self:#?}");
+        assert!(
+            self.lines.iter().any(|line| line.contains(text)),
+            "no {text:?} in {self:#?}"
+        );
     }
 }
 
@@ -58,7 +61,10 @@ impl Program {
 
     /// Starts a command that becomes the program, and waits for its address.
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("its log"));
         let address = read_address(&mut log);
         // Read on, or a full pipe stops the program.
@@ -121,4 +127,3 @@ impl Drop for Program {
         let _reaped = self.child.wait();
     }
 }
-

@@ -44,7 +44,9 @@ impl Api {
         let (stop, stopping) = oneshot::channel();
         let run = async move {
             let server = Server::start(config).await.expect("a server");
-            started.send(server.local_addr()).expect("a test that waits");
+            started
+                .send(server.local_addr())
+                .expect("a test that waits");
             // A test that panicked drops its end: stopping is right then too.
             let _told = stopping.await;
             server.stop().await.expect("no task of it panicked")
@@ -70,14 +72,21 @@ impl Api {
 
     /// Tells the server to stop, and does not wait for it.
     pub(crate) fn tell_to_stop(&mut self) {
-        self.stop.take().expect("told once").send(()).expect("a server that runs");
+        self.stop
+            .take()
+            .expect("told once")
+            .send(())
+            .expect("a server that runs");
     }
 
     /// Waits for a server that was told to stop.
     pub(crate) async fn stopped(&mut self) -> Stopped {
         let thread = self.thread.take().expect("waited for once");
         let ended = tokio::task::spawn_blocking(|| thread.join());
-        within(ended).await.expect("joined").expect("the server does not panic")
+        within(ended)
+            .await
+            .expect("joined")
+            .expect("the server does not panic")
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: impl IntoBody) -> Answer {
@@ -148,7 +157,10 @@ impl Api {
 
     /// A lease call on `q`.
     pub(crate) async fn lease(&self, request: Value) -> Value {
-        self.post("/v1/queues/q/lease", request).await.is(200).json()
+        self.post("/v1/queues/q/lease", request)
+            .await
+            .is(200)
+            .json()
     }
 
     /// Leases one item of `q`, which must have one.
@@ -163,20 +175,24 @@ impl Api {
 
     /// Settles one lease of `q` and gives what became of it.
     pub(crate) async fn settle(&self, settlement: Value) -> Value {
-        let answer = self.post("/v1/queues/q/settle", json!({"settle": [settlement]})).await;
+        let answer = self
+            .post("/v1/queues/q/settle", json!({"settle": [settlement]}))
+            .await;
         answer.is(200).json()["settled"][0].clone()
     }
 
     /// A call about one lease, such as `ack`.
     pub(crate) async fn one(&self, held: &Held, what: &str, body: impl IntoBody) -> Answer {
-        self.post(&format!("/v1/leases/{}/{what}", held.lease), body).await
+        self.post(&format!("/v1/leases/{}/{what}", held.lease), body)
+            .await
     }
 
     /// Waits until so many calls are parked on the server.
     pub(crate) async fn until_parked(&self, calls: usize) {
         until(&format!("{calls} calls are parked"), async || {
             let text = self.get("/metrics").await.is(200).text();
-            text.lines().any(|line| line == format!("memq_parked_calls {calls}"))
+            text.lines()
+                .any(|line| line == format!("memq_parked_calls {calls}"))
         })
         .await;
     }
@@ -194,7 +210,11 @@ impl Held {
     /// The one item of a lease's answer.
     #[track_caller]
     pub(crate) fn of(answer: &Value) -> Self {
-        assert_eq!(answer["items"].as_array().map(Vec::len), Some(1), "{answer}");
+        assert_eq!(
+            answer["items"].as_array().map(Vec::len),
+            Some(1),
+            "{answer}"
+        );
         let item = &answer["items"][0];
         let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
         Self {
@@ -228,7 +248,9 @@ impl Drop for Api {
 /// All queues, asked for without a runtime.
 fn queues(address: SocketAddr) -> Vec<Value> {
     let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a time-out");
     stream
         .write_all(b"GET /v1/queues HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
         .expect("the connection takes it");
@@ -241,7 +263,12 @@ fn queues(address: SocketAddr) -> Vec<Value> {
 
 /// What is always so.
 fn assert_numbers_add_up(queue: &Value) {
-    let number = |pointer: &str| queue.pointer(pointer).and_then(Value::as_u64).expect(pointer);
+    let number = |pointer: &str| {
+        queue
+            .pointer(pointer)
+            .and_then(Value::as_u64)
+            .expect(pointer)
+    };
     let count = |state: &str| number(&format!("/counts/{state}"));
     let total = |what: &str| number(&format!("/totals/{what}"));
     let unfinished = count("ready") + count("leased") + count("delayed");
