@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use queue_server::{Config, Server, Stopped};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -40,6 +41,7 @@ impl Api {
             ..Config::default()
         };
         change(&mut config);
+        raise_open_files();
         let (started, address) = std::sync::mpsc::channel();
         let (stop, stopping) = oneshot::channel();
         let run = async move {
@@ -243,6 +245,16 @@ impl Drop for Api {
         let stopped = thread.join().expect("the server does not panic");
         assert_eq!(stopped.cut, 0, "{stopped}");
     }
+}
+
+/// Both ends of every connection are files of this one process, more than the usual soft limit.
+fn raise_open_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("up to the hard limit one may");
 }
 
 /// All queues, asked for without a runtime.
