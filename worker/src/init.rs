@@ -19,7 +19,7 @@ const CANNOT_RUN: u8 = 126;
 /// Supervises a copy of this program if this process is the first of its container. Call it before
 /// there are threads.
 #[must_use]
-pub fn supervise_if_first() -> Option<ExitCode> {
+pub(crate) fn supervise_if_first() -> Option<ExitCode> {
     if rustix::process::getpid() != Pid::INIT {
         return None;
     }

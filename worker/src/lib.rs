@@ -30,7 +30,3 @@ mod verdict;
 pub use args::{Args, Builtin, LogFormat, UntilArg};
 pub use keygen::fingerprint_of_new_key;
 pub use run::run;
-
-/// Signal duties of the first process of a container, for programs that start as one: supervises a
-/// copy of this program and returns its exit status; returns `None` at once in any other process.
-pub use init::supervise_if_first;

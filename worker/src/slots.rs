@@ -21,6 +21,10 @@ use tokio::time::Instant;
 /// and no delay that a person or a queue would notice.
 pub(crate) const PARK_AFTER: Duration = Duration::from_millis(20);
 
+/// Most calls parked at a time. Slots beyond those that these ask for are asked for as soon as one of
+/// them answers: a worker with a thousand idle slots is still a few connections to its server.
+const MAX_PARKED: usize = 4;
+
 /// Names a call under way.
 pub(crate) type CallId = u64;
 
@@ -86,7 +90,8 @@ impl Slots {
             return Step::Wait(gathering.then_some(parked_from));
         }
         let rest = self.resting_until.filter(|&until| until > now);
-        if free > 0 && rest.is_none() && !self.ended {
+        let may_ask = self.calls.iter().filter(|call| call.slots > 0).count() < MAX_PARKED;
+        if free > 0 && may_ask && rest.is_none() && !self.ended {
             return Step::Lease { slots: free };
         }
         if self.unsettled > 0 {
@@ -319,6 +324,37 @@ mod tests {
         };
         let events = [&got(2)[..], &[Done, Done, call, Pass(20)]].concat();
         assert_eq!(after(2, &events).0, Step::Settle);
+    }
+
+    #[test]
+    fn idle_slots_take_a_few_parked_calls_and_no_more() {
+        let mut events = got(6).to_vec();
+        for id in 2..6 {
+            assert_eq!(
+                after(6, &[&events[..], &[Done]].concat()).0,
+                Step::Lease { slots: 1 }
+            );
+            events.extend([
+                Done,
+                Calls {
+                    id,
+                    slots: 1,
+                    carries: 1,
+                },
+                Pass(20),
+            ]);
+        }
+        let fifth = [&events[..], &[Done]].concat();
+        assert_eq!(after(6, &fifth).0, Step::Settle);
+        let settle = Calls {
+            id: 6,
+            slots: 0,
+            carries: 1,
+        };
+        let settled = [&fifth[..], &[settle, Return { id: 6, items: 0 }]].concat();
+        assert_eq!(after(6, &settled).0, Step::Wait(None));
+        let answered = [&settled[..], &[Return { id: 2, items: 0 }]].concat();
+        assert_eq!(after(6, &answered).0, Step::Lease { slots: 2 });
     }
 
     #[test]

@@ -6,6 +6,7 @@ use queue_api::{Finish, SettingsPatch, Until};
 use queue_client::{Client, EnqueueOptions};
 
 use crate::bench::{Bench, LONG, Worker, until};
+use crate::proxy::Proxy;
 
 #[tokio::test]
 async fn a_queue_that_nobody_seals_is_worked_off_and_left() {
@@ -85,21 +86,29 @@ async fn an_empty_queue_does_not_end_a_worker_that_waits_for_drained() {
 }
 
 #[tokio::test]
-async fn a_worker_for_ever_outlasts_a_drained_queue() {
+async fn a_worker_for_ever_outlasts_a_drained_queue_and_does_not_press_it() {
     let bench = Bench::with("{}", &["1"]).await;
-    let mut worker = bench
-        .worker()
-        .args(["--until", "forever"])
-        .sh("cat")
-        .start();
+    let proxy = Proxy::to(&bench.url).await;
+    let args = [
+        "--server",
+        &proxy.url(),
+        "--queue",
+        "q",
+        "--until",
+        "forever",
+    ];
+    let mut worker = Worker::bare().args(args).sh("cat").start();
+    worker.says("done 1").await;
     bench.queue.seal().await.unwrap();
     bench.queue.wait(Until::Drained, LONG).await.unwrap();
+    // The server answers at once that there is nothing, as often as it is asked.
+    let before = proxy.sent();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let asked = proxy.sent() - before;
+    assert!((1..12).contains(&asked), "{asked} pieces in 1.5 s");
     bench.queue.reopen().await.unwrap();
     bench.add(b"2").await;
-    until("the second item is done", async || {
-        bench.outcomes().await.len() == 2
-    })
-    .await;
+    worker.says("done 2").await;
     assert!(worker.runs());
 }
 

@@ -1,8 +1,10 @@
-//! A network that can be cut: between a worker and its server.
+//! A network between a worker and its server: it can be cut, and it counts what is sent.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -10,6 +12,7 @@ use tokio::sync::watch;
 pub(crate) struct Proxy {
     address: SocketAddr,
     whole: watch::Sender<bool>,
+    sent: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -18,24 +21,30 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (whole, state) = watch::channel(true);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counted = sent.clone();
         tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let (mut state, target) = (state.clone(), target.clone());
+            while let Ok((near, _)) = listener.accept().await {
+                let (mut state, target, counted) = (state.clone(), target.clone(), counted.clone());
                 if !*state.borrow() {
                     continue;
                 }
                 tokio::spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(target).await else {
+                    let Ok(far) = TcpStream::connect(target).await else {
                         return;
                     };
                     tokio::select! {
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        () = hand_on(near, far, &counted) => {}
                         _ = state.wait_for(|whole| !whole) => {}
                     }
                 });
             }
         });
-        Self { address, whole }
+        Self {
+            address,
+            whole,
+            sent,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -49,5 +58,30 @@ impl Proxy {
 
     pub(crate) fn mend(&self) {
         self.whole.send_replace(true);
+    }
+
+    /// How many pieces were sent to the server: a request is one or a few.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent.load(SeqCst)
+    }
+}
+
+async fn hand_on(near: TcpStream, far: TcpStream, sent: &AtomicUsize) {
+    let (mut from_near, mut to_near) = near.into_split();
+    let (mut from_far, mut to_far) = far.into_split();
+    let there = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = from_near.read(&mut buffer).await {
+            sent.fetch_add(1, SeqCst);
+            if to_far.write_all(&buffer[..read]).await.is_err() {
+                break;
+            }
+        }
+    };
+    let back = tokio::io::copy(&mut from_far, &mut to_near);
+    // Either end that closes closes the other.
+    tokio::select! {
+        () = there => {}
+        _ = back => {}
     }
 }
