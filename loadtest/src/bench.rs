@@ -265,3 +265,42 @@ fn check(queue: &Queue, put: u64, taken: u64) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(enqueued: u64, acked: u64, taken: u64, unfinished: u64) -> Queue {
+        serde_json::from_value(serde_json::json!({
+            "name": "q", "sealed": false, "paused": false, "drained": false, "empty": true,
+            "counts": { "ready": unfinished, "leased": 0, "delayed": 0, "dead": 0, "done": acked },
+            "backlog": unfinished, "unfinished": unfinished, "rate_per_s": 0.0,
+            "totals": {
+                "enqueued": enqueued, "leased": acked, "acked": acked, "nacked": 0, "released": 0,
+                "lease_expired": 0, "dead": 0, "purged": 0, "taken": taken
+            },
+            "settings": queue_api::Settings::default(),
+        }))
+        .expect("a queue")
+    }
+
+    #[test]
+    fn counts_that_agree_pass_whichever_way_the_items_left() {
+        check(&counted(9, 9, 0, 0), 9, 9).expect("leased and settled");
+        check(&counted(9, 0, 9, 0), 9, 9).expect("taken");
+    }
+
+    #[test]
+    fn a_server_that_lost_or_invented_an_item_gets_no_figures() {
+        for (queue, put, taken) in [
+            (counted(8, 8, 0, 0), 9, 8),
+            (counted(9, 8, 0, 0), 9, 9),
+            (counted(9, 9, 0, 0), 9, 10),
+            (counted(9, 8, 0, 1), 9, 8),
+            (counted(9, 9, 0, 1), 9, 9),
+        ] {
+            let error = check(&queue, put, taken).expect_err("a contradiction");
+            assert!(error.to_string().contains("contradict"), "{error}");
+        }
+    }
+}

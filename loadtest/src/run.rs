@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Args, Command, RunArgs, TargetArgs};
 use crate::closed_loop::Limits;
@@ -16,9 +17,9 @@ use crate::{bench, floor, report, waiters};
 pub(crate) fn dispatch(args: Args) -> Result<()> {
     match args.command {
         Command::Floor { listen } => as_anyone_would()?.block_on(serve_floor(listen)),
-        Command::Run(args) => on_one_core()?.block_on(run(args)),
-        Command::Bench(args) => on_one_core()?.block_on(bench::bench(args)),
-        Command::Waiters(args) => on_one_core()?.block_on(waiters::waiters(args)),
+        Command::Run(args) => on_one_core()?.block_on(unless_stopped(run(args))),
+        Command::Bench(args) => on_one_core()?.block_on(unless_stopped(bench::bench(args))),
+        Command::Waiters(args) => on_one_core()?.block_on(unless_stopped(waiters::waiters(args))),
     }
 }
 
@@ -36,6 +37,16 @@ fn on_one_core() -> Result<Runtime> {
         .enable_all()
         .build()
         .context("cannot make a runtime")
+}
+
+/// Ends the work on a signal by dropping it, and with it the processes it started.
+async fn unless_stopped(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    tokio::select! {
+        done = work => done,
+        _ = terminate.recv() => bail!("told to stop before there were figures"),
+        _ = tokio::signal::ctrl_c() => bail!("interrupted before there were figures"),
+    }
 }
 
 async fn serve_floor(listen: SocketAddr) -> Result<()> {

@@ -3,8 +3,8 @@
 
 mod common;
 
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{server, stop, target};
 
@@ -116,7 +116,7 @@ async fn what_cannot_be_measured_is_said_and_ends_with_1() {
             "cannot start `/no/such/program`",
         ),
         (
-            &["waiters", "--server-bin", "/bin/true", "--waiters", "9"],
+            &["waiters", "--server-bin", "true", "--waiters", "9"],
             "ended before it answered",
         ),
     ] {
@@ -128,6 +128,62 @@ async fn what_cannot_be_measured_is_said_and_ends_with_1() {
             "{why}: {error}"
         );
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_bench_that_is_stopped_takes_its_processes_with_it() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let server = server().await;
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_memq-loadtest"))
+        .args([
+            "bench",
+            "--requests",
+            "100000000",
+            "--server",
+            &server.url(),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let pid = bench.id();
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let queues = queue_client::Client::new(&server.url()).expect("a URL");
+    // A queue to measure shows that the floor is up and the signals are listened for.
+    let begun = Instant::now();
+    while queues.queues().await.expect("a list").is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never began");
+        assert_eq!(
+            bench.try_wait().expect("it is ours"),
+            None,
+            "it ended by itself"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let floor = std::fs::read_to_string(children).expect("its children are listed");
+    let floor = format!("/proc/{}", floor.trim());
+    assert!(
+        std::path::Path::new(&floor).exists(),
+        "the floor runs: {floor}"
+    );
+
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("not zero");
+    kill_process(pid, Signal::TERM).expect("it can be told");
+    let output = tokio::task::spawn_blocking(move || bench.wait_with_output());
+    let output = output.await.expect("it is waited for").expect("it ends");
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.ends_with("told to stop before there were figures\n"),
+        "{error}"
+    );
+    assert!(
+        !std::path::Path::new(&floor).exists(),
+        "the floor is left behind: {floor}"
+    );
+    stop(server).await;
 }
 
 #[tokio::test]
