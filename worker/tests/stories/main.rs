@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     reason = "a test says what it expects by unwrapping it"
 )]
+#![allow(clippy::print_stderr, reason = "a test that is passed over says so")]
 
 mod bench;
 mod builtins;
