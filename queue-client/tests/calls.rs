@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use queue_api::{Code, LeaseRequest, Leased, PROBLEM_JSON, Problem, SettleAs, Settlement};
 use queue_client::{Client, EnqueueOptions, Error, QueueClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -284,7 +284,7 @@ async fn a_followed_queue_has_no_gap_where_the_connection_broke() {
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    let outcomes: Vec<_> = queue(&url).follow(0).collect().await;
+    let outcomes = all(queue(&url).follow(0)).await;
     let numbers: Vec<_> = outcomes.into_iter().map(|o| o.unwrap().outcome).collect();
     assert_eq!(numbers, [1, 2, 3]);
 }
@@ -300,7 +300,7 @@ async fn following_goes_on_where_a_server_stopped_before_the_end() {
         }
     })
     .await;
-    let outcomes: Vec<_> = queue.follow(0).collect().await;
+    let outcomes = all(queue.follow(0)).await;
     let numbers: Vec<_> = outcomes.into_iter().map(|o| o.unwrap().outcome).collect();
     assert_eq!(numbers, [1, 2]);
 }
@@ -308,10 +308,19 @@ async fn following_goes_on_where_a_server_stopped_before_the_end() {
 #[tokio::test]
 async fn outcomes_past_retention_are_an_error_and_not_an_end() {
     let (queue, _) = serve(|_, _| async { problem(Code::OutcomesGone, None) }).await;
-    let outcomes: Vec<_> = queue.follow(7).collect().await;
+    let outcomes = all(queue.follow(7)).await;
     assert_eq!(outcomes.len(), 1);
     let error = outcomes[0].as_ref().unwrap_err();
     assert_eq!(error.code(), Some(Code::OutcomesGone));
+}
+
+/// All that a stream gives until it ends, which it must.
+async fn all<T>(stream: impl Stream<Item = T>) -> Vec<T> {
+    // More than any of these has, so that one that repeats itself ends as well.
+    let collect = stream.take(10).collect();
+    tokio::time::timeout(Duration::from_secs(20), collect)
+        .await
+        .expect("the stream ends")
 }
 
 /// Answers an extend call: `lease_lost` for the tokens named, the length asked for to the others.
