@@ -15,6 +15,7 @@ mod listen;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod waker;
 
 use std::fmt;
 use std::sync::Arc;

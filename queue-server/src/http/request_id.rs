@@ -28,31 +28,30 @@ const MAX_BYTES: usize = 128;
 
 /// Sends a request through the router: with an id, in a span, and with a panic turned into an
 /// answer like any other fault of ours.
-pub(crate) fn answer(
-    router: &Router,
-    request: Request<Body>,
-) -> impl Future<Output = Response<Body>> + use<> {
+pub(crate) async fn answer(mut router: Router, request: Request<Body>) -> Response<Body> {
     let id = take_or_make(request.headers());
     let span =
         debug_span!("request", id = ?id, method = %request.method(), path = request.uri().path());
     // Kept for the line that tells of a failure; both are reference counts, not copies.
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let routed = span.in_scope(|| router.clone().call(request));
-    let answered = async move {
-        let result = AssertUnwindSafe(routed).catch_unwind().await;
-        let mut response = match result {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never as Infallible {},
-            Err(panic) => ApiError::internal(Panicked::new(panic.as_ref())).into_response(),
-        };
-        if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
-            error!(request_id = ?id, %method, path = uri.path(), error = &*cause as &dyn std::error::Error, "request failed");
-        }
-        debug!(status = response.status().as_u16(), "answered");
-        response.headers_mut().insert(REQUEST_ID, id);
-        response
+    let routed = AssertUnwindSafe(router.call(request)).catch_unwind();
+    let result = if span.is_disabled() {
+        routed.await
+    } else {
+        routed.instrument(span.clone()).await
     };
-    answered.instrument(span)
+    let mut response = match result {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never as Infallible {},
+        Err(panic) => ApiError::internal(Panicked::new(panic.as_ref())).into_response(),
+    };
+    if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
+        let error = &*cause as &dyn std::error::Error;
+        error!(request_id = ?id, %method, path = uri.path(), error, "request failed");
+    }
+    debug!(parent: &span, status = response.status().as_u16(), "answered");
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
 }
 
 fn take_or_make(headers: &HeaderMap) -> HeaderValue {
@@ -117,7 +116,8 @@ mod tests {
         if let Some(id) = id {
             request = request.header(REQUEST_ID, id);
         }
-        answer(router, request.body(Body::empty()).expect("a request")).await
+        let request = request.body(Body::empty()).expect("a request");
+        answer(router.clone(), request).await
     }
 
     #[rstest]

@@ -12,10 +12,12 @@ use tokio::time::{Instant, Sleep};
 
 use super::limits::ConnectionLimits;
 use super::signals::{Phase, Signals};
+use super::waker::Left;
 
 /// Watches over who is to move, and for how long.
 pub(super) struct Clock<'a> {
     timer: Pin<&'a mut Sleep>,
+    left: Left,
     mark: (Phase, u32),
     deadline: Option<Instant>,
 }
@@ -26,6 +28,7 @@ impl<'a> Clock<'a> {
         Self {
             mark: (Phase::New, 0),
             deadline: Some(timer.deadline()),
+            left: Left::default(),
             timer,
         }
     }
@@ -47,6 +50,10 @@ impl<'a> Clock<'a> {
         };
         if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
+            self.left.forget();
+        }
+        if self.left.stands(cx) && !self.timer.is_elapsed() {
+            return Poll::Pending;
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.timer.deadline() >= deadline {

@@ -4,19 +4,21 @@
 //! order to close, and a decent end: a client that is late with half a request is told so, and one
 //! that is still sending a refused body gets to read the refusal.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use hyper::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -30,6 +32,7 @@ use super::clock::{Clock, bound};
 use super::io::WatchedStream;
 use super::limits::{ConnectionLimits, LINGER};
 use super::signals::{Phase, Signals};
+use super::waker::Left;
 use crate::http::request_id;
 
 /// Whether a connection is kept after an answer.
@@ -45,15 +48,20 @@ pub(super) enum Keep {
 pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared: Arc<Shared>) {
     // Answers are small and complete when written: waiting for more to send only delays them.
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(
-            error = &error as &dyn std::error::Error,
-            "connection ended before it began"
-        );
+        let error = &error as &dyn std::error::Error;
+        debug!(error, "connection ended before it began");
         return;
     }
     let limits = &shared.limits;
     let signals = Arc::new(Signals::default());
-    let service = service_fn(|request| answer(&router, request, limits, &signals));
+    let service = service_fn(|request| {
+        answer(
+            router.clone(),
+            request,
+            limits.body_timeout,
+            Arc::clone(&signals),
+        )
+    });
     let io = TokioIo::new(WatchedStream::new(stream, Arc::clone(&signals)));
     let mut connection = http1::Builder::new()
         .keep_alive(keep == Keep::Alive)
@@ -85,30 +93,9 @@ pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared:
     .await;
 
     let stream = connection.into_parts().io.into_inner().into_inner();
-    let ended = match end {
-        End::Done(Ok(())) if signals.body_is_unread() => linger(stream).await,
-        End::Done(Ok(())) => Ok(()),
-        End::Done(Err(error)) => {
-            debug!(
-                error = &error as &dyn std::error::Error,
-                "connection broke off"
-            );
-            Ok(())
-        }
-        End::Late(phase) => {
-            debug!(?phase, "client took too long");
-            if phase == Phase::Head {
-                refuse_late_head(stream, limits).await
-            } else {
-                Ok(())
-            }
-        }
-    };
-    if let Err(error) = ended {
-        debug!(
-            error = &error as &dyn std::error::Error,
-            "connection broke off while it was closed"
-        );
+    if let Err(error) = close(stream, end, &signals, limits).await {
+        let error = &error as &dyn std::error::Error;
+        debug!(error, "connection broke off while it was closed");
     }
 }
 
@@ -117,38 +104,55 @@ enum End {
     Late(Phase),
 }
 
-/// One request through the router.
-fn answer(
-    router: &Router,
-    request: Request<Incoming>,
+/// Parts from the client as the end of the connection demands.
+async fn close(
+    stream: TcpStream,
+    end: End,
+    signals: &Signals,
     limits: &ConnectionLimits,
-    signals: &Arc<Signals>,
-) -> impl Future<Output = Result<hyper::Response<AnsweringBody>, std::convert::Infallible>> + use<>
-{
-    signals.begin();
-    let signals = Arc::clone(signals);
-    let request = request.map(|body| {
-        if body.is_end_stream() {
-            Body::empty()
-        } else {
-            Body::new(ArrivingBody::new(
-                body,
-                limits.body_timeout,
-                Arc::clone(&signals),
-            ))
+) -> io::Result<()> {
+    match end {
+        End::Done(Ok(())) if signals.body_is_unread() => linger(stream).await,
+        End::Done(Ok(())) => Ok(()),
+        End::Done(Err(error)) => {
+            let error = &error as &dyn std::error::Error;
+            debug!(error, "connection broke off");
+            Ok(())
         }
-    });
-    let answered = request_id::answer(router, request);
-    async move { Ok(answered.await.map(|body| AnsweringBody::new(body, signals))) }
+        End::Late(Phase::Head) => refuse_late_head(stream, limits).await,
+        End::Late(phase) => {
+            debug!(?phase, "client took too long");
+            Ok(())
+        }
+    }
+}
+
+/// One request through the router. Nothing happens before the first poll, so that what is made then
+/// is made in its place and not moved there.
+fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    body_timeout: Duration,
+    signals: Arc<Signals>,
+) -> impl Future<Output = Result<Response<AnsweringBody>, Infallible>> {
+    signals.begin();
+    async move {
+        let request = request.map(|body| {
+            if body.is_end_stream() {
+                Body::empty()
+            } else {
+                Body::new(ArrivingBody::new(body, body_timeout, Arc::clone(&signals)))
+            }
+        });
+        let response = request_id::answer(router, request).await;
+        Ok(response.map(|body| AnsweringBody::new(body, signals)))
+    }
 }
 
 /// The order to close, which all connections wait for.
-///
-/// Waiting takes a lock that all of them share, so a connection enters the wait once and from then
-/// on looks at a flag.
 struct CloseOrder<'a, 'b> {
     closing: Pin<&'a mut WaitForCancellationFuture<'b>>,
-    waiting: Option<Waker>,
+    left: Left,
     arrived: bool,
 }
 
@@ -156,7 +160,7 @@ impl<'a, 'b> CloseOrder<'a, 'b> {
     fn new(closing: Pin<&'a mut WaitForCancellationFuture<'b>>) -> Self {
         Self {
             closing,
-            waiting: None,
+            left: Left::default(),
             arrived: false,
         }
     }
@@ -166,16 +170,11 @@ impl<'a, 'b> CloseOrder<'a, 'b> {
         if self.arrived {
             return false;
         }
-        let entered = self
-            .waiting
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()));
-        if entered {
-            self.arrived = shared.is_closing.load(Ordering::Acquire);
+        self.arrived = if self.left.stands(cx) {
+            shared.is_closing.load(Ordering::Acquire)
         } else {
-            self.arrived = self.closing.as_mut().poll(cx).is_ready();
-            self.waiting = Some(cx.waker().clone());
-        }
+            self.closing.as_mut().poll(cx).is_ready()
+        };
         self.arrived
     }
 }
