@@ -24,3 +24,7 @@ pub use renewer::Renewer;
 
 /// What a call of this crate answers.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Where a server listens that was told nothing else: what programs call where they are told nothing
+/// else.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";

@@ -11,9 +11,9 @@ use crate::kuard;
 /// What a worker is told. Each flag can also be given as an environment variable.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Address of the queue server, as http://127.0.0.1:8080
-    #[arg(long, env = "MEMQ_SERVER", value_name = "URL")]
-    pub server: Option<String>,
+    /// Address of the queue server
+    #[arg(long, env = "MEMQ_SERVER", value_name = "URL", default_value = queue_client::DEFAULT_URL)]
+    pub server: String,
     /// Queue to work on
     #[arg(long, env = "MEMQ_QUEUE", value_name = "NAME")]
     pub queue: Option<QueueName>,

@@ -95,8 +95,6 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         return Ok((Job::Kuard(workload), surroundings));
     }
     let usage = |text: &str| ConfigError::Usage(text.into());
-    let server =
-        server.ok_or_else(|| usage("say where the server is: --server URL or MEMQ_SERVER"))?;
     let queue =
         queue.ok_or_else(|| usage("say which queue to work on: --queue NAME or MEMQ_QUEUE"))?;
     let name = name.unwrap_or_else(default_name);

@@ -71,7 +71,7 @@ struct ServerArg {
         long,
         env = "MEMQ_SERVER",
         value_name = "URL",
-        default_value = "http://127.0.0.1:8080"
+        default_value = queue_client::DEFAULT_URL
     )]
     server: String,
 }
