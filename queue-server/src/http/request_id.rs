@@ -32,8 +32,9 @@ pub(crate) async fn answer(mut router: Router, request: Request<Body>) -> Respon
     let id = take_or_make(request.headers());
     let span =
         debug_span!("request", id = ?id, method = %request.method(), path = request.uri().path());
-    // Kept for the line that tells of a failure; both are reference counts, not copies.
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    // For the line that tells of a failure. Copied, because a part of the request's own would keep
+    // the connection's whole read buffer from being used again, and a call may park for minutes.
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let routed = AssertUnwindSafe(router.call(request)).catch_unwind();
     let result = if span.is_disabled() {
         routed.await
@@ -47,7 +48,7 @@ pub(crate) async fn answer(mut router: Router, request: Request<Body>) -> Respon
     };
     if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
         let error = &*cause as &dyn std::error::Error;
-        error!(request_id = ?id, %method, path = uri.path(), error, "request failed");
+        error!(request_id = ?id, %method, path, error, "request failed");
     }
     debug!(parent: &span, status = response.status().as_u16(), "answered");
     response.headers_mut().insert(REQUEST_ID, id);
@@ -55,10 +56,12 @@ pub(crate) async fn answer(mut router: Router, request: Request<Body>) -> Respon
 }
 
 fn take_or_make(headers: &HeaderMap) -> HeaderValue {
-    match headers.get(REQUEST_ID) {
-        Some(id) if is_sane(id.as_bytes()) => id.clone(),
-        _ => make(),
-    }
+    let taken = match headers.get(REQUEST_ID) {
+        // Copied for the same reason as the path.
+        Some(id) if is_sane(id.as_bytes()) => HeaderValue::from_bytes(id.as_bytes()).ok(),
+        _ => None,
+    };
+    taken.unwrap_or_else(make)
 }
 
 /// Fit to stand in a log line and in a header: short, printable, without blanks or quotes.

@@ -191,7 +191,8 @@ async fn refuse_late_head(mut stream: TcpStream, limits: &ConnectionLimits) -> i
 /// answers with a reset, and a reset takes the answer out of the client's hands.
 async fn linger(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
-    let mut unread = [0; 4096];
+    // On the heap, for an array would be a part of every connection's task, however it ends.
+    let mut unread = vec![0; 4096];
     let to_the_end = async {
         while stream.read(&mut unread).await? > 0 {}
         io::Result::Ok(())
