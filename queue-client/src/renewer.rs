@@ -108,6 +108,7 @@ impl Shared {
 }
 
 async fn renew(shared: Arc<Shared>, queue: QueueClient, length: Option<Duration>) {
+    let mut failing = false;
     loop {
         let wake = shared.book().next_wake();
         let changed = shared.changed.notified();
@@ -121,22 +122,25 @@ async fn renew(shared: Arc<Shared>, queue: QueueClient, length: Option<Duration>
         if due.is_empty() {
             continue;
         }
-        match queue.extend_once(&due, length, within).await {
-            Ok(answers) => shared.book().renewed(now, &answers),
-            Err(error) => {
-                let gone = matches!(error.status(), Some(404 | 410));
-                tracing::warn!(
-                    leases = due.len(),
-                    gone,
-                    "cannot renew leases: {}",
-                    Chain(&error)
-                );
-                if gone {
-                    shared.book().gone(&due);
-                } else {
-                    shared.book().failed(Instant::now(), &due);
-                }
+        let error = match queue.extend_once(&due, length, within).await {
+            Ok(answers) => {
+                failing = false;
+                shared.book().renewed(now, &answers);
+                continue;
             }
+            Err(error) => error,
+        };
+        let leases = due.len();
+        // Said once: as long as the server is away, every try fails in the same way.
+        if std::mem::replace(&mut failing, true) {
+            tracing::debug!(leases, "still cannot renew leases: {}", Chain(&error));
+        } else {
+            tracing::warn!(leases, "cannot renew leases: {}", Chain(&error));
+        }
+        if matches!(error.status(), Some(404 | 410)) {
+            shared.book().gone(&due);
+        } else {
+            shared.book().failed(Instant::now(), &due);
         }
     }
 }

@@ -25,6 +25,9 @@ const MIN_DELAY: Duration = Duration::from_millis(50);
 /// Longest wait of our own choosing before a repetition.
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
+/// Whoever would wait longer than this learns at once that the server is out of reach.
+const WORTH_A_WARNING: Duration = Duration::from_secs(60);
+
 /// When a failed call may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
@@ -194,7 +197,7 @@ impl Transport {
                 return Err(failure.error);
             }
             let error = Chain(&failure.error);
-            if first && self.give_up_after > Duration::from_secs(60) {
+            if first && self.give_up_after >= WORTH_A_WARNING {
                 let patience = self.give_up_after.as_secs();
                 tracing::warn!("{error}; trying again for up to {patience} s");
             } else {

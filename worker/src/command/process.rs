@@ -201,11 +201,16 @@ impl Files {
 
     fn result(&self) -> io::Result<Option<Vec<u8>>> {
         use std::io::Read;
-        let file = match std::fs::File::open(&self.result) {
-            Ok(file) => file,
+        match std::fs::metadata(&self.result) {
+            // Opening a pipe would wait for whoever writes into it.
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(io::Error::other("it is not a regular file"));
+            }
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
-        };
+        }
+        let file = std::fs::File::open(&self.result)?;
         // One more than the limit shows that it is over it.
         let mut bytes = Vec::new();
         file.take(MAX_RESULT_BYTES as u64 + 1)

@@ -117,6 +117,12 @@ impl Worker {
     /// A worker started by another program; its own name is to follow as an argument.
     pub(crate) fn of(program: &str) -> Self {
         let mut command = Command::new(program);
+        // What the person who runs the tests has set up is theirs.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("MEMQ_") {
+                command.env_remove(name);
+            }
+        }
         command
             .env("NO_COLOR", "1")
             .stdin(Stdio::piped())

@@ -140,6 +140,11 @@ async fn a_result_over_the_limit_is_an_error_and_not_half_a_result() {
             .contains("over the limit of 65536")
     );
 
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["1"]).await;
+    bench.run_sh(r#"mkfifo "$MEMQ_RESULT""#).await;
+    let error = bench.dead().await.error.unwrap();
+    assert!(error.contains("not a regular file"), "{error}");
+
     // A queue that takes less says so, and the item fails by it.
     let bench = Bench::with(r#"{"max_attempts":1,"max_result_bytes":10}"#, &["1"]).await;
     bench.run_sh("echo 12345678901").await;
@@ -308,7 +313,7 @@ async fn a_command_line_that_makes_no_sense_is_64() {
         &["--concurrency", "0"],
         &["--server", "http://127.0.0.1:1", "--queue", "q"],
         &["--server", "http://127.0.0.1:1", "--", "true"],
-        &["--queue", "q", "--", "true"],
+        &["--server", "http://127.0.0.1:1", "--", "true"],
         &[
             "--server",
             "http://127.0.0.1:1",
