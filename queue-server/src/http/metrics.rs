@@ -28,7 +28,10 @@ pub(super) fn text(engine: &Engine) -> Result<String> {
         .collect(),
         build()?.collect(),
     ];
-    TextEncoder::new().encode_to_string(&families.concat())
+    // The encoder refuses a family without a series, and a server without queues has some.
+    let mut families = families.concat();
+    families.retain(|family| !family.get_metric().is_empty());
+    TextEncoder::new().encode_to_string(&families)
 }
 
 fn items(queues: &[Queue]) -> Result<IntGaugeVec> {
