@@ -1,12 +1,13 @@
 //! What comes in, checked for form; what is wrong with it becomes an [`ApiError`].
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use queue_api::limits;
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 use super::error::ApiError;
@@ -60,9 +61,14 @@ impl Payload {
         }
     }
 
-    /// The body as JSON, whatever its content type.
+    /// The body as a JSON object, whatever its content type.
     pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.0).map_err(|error| ApiError::json(what, &error))
+        let told = |error| ApiError::json(what, &error);
+        // serde reads an array as an object by position: `[1]` would be a lease of one item.
+        if self.0.trim_ascii_start().starts_with(b"[") {
+            serde_json::from_slice::<HashMap<String, IgnoredAny>>(&self.0).map_err(told)?;
+        }
+        serde_json::from_slice(&self.0).map_err(told)
     }
 }
 
