@@ -8,7 +8,7 @@ use queue_core::{Purge, Seq, Time};
 
 use super::ParkingPlace;
 use super::fault::Fault;
-use super::live::LiveQueue;
+use super::live::{LiveQueue, Turn};
 use super::settings::for_core;
 use super::view;
 
@@ -179,10 +179,14 @@ impl LiveQueue {
             // Registered before looking, so that nothing falls in between.
             let mut progress = std::pin::pin!(self.progress());
             progress.as_mut().enable();
-            let reached = self.turn(|turn| {
-                turn.has_reached(Some(until))
-                    .then(|| view::queue(&self.name, turn))
-            })?;
+            let look = |turn: &mut Turn<'_>| {
+                let reached = turn.has_reached(Some(until));
+                reached.then(|| view::queue(&self.name, turn))
+            };
+            // It was there when the call came.
+            let reached = self
+                .turn(look)
+                .map_err(|_| Fault::Deleted(self.name.clone()))?;
             if reached.is_some() || place.is_none() {
                 return Ok(reached);
             }
