@@ -33,45 +33,60 @@ struct Parked {
 impl LiveQueue {
     /// Applies the settlements, then lends, and waits up to `wait` for something to lend.
     ///
-    /// Does not wait where a settlement was refused: its worker should hear of it at once.
+    /// Does not wait where a settlement was refused: its worker should hear of it at once. Where there
+    /// is no place to wait, a call that carried settlements hears what became of them and comes back
+    /// without any; only that one is refused.
     pub(crate) async fn lease(
         self: &Arc<Self>,
         mut ask: Ask,
         wait: Duration,
         reports: &[Report],
     ) -> Result<LeaseReply, Fault> {
-        let place = ParkingPlace::take(&self.shared, wait)?;
+        let place = ParkingPlace::take(&self.shared, wait);
+        let may_park = matches!(place, Ok(Some(_)));
         let (settled, first) = self.turn(|turn| {
             let settled = self.settle_in(turn, reports);
             ask.worker = ask.worker.map(|name| turn.inner.workers.intern(&name));
             let granted = turn.lend(&ask);
-            let at_once = !granted.items.is_empty()
-                || ask.max == 0
-                || place.is_none()
-                || settled.iter().any(|settled| !settled.ok)
-                || turn.has_reached(ask.until)
-                || self.shared.stop.is_cancelled();
-            if at_once {
-                return (settled, Ok(granted));
+            let would_wait = granted.items.is_empty()
+                && ask.max > 0
+                && settled.iter().all(|settled| settled.ok)
+                && !turn.has_reached(ask.until)
+                && !self.shared.stop.is_cancelled();
+            if !would_wait {
+                return (settled, First::Answer(granted));
+            }
+            if !may_park {
+                return (settled, First::Nothing(granted));
             }
             let (reply, answer) = oneshot::channel();
             let ticket = Some(turn.inner.waiters.push(Waiter { ask, reply }));
             let queue = Arc::clone(self);
-            (
-                settled,
-                Err(Parked {
-                    queue,
-                    ticket,
-                    answer,
-                }),
-            )
+            let parked = Parked {
+                queue,
+                ticket,
+                answer,
+            };
+            (settled, First::Parked(parked))
         })?;
         let granted = match first {
-            Ok(granted) => granted,
-            Err(parked) => parked.wait(wait).await?,
+            First::Answer(granted) => granted,
+            First::Nothing(granted) if settled.is_empty() => place.map(|_| granted)?,
+            First::Nothing(granted) => granted,
+            First::Parked(parked) => parked.wait(wait).await?,
         };
         Ok(LeaseReply { settled, granted })
     }
+}
+
+/// What a lease call comes to at first.
+enum First {
+    /// An answer, whether there was room to wait or not.
+    Answer(Granted),
+    /// Nothing to lend, and no wait.
+    Nothing(Granted),
+    /// A wait.
+    Parked(Parked),
 }
 
 impl Parked {
