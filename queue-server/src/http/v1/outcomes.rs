@@ -111,12 +111,15 @@ struct Follow {
 enum Broken {
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// Not an orderly end: that would say that the queue is drained.
+    #[error("the server stops")]
+    Stopping,
     #[error("an outcome cannot be written as json")]
     Json(#[from] serde_json::Error),
 }
 
 impl Follow {
-    /// The next outcomes, or the end: drained, as many as were wanted, or the server stops.
+    /// The next outcomes, or the end: drained, or as many as were wanted.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
         let queue = Arc::clone(&self.queue);
         loop {
@@ -138,7 +141,7 @@ impl Follow {
             }
             tokio::select! {
                 () = progress => {}
-                () = self.stop.cancelled() => return Ok(None),
+                () = self.stop.cancelled() => return Err(Broken::Stopping),
             }
         }
     }
