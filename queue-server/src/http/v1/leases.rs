@@ -49,6 +49,8 @@ pub(super) async fn lease(
     payload: Payload,
 ) -> Result<Response, ApiError> {
     let request: LeaseRequest = payload.json_or_default("the lease request")?;
+    // Holds the connection's read buffer, and the call may park.
+    drop(payload);
     let queue = engine.queue(&name)?;
     let max = request.max.unwrap_or(1);
     if max > MAX_LEASE_ITEMS || (query.raw && max != 1) {
