@@ -255,9 +255,9 @@ mod tests {
         for n in 0..100_000_u32 {
             let blob = bodies.put(&[n as u8; 100]);
             if n % 1_000 == 0 {
-                old.push((n, blob))
+                old.push((n, blob));
             } else {
-                rest.push(blob)
+                rest.push(blob);
             }
         }
         let full = bodies.held();
