@@ -84,10 +84,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, requires = "server")]
     pub(crate) allow_remote: bool,
     /// Rounds of each operation, the floor beside each
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub(crate) rounds: u64,
-    /// Requests a round; batches move ten items for each of them
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = requests())]
+    /// Requests a round; batches move twenty items for each of them
+    #[arg(long, value_name = "N", default_value_t = 30_000, value_parser = requests())]
     pub(crate) requests: u64,
     /// Connections; several numbers measure everything with each of them
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "64", value_parser = connections())]

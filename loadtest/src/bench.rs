@@ -25,7 +25,7 @@ use row::{HEAD, Row};
 const CASES: [(Api, usize, usize); 3] = [(Api::Memq, 1, 1), (Api::V1, 1, 1), (Api::V1, 1_000, 100)];
 /// Items that a batched round moves for each request that a single one makes, so that both last
 /// long enough to be timed.
-const ITEMS_A_REQUEST: u64 = 10;
+const ITEMS_A_REQUEST: u64 = 20;
 /// Longest one round may take.
 const ROUND_TIME: Duration = Duration::from_secs(300);
 
