@@ -11,25 +11,35 @@ async fn run(bench: &Bench, builtin: &str) {
 
 #[tokio::test]
 async fn keygen_names_each_key_by_its_fingerprint() {
-    // Six keys on a few cores take longer than a lease: making them must not keep it from being
-    // renewed.
-    let items = ["1", "2", "3", "4", "5", "6"];
-    let bench = Bench::with(r#"{"lease_ms":1500}"#, &items).await;
-    let args = ["--builtin", "keygen", "--concurrency", "6"];
-    let mut worker = bench.worker().args(args).start();
-    assert_eq!(worker.exit().await, 0, "{}", worker.log());
+    let bench = Bench::with("{}", &["1", "2", "3"]).await;
+    run(&bench, "keygen").await;
     let outcomes = bench.outcomes().await;
-    let keys: HashSet<_> = outcomes.iter().map(|o| o.result.clone().unwrap()).collect();
-    assert_eq!(keys.len(), 6);
+    let keys: HashSet<_> = outcomes.into_iter().map(|o| o.result.unwrap()).collect();
+    assert_eq!(keys.len(), 3);
     for key in keys {
         let text = key.strip_prefix("SHA256:").expect(&key);
         let base64 = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
         assert!(text.len() == 43 && text.chars().all(base64), "{key}");
     }
-    assert!(
-        outcomes.iter().all(|outcome| outcome.attempts == 1),
-        "no lease was lost"
-    );
+}
+
+#[tokio::test]
+async fn leases_are_renewed_while_all_cores_make_keys() {
+    let rounds = 5;
+    for round in 1..=rounds {
+        // Shorter than a key takes, and more keys than there are threads to renew.
+        let bench = Bench::with(r#"{"lease_ms":500}"#, &["1", "2", "3", "4"]).await;
+        let args = ["--builtin", "keygen", "--concurrency", "4"];
+        let mut worker = bench.worker().args(args).start();
+        assert_eq!(worker.exit().await, 0, "{}", worker.log());
+        let expired = bench.queue.show().await.unwrap().totals.lease_expired;
+        if expired == 0 {
+            return;
+        }
+        // A machine that is busy with other things may starve even a renewal in time.
+        eprintln!("round {round}: {expired} leases ran out");
+    }
+    panic!("leases ran out in each of {rounds} rounds");
 }
 
 #[tokio::test]

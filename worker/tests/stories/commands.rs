@@ -313,7 +313,6 @@ async fn a_command_line_that_makes_no_sense_is_64() {
         &["--concurrency", "0"],
         &["--server", "http://127.0.0.1:1", "--queue", "q"],
         &["--server", "http://127.0.0.1:1", "--", "true"],
-        &["--server", "http://127.0.0.1:1", "--", "true"],
         &[
             "--server",
             "http://127.0.0.1:1",

@@ -54,15 +54,20 @@ async fn the_first_process_hands_signals_on_and_buries_orphans() {
         .args(["--until", "forever"])
         .sh("(sleep 0.1 &) >/dev/null 2>&1")
         .start();
+    worker.says("working").await;
+    let (first, _) = children(worker.pid().as_raw_nonzero().get())[0];
+    let below = || children(i32::try_from(first).unwrap());
+    // Held up meanwhile, it hears of all their deaths at once.
+    rustix::process::kill_process(pid(first), Signal::STOP).unwrap();
     for _ in 0..5 {
         bench.add(b"1").await;
     }
-    until("the items are done", async || {
-        bench.outcomes().await.len() == 5
+    until("the orphans are dead", async || below().len() == 6).await;
+    until("all of them", async || {
+        below().iter().filter(|(_, dead)| *dead).count() == 5
     })
     .await;
-    let (first, _) = children(worker.pid().as_raw_nonzero().get())[0];
-    let below = || children(i32::try_from(first).unwrap());
+    rustix::process::kill_process(pid(first), Signal::CONT).unwrap();
     until("the orphans are buried", async || below().len() == 1).await;
     assert!(!below()[0].1, "the worker itself lives");
     rustix::process::kill_process(pid(first), Signal::TERM).unwrap();

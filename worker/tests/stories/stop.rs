@@ -1,10 +1,9 @@
 //! Being told to stop.
 
-use std::time::{Duration, Instant};
-
 use rustix::process::Signal;
 
-use crate::bench::{Bench, gone, noted_pid, until};
+use crate::bench::{Bench, Worker, gone, noted_pid, until};
+use crate::proxy::Proxy;
 
 #[tokio::test]
 async fn an_idle_worker_stops_at_once() {
@@ -78,24 +77,44 @@ async fn an_item_past_its_own_limit_has_failed_even_so() {
 async fn a_second_signal_stops_at_once() {
     let bench = Bench::with("{}", &["1"]).await;
     let dir = tempfile::tempdir().unwrap();
-    let note = dir.path().join("pid");
-    // It does not even end when it is asked to.
+    let (note, late) = (dir.path().join("pid"), dir.path().join("late"));
+    // Asked to end, it would take its time.
     let script = format!(
-        "trap '' TERM; echo $$ >{}; sleep 1000 & wait; sleep 1000",
+        "trap 'sleep 0.5; echo >{}; exit' TERM; echo $$ >{}; sleep 1000 & wait",
+        late.display(),
         note.display()
     );
     let mut worker = bench.worker().args(["--grace", "10m"]).sh(&script).start();
     let handler = noted_pid(&note).await;
     worker.signal(Signal::TERM);
     worker.says("taking no more items").await;
-    let start = Instant::now();
     worker.signal(Signal::TERM);
     assert_eq!(worker.exit().await, 75, "{}", worker.log());
     gone(handler).await;
+    assert!(!late.exists(), "it was killed before it had taken its time");
+    assert_eq!(bench.queue.show().await.unwrap().totals.released, 1);
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_server_that_is_away() {
+    let bench = Bench::with("{}", &["1"]).await;
+    let proxy = Proxy::to(&bench.url).await;
+    let dir = tempfile::tempdir().unwrap();
+    let note = dir.path().join("pid");
+    let script = format!("echo $$ >{}; sleep 1000", note.display());
+    let args = ["--server", &proxy.url(), "--queue", "q", "--grace", "10m"];
+    let mut worker = Worker::bare().args(args).sh(&script).start();
+    let handler = noted_pid(&note).await;
+    proxy.cut();
+    worker.signal(Signal::INT);
+    worker.says("taking no more items").await;
+    worker.signal(Signal::INT);
+    assert_eq!(worker.exit().await, 75, "{}", worker.log());
+    gone(handler).await;
     assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        start.elapsed()
+        worker.log().contains("never reached the server"),
+        "{}",
+        worker.log()
     );
 }
 
