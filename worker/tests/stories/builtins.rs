@@ -27,8 +27,8 @@ async fn keygen_names_each_key_by_its_fingerprint() {
 async fn leases_are_renewed_while_all_cores_make_keys() {
     let rounds = 5;
     for round in 1..=rounds {
-        // Shorter than a key takes, and more keys than there are threads to renew.
-        let bench = Bench::with(r#"{"lease_ms":500}"#, &["1", "2", "3", "4"]).await;
+        // Shorter than most keys take, and more keys than there are threads to renew.
+        let bench = Bench::with(r#"{"lease_ms":400}"#, &["key"; 10]).await;
         let args = ["--builtin", "keygen", "--concurrency", "4"];
         let mut worker = bench.worker().args(args).start();
         assert_eq!(worker.exit().await, 0, "{}", worker.log());
