@@ -207,6 +207,7 @@ async fn an_enqueue_waits_for_a_server_that_is_not_up_yet() {
     drop(reserved);
     let queue = queue(&format!("http://{address}"));
     let enqueue = tokio::spawn(async move { queue.enqueue("x", EnqueueOptions::default()).await });
+    // The call meets a server that is not there for a while: being refused leaves no trace here.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let listener = TcpListener::bind(address).await.unwrap();
     let app = Router::new().fallback(|| async { json(r#"{"count":1}"#) });
@@ -362,6 +363,7 @@ async fn leases_taken_together_are_renewed_together_until_they_are_dropped() {
     drop(leases);
     assert!(renewer.is_empty());
     let after = calls.load(SeqCst);
+    // That nothing more is renewed has no event: several renewals' time passes.
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(
         calls.load(SeqCst) <= after + 1,

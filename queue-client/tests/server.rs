@@ -135,6 +135,7 @@ async fn a_lease_is_renewed_settled_and_repeated() {
         .into_iter()
         .map(|item| renewer.hold(item))
         .collect();
+    // Longer than the leases were first given: what is shown is that they outlive it.
     tokio::time::sleep(Duration::from_millis(1_800)).await;
     assert!(leases.iter().all(|lease| !lease.is_lost()));
 

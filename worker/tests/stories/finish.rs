@@ -103,6 +103,7 @@ async fn a_worker_for_ever_outlasts_a_drained_queue_and_does_not_press_it() {
     bench.queue.wait(Until::Drained, LONG).await.unwrap();
     // The server answers at once that there is nothing, as often as it is asked.
     let before = proxy.sent();
+    // What is counted is what is asked in this time.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let asked = proxy.sent() - before;
     assert!((1..12).contains(&asked), "{asked} pieces in 1.5 s");
