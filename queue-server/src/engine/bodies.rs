@@ -59,8 +59,7 @@ impl Bodies {
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Blob {
         let len = u32::try_from(bytes.len()).expect("a record is under 4 GiB");
         let slot = self.take_slot();
-        let at = self.append(slot, bytes);
-        *self.slot_mut(slot) = at;
+        self.append(slot, bytes);
         self.live_records += 1;
         Blob {
             place: slot.into(),
@@ -99,12 +98,11 @@ impl Bodies {
             .get_mut(&slot.segment)
             .expect("a live record has a segment");
         segment.live -= HEADER_BYTES + blob.len as usize;
-        let (live, size) = (segment.live, segment.bytes.len());
         self.live_records -= 1;
         if self.live_records == 0 {
             *self = Self::default();
-        } else if self.open != Some(slot.segment) && live < size / LIVE_PART {
-            self.move_together(slot.segment);
+        } else if self.open != Some(slot.segment) {
+            self.tidy(slot.segment);
         }
     }
 
@@ -140,8 +138,10 @@ impl Bodies {
         self.used_slots - 1
     }
 
-    fn append(&mut self, slot: u32, bytes: &[u8]) -> Slot {
+    /// Writes a record, and has its slot name the place.
+    fn append(&mut self, slot: u32, bytes: &[u8]) {
         let need = HEADER_BYTES + bytes.len();
+        let before = self.open;
         let id = self.segment_with_room(need);
         let segment = self
             .segments
@@ -154,9 +154,14 @@ impl Bodies {
             .extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         segment.bytes.extend_from_slice(bytes);
         segment.live += need;
-        Slot {
+        *self.slot_mut(slot) = Slot {
             segment: id,
             offset,
+        };
+        // What was freed while the segment was open is seen now: it may be that nothing is left in
+        // it, and then no later free comes by.
+        if let Some(closed) = before.filter(|_| self.open != before) {
+            self.tidy(closed);
         }
     }
 
@@ -180,6 +185,14 @@ impl Bodies {
         id
     }
 
+    /// Moves what is live in a closed segment to where there is room, if that is little.
+    fn tidy(&mut self, id: u32) {
+        let little = |segment: &Segment| segment.live < segment.bytes.len() / LIVE_PART;
+        if self.segments.get(&id).is_some_and(little) {
+            self.move_together(id);
+        }
+    }
+
     fn move_together(&mut self, id: u32) {
         let Some(old) = self.segments.remove(&id) else {
             return;
@@ -198,8 +211,7 @@ impl Bodies {
             };
             let start = offset + HEADER_BYTES;
             if self.slot(slot) == here {
-                let moved = self.append(slot, &old.bytes[start..start + len]);
-                *self.slot_mut(slot) = moved;
+                self.append(slot, &old.bytes[start..start + len]);
             }
             offset = start + len;
         }
@@ -269,6 +281,24 @@ mod tests {
         );
         for (n, blob) in old {
             assert_eq!(bodies.get(blob), [n as u8; 100]);
+        }
+    }
+
+    #[test]
+    fn what_comes_and_goes_beside_an_old_item_leaves_no_memory_behind() {
+        for len in [10, 100_000] {
+            let mut bodies = Bodies::default();
+            let old = bodies.put(b"old");
+            for _ in 0..100 * SEGMENT_BYTES / len / 10 {
+                let passing = bodies.put(&vec![7; len]);
+                bodies.free(passing);
+            }
+            assert!(
+                bodies.held() <= 2 * SEGMENT_BYTES,
+                "{len}: {}",
+                bodies.held()
+            );
+            assert_eq!(bodies.get(old), b"old");
         }
     }
 
