@@ -18,6 +18,10 @@ use super::names::Names;
 use super::rate::Rate;
 use super::waiters::{Ask, Waiter, Waiters};
 
+/// Most events that room is kept for between turns: a turn that moved millions must not hold on to
+/// their memory.
+const KEPT_EVENTS: usize = 4 * queue_core::SLICE;
+
 /// A named queue.
 #[derive(Debug)]
 pub(crate) struct LiveQueue {
@@ -191,6 +195,8 @@ impl Turn<'_> {
         for blob in inner.free.drain(..) {
             inner.bodies.free(blob);
         }
+        inner.events.shrink_to(KEPT_EVENTS);
+        inner.free.shrink_to(KEPT_EVENTS);
         decided
     }
 
@@ -336,5 +342,48 @@ impl Turn<'_> {
             QueueState::Empty => until == Some(Until::Empty),
             QueueState::Open | QueueState::Paused | QueueState::Waiting => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Engine, EngineLimits};
+    use super::*;
+
+    fn queue() -> (Arc<Engine>, Arc<LiveQueue>) {
+        let engine = Engine::new(EngineLimits {
+            max_queues: 10,
+            max_waiters: 10,
+        });
+        let name = "q".parse().expect("a name");
+        let (queue, _) = engine
+            .ensure(&name, &queue_api::SettingsPatch::default())
+            .expect("room for a queue");
+        (engine, queue)
+    }
+
+    #[test]
+    fn a_large_enqueue_leaves_no_room_for_as_many_events_behind() {
+        let (_engine, queue) = queue();
+        queue
+            .enqueue(&vec![b"item".as_slice(); 100_000], false)
+            .expect("an open queue");
+        let kept = queue.lock().events.capacity();
+        assert!(kept <= KEPT_EVENTS, "{kept}");
+    }
+
+    #[test]
+    fn a_queue_that_is_deleted_leaves_no_wake_up_behind() {
+        let (engine, queue) = queue();
+        queue.enqueue(&[b"item"], false).expect("an open queue");
+        queue.take().expect("a queue").expect("not paused");
+        assert!(
+            engine.shared.timer.next().is_some(),
+            "its outcome will pass"
+        );
+        engine.delete(queue.name(), false).expect("a queue");
+        assert_eq!(engine.shared.timer.next(), None);
     }
 }

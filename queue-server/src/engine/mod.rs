@@ -210,6 +210,7 @@ impl Engine {
         let queue = self.queue(name)?;
         queue.delete(force)?;
         self.by_incarnation.remove(&queue.incarnation);
+        self.shared.timer.forget(queue.incarnation);
         self.by_name
             .remove_if(name, |_, current| Arc::ptr_eq(current, &queue));
         Ok(())
