@@ -1,6 +1,6 @@
 //! Leasing and settling: what a worker says and hears.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::item::Leased;
 use crate::name::LeaseToken;
@@ -25,8 +25,17 @@ pub struct LeaseRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
     /// Settlements of earlier leases, applied first whatever becomes of this lease.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_none",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub settle: Vec<Settlement>,
+}
+
+/// Absent and null are the same.
+fn null_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Settlement>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// What a parked call waits for besides an item.

@@ -78,7 +78,9 @@ async fn items_are_lent_oldest_first_and_to_one_worker_each() {
 #[rstest]
 #[case::no_body("")]
 #[case::empty("{}")]
-#[case::nulls(r#"{"max":null,"wait_ms":null,"lease_ms":null,"worker":null,"until":null}"#)]
+#[case::nulls(
+    r#"{"max":null,"wait_ms":null,"lease_ms":null,"worker":null,"until":null,"settle":null}"#
+)]
 #[case::no_settlements(r#"{"settle":[]}"#)]
 #[tokio::test]
 async fn every_field_may_be_absent(#[case] request: &str) {
