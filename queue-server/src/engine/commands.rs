@@ -96,13 +96,13 @@ impl LiveQueue {
         })
     }
 
-    /// Changes settings.
-    pub(crate) fn configure(&self, patch: &SettingsPatch) -> Result<(), Fault> {
+    /// Changes settings, and shows the queue with them.
+    pub(crate) fn configure(&self, patch: &SettingsPatch) -> Result<Queue, Fault> {
         self.turn(|turn| {
             let settings = patch.apply(&turn.inner.settings)?;
             turn.inner.settings = settings;
             turn.apply(|core, _, events| core.configure(for_core(&settings), events));
-            Ok(())
+            Ok(view::queue(&self.name, turn))
         })?
     }
 

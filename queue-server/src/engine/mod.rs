@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use queue_api::{LeaseToken, QueueName, Settings, SettingsPatch};
+use queue_api::{LeaseToken, Queue, QueueName, Settings, SettingsPatch};
 use tokio_util::sync::CancellationToken;
 
 use clock::Clock;
@@ -192,28 +192,50 @@ impl Engine {
         }
     }
 
-    /// Makes a queue, or changes the settings of the one there is; true if it was made.
+    /// Makes a queue, or changes the settings of the one there is, and shows it; true if it was made.
     pub(crate) fn put(
         &self,
         name: &QueueName,
         patch: &SettingsPatch,
-    ) -> Result<(Arc<LiveQueue>, bool), Fault> {
-        let (queue, made) = self.ensure(name, patch)?;
-        if !made {
-            queue.configure(patch)?;
+    ) -> Result<(Queue, bool), Fault> {
+        self.in_a_queue(name, patch, |queue, made| match made {
+            true => queue.view(),
+            false => queue.configure(patch),
+        })
+    }
+
+    /// Does something to the queue of this name, made if there is none. One that is deleted between
+    /// the look and the deed is as one that was not there: whoever makes a queue must not hear that
+    /// it does not exist.
+    pub(crate) fn in_a_queue<R>(
+        &self,
+        name: &QueueName,
+        patch: &SettingsPatch,
+        deed: impl Fn(&Arc<LiveQueue>, bool) -> Result<R, Fault>,
+    ) -> Result<(R, bool), Fault> {
+        loop {
+            let (queue, made) = self.ensure(name, patch)?;
+            match deed(&queue, made) {
+                Err(Fault::NoSuchQueue(_)) => self.unlist(&queue),
+                done => return done.map(|done| (done, made)),
+            }
         }
-        Ok((queue, made))
     }
 
     /// Deletes a queue and everything in it.
     pub(crate) fn delete(&self, name: &QueueName, force: bool) -> Result<(), Fault> {
         let queue = self.queue(name)?;
         queue.delete(force)?;
+        self.unlist(&queue);
+        Ok(())
+    }
+
+    /// Lets nobody find a deleted queue any more.
+    fn unlist(&self, queue: &Arc<LiveQueue>) {
         self.by_incarnation.remove(&queue.incarnation);
         self.shared.timer.forget(queue.incarnation);
         self.by_name
-            .remove_if(name, |_, current| Arc::ptr_eq(current, &queue));
-        Ok(())
+            .remove_if(&queue.name, |_, current| Arc::ptr_eq(current, queue));
     }
 }
 
@@ -237,5 +259,31 @@ impl ParkingPlace {
 impl Drop for ParkingPlace {
     fn drop(&mut self) {
         self.0.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_makes_a_queue_never_hears_that_it_is_not_there() {
+        let engine = Engine::new(EngineLimits {
+            max_queues: 10,
+            max_waiters: 10,
+        });
+        let name: QueueName = "q".parse().expect("a name");
+        let patch = SettingsPatch::default();
+        // A queue as a maker finds it whose deletion is under way.
+        let (queue, _) = engine.ensure(&name, &patch).expect("room for a queue");
+        queue.delete(true).expect("a queue");
+        let (_, made) = engine.put(&name, &patch).expect("a queue is made");
+        assert!(made);
+        let (enqueued, made) = engine
+            .in_a_queue(&name, &patch, |queue, _| queue.enqueue(&[b"item"], false))
+            .expect("a queue to enqueue into");
+        assert_eq!((enqueued.0.0, made), (0, false));
+        let other = queue.incarnation;
+        assert_ne!(engine.queue(&name).expect("a queue").incarnation, other);
     }
 }

@@ -1,5 +1,7 @@
 //! Enqueue: bytes become items.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -8,7 +10,7 @@ use queue_api::{Code, Enqueued, EnqueuedItem, ItemId, NDJSON, QueueName, Setting
 use serde::Deserialize;
 
 use super::Shared;
-use crate::engine::{Fault, check_sizes};
+use crate::engine::{Fault, LiveQueue, check_sizes};
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload};
 
@@ -51,15 +53,19 @@ pub(super) async fn enqueue(
     } else {
         vec![&bytes]
     };
-    let queue = match engine.queue(&name) {
+    let into = |queue: &Arc<LiveQueue>| {
+        let (first, _) = queue.enqueue(&bodies, query.seal)?;
+        Ok((queue.incarnation(), first))
+    };
+    let (incarnation, first) = match engine.queue(&name).and_then(|queue| into(&queue)) {
         Err(Fault::NoSuchQueue(_)) if query.create => {
             // Before the queue is made, so that a refused request leaves nothing behind.
             check_sizes(&name, &Settings::default(), &bodies)?;
-            engine.ensure(&name, &SettingsPatch::default())?.0
+            let patch = SettingsPatch::default();
+            engine.in_a_queue(&name, &patch, |queue, _| into(queue))?.0
         }
-        found => found?,
+        entered => entered?,
     };
-    let (first, _) = queue.enqueue(&bodies, query.seal)?;
     let count = bodies.len() as u64;
     let items = if query.ids {
         first.0..first.0 + count
@@ -67,7 +73,7 @@ pub(super) async fn enqueue(
         0..0
     };
     let items = items.map(|seq| EnqueuedItem {
-        id: ItemId::derive(queue.incarnation(), seq),
+        id: ItemId::derive(incarnation, seq),
         duplicate: false,
     });
     let answer = Enqueued {

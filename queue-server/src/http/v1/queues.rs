@@ -40,7 +40,7 @@ pub(super) async fn put(
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(queue.view()?)))
+    Ok((status, Json(queue)))
 }
 
 #[derive(Debug, Deserialize)]
