@@ -10,6 +10,12 @@ pub const MAX_TOKEN_BYTES: usize = 64;
 pub const MAX_WORKER_BYTES: usize = 253;
 /// Largest request body in bytes: what one request may make the server hold.
 pub const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+/// Most items in one enqueue: all of them enter under the queue's lock at once, a few milliseconds a
+/// ten thousand.
+pub const MAX_ENQUEUE_ITEMS: usize = 100_000;
+/// Bytes of bodies after which a lease call lends no further item: they are copied under the queue's
+/// lock. The first item is lent whatever its size.
+pub const MAX_LEASE_BYTES: u64 = 4 * 1024 * 1024;
 /// Most items one lease call may ask for: what one worker may hold back from the others.
 pub const MAX_LEASE_ITEMS: u32 = 1_000;
 /// Most settlements or extensions in one call.

@@ -210,6 +210,23 @@ impl Queue {
         self.item(self.ready.first()?)
     }
 
+    /// How many of the first `max` ready items have at most so many bytes of bodies together; at least
+    /// one, if there is one.
+    #[must_use]
+    pub fn ready_within(&self, max: usize, bytes: u64) -> usize {
+        let mut sum = 0;
+        let fits = self
+            .ready
+            .iter()
+            .take(max)
+            .enumerate()
+            .take_while(|(at, seq)| {
+                sum += self.item(*seq).map_or(0, |item| u64::from(item.body().len));
+                *at == 0 || sum <= bytes
+            });
+        fits.count()
+    }
+
     /// Outcomes after a cursor, oldest first, with their numbers.
     pub fn outcomes(&self, after: u64) -> impl Iterator<Item = (u64, &Outcome)> {
         self.outcomes.range(after.saturating_add(1))

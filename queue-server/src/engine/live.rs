@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use queue_api::limits::MAX_LEASE_BYTES;
 use queue_api::{QueueName, QueueState, Settings, Until};
 use queue_core::{Blob, Event, Fence, How, Queue, Seq, Settlement, Time};
 use tokio::sync::Notify;
@@ -147,11 +148,14 @@ impl LiveQueue {
             return Err(Fault::QueueBusy { name, leased });
         }
         // Dropping the waiters closes their channels: parked calls hear that the queue is gone.
-        *inner = Inner {
+        let emptied = Inner {
             deleted: true,
             ..Inner::default()
         };
+        let held = std::mem::replace(&mut *inner, emptied);
         drop(inner);
+        // Not under the lock: millions of items take a while to let go of.
+        drop(held);
         self.progress.notify_waiters();
         Ok(())
     }
@@ -225,8 +229,12 @@ impl Turn<'_> {
         let own = Duration::from_millis(self.inner.settings.lease_ms);
         let length = ask.length.unwrap_or(own);
         let mut lent: Vec<(Seq, Fence, Time)> = Vec::new();
+        let max = match ask.max {
+            0 | 1 => ask.max,
+            max => self.inner.core.ready_within(max, MAX_LEASE_BYTES),
+        };
         self.apply(|core, now, events| {
-            core.lease(now, ask.max, length, ask.worker.as_ref(), entropy, events);
+            core.lease(now, max, length, ask.worker.as_ref(), entropy, events);
             lent.extend(events.iter().filter_map(|event| match *event {
                 Event::Leased {
                     seq,

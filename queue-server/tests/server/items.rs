@@ -345,3 +345,28 @@ async fn many_who_enqueue_at_once_lose_nothing() {
     all.dedup();
     assert_eq!(all.len(), 1000);
 }
+
+#[tokio::test]
+async fn a_request_has_so_many_lines_and_not_one_more() {
+    let api = Api::start();
+    api.make(json!({})).await;
+    let path = "/v1/queues/q/items?lines=true&ids=false";
+    let most = "x\n".repeat(100_000);
+    api.post(path, most.clone() + "y")
+        .await
+        .problem(413, "body_too_large");
+    let answer = api.post(path, most).await.is(201).json();
+    assert_eq!(answer, json!({"count": 100_000}));
+}
+
+#[tokio::test]
+async fn a_lease_of_many_large_items_stops_at_so_many_bytes() {
+    let api = Api::start();
+    api.make(json!({})).await;
+    for _ in 0..6 {
+        let body = "x".repeat(MIB);
+        api.post("/v1/queues/q/items", body).await.is(201);
+    }
+    assert_eq!(bodies(&api).await.len(), 4);
+    assert_eq!(bodies(&api).await.len(), 2);
+}

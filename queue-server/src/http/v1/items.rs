@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use queue_api::limits::MAX_ENQUEUE_ITEMS;
 use queue_api::{Code, Enqueued, EnqueuedItem, ItemId, NDJSON, QueueName, Settings, SettingsPatch};
 use serde::Deserialize;
 
@@ -49,10 +50,16 @@ pub(super) async fn enqueue(
         ));
     }
     let bodies: Vec<&[u8]> = if query.lines {
-        lines(&bytes).collect()
+        lines(&bytes).take(MAX_ENQUEUE_ITEMS + 1).collect()
     } else {
         vec![&bytes]
     };
+    if bodies.len() > MAX_ENQUEUE_ITEMS {
+        return Err(ApiError::new(
+            Code::BodyTooLarge,
+            format!("the request has more than {MAX_ENQUEUE_ITEMS} lines: send them in several"),
+        ));
+    }
     let into = |queue: &Arc<LiveQueue>| {
         let (first, _) = queue.enqueue(&bodies, query.seal)?;
         Ok((queue.incarnation(), first))
