@@ -193,7 +193,7 @@ impl Transport {
             let since = *failing_since.get_or_insert_with(Instant::now);
             let own = delays.next().unwrap_or(MAX_DELAY);
             let delay = failure.retry_after.map_or(own, |asked| asked.max(own));
-            if since.elapsed() + delay > self.give_up_after {
+            if since.elapsed().saturating_add(delay) > self.give_up_after {
                 return Err(failure.error);
             }
             let error = Chain(&failure.error);
