@@ -9,15 +9,13 @@ use crate::limits;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DurationError {
     text: String,
+    rule: &'static str,
 }
 
 impl fmt::Display for DurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is not a duration: write milliseconds or units such as 500ms, 30s, 10m, 1h30m, 7d (at most 10 years)",
-            self.text
-        )
+        let Self { text, rule } = self;
+        write!(f, "`{text}` is not a duration: {rule}")
     }
 }
 
@@ -26,11 +24,29 @@ impl core::error::Error for DurationError {}
 /// Reads a duration: a bare number is milliseconds, else number-unit pairs of `ms s m h d`, largest
 /// first as one likes. Bounded by [`limits::MAX_DURATION`].
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    read(text)
-        .filter(|duration| *duration <= limits::MAX_DURATION)
-        .ok_or_else(|| DurationError {
-            text: text.chars().take(64).collect(),
-        })
+    let rule = "write milliseconds, or units such as 500ms, 30s, 10m, 1h30m, 7d (at most 10 years)";
+    bounded(text).ok_or_else(|| DurationError::new(text, rule))
+}
+
+/// Reads a duration that names its unit, for command lines: whoever writes `--grace 60` means
+/// seconds. Only 0 needs none.
+pub fn parse_duration_with_unit(text: &str) -> Result<Duration, DurationError> {
+    let rule = "write it with its unit, such as 500ms, 30s, 10m, 1h30m, 7d (at most 10 years)";
+    let bare = text.bytes().all(|b| b.is_ascii_digit());
+    bounded(text)
+        .filter(|duration| !bare || duration.is_zero())
+        .ok_or_else(|| DurationError::new(text, rule))
+}
+
+impl DurationError {
+    fn new(text: &str, rule: &'static str) -> Self {
+        let text = text.chars().take(64).collect();
+        Self { text, rule }
+    }
+}
+
+fn bounded(text: &str) -> Option<Duration> {
+    read(text).filter(|duration| *duration <= limits::MAX_DURATION)
 }
 
 fn read(text: &str) -> Option<Duration> {
@@ -81,6 +97,14 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_command_line_names_the_unit() {
+        assert_eq!(parse_duration_with_unit("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(parse_duration_with_unit("0"), Ok(Duration::ZERO));
+        let error = parse_duration_with_unit("60").unwrap_err().to_string();
+        assert!(error.contains("unit"), "{error}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod problem;
 mod queue;
 mod settings;
 
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, parse_duration, parse_duration_with_unit};
 pub use encoding::Body;
 pub use item::{Enqueued, EnqueuedItem, Leased};
 pub use lease::{

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use queue_api::parse_duration;
+use queue_api::parse_duration_with_unit;
 
 use crate::config::{Config, ConfigError, ConnectionLimits, HttpLimits, Storage, waiters_for};
 use crate::telemetry::LogFormat;
@@ -51,7 +51,7 @@ pub struct Args {
     body_timeout: Duration,
 
     /// Time that requests have to finish once the server is told to stop
-    #[arg(long, env = "MEMQ_GRACE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, env = "MEMQ_GRACE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration_with_unit)]
     grace: Duration,
 }
 
@@ -101,7 +101,7 @@ fn listen_addr(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
+    match parse_duration_with_unit(text) {
         Ok(Duration::ZERO) => Err("must be longer than 0".into()),
         Ok(duration) => Ok(duration),
         Err(error) => Err(error.to_string()),

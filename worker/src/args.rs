@@ -4,12 +4,23 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use queue_api::{QueueName, parse_duration};
+use queue_api::{QueueName, parse_duration_with_unit};
 
 use crate::kuard;
 
+/// The exit codes, as the help shows them.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  the queue is finished, and all of this worker's results are in
+  64  the command line is wrong
+  69  the queue was missing, or its server unreachable, for too long
+  75  told to stop before the queue was finished
+  77  refused by the server, or the queue was deleted
+  78  the command cannot be run, or the worker is set up wrongly";
+
 /// What a worker is told. Each flag can also be given as an environment variable.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct Args {
     /// Address of the queue server
     #[arg(long, env = "MEMQ_SERVER", value_name = "URL", default_value = queue_client::DEFAULT_URL)]
@@ -28,25 +39,25 @@ pub struct Args {
     #[arg(long, env = "MEMQ_NAME")]
     pub name: Option<String>,
     /// Length of a lease, renewed while an item is handled [default: the queue's]
-    #[arg(long, env = "MEMQ_LEASE", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, env = "MEMQ_LEASE", value_name = "DURATION", value_parser = parse_duration_with_unit)]
     pub lease: Option<Duration>,
     /// Longest an item may take; its process group is killed and it counts as failed
-    #[arg(long, env = "MEMQ_ITEM_TIMEOUT", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, env = "MEMQ_ITEM_TIMEOUT", value_name = "DURATION", value_parser = parse_duration_with_unit)]
     pub item_timeout: Option<Duration>,
     /// Exit codes of the command that mean: this item can never work
     #[arg(long, env = "MEMQ_DEAD_ON", value_name = "CODES", value_delimiter = ',', default_value = "65",
           value_parser = clap::value_parser!(i32).range(1..=255))]
     pub dead_on: Vec<i32>,
     /// How long to wait for a queue that does not exist yet
-    #[arg(long, env = "MEMQ_WAIT_QUEUE", value_name = "DURATION", value_parser = parse_duration,
+    #[arg(long, env = "MEMQ_WAIT_QUEUE", value_name = "DURATION", value_parser = parse_duration_with_unit,
           default_value = "5m")]
     pub wait_queue: Duration,
     /// How long to try a server that cannot be reached; results are kept meanwhile
-    #[arg(long, env = "MEMQ_SERVER_TIMEOUT", value_name = "DURATION", value_parser = parse_duration,
+    #[arg(long, env = "MEMQ_SERVER_TIMEOUT", value_name = "DURATION", value_parser = parse_duration_with_unit,
           default_value = "10m")]
     pub server_timeout: Duration,
     /// How long running items may go on when told to stop
-    #[arg(long, env = "MEMQ_GRACE", value_name = "DURATION", value_parser = parse_duration,
+    #[arg(long, env = "MEMQ_GRACE", value_name = "DURATION", value_parser = parse_duration_with_unit,
           default_value = "25s")]
     pub grace: Duration,
     /// Answer /readyz and /healthz on this address
@@ -67,7 +78,8 @@ pub struct Args {
     /// Handle items without a command
     #[arg(long, env = "MEMQ_BUILTIN", value_enum, conflicts_with = "command")]
     pub builtin: Option<Builtin>,
-    /// Command run for each item: the item is on standard input, in $MEMQ_ITEM, and in place of {}
+    /// Command run for each item: the item is on standard input, in $MEMQ_ITEM up to 128 KiB, and in
+    /// place of an argument that is {} and nothing else
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
     #[command(flatten)]
