@@ -118,7 +118,14 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         (Some(builtin), _) => Work::Builtin(builtin),
         (None, false) => {
             let environment = environment(&server, &queue, run, step);
-            Work::Command(Program::find(&command, environment, dead_codes(dead_on)?)?)
+            let program = Program::find(&command, environment, dead_codes(dead_on)?)?;
+            if let Some(argument) = program.misplaced() {
+                tracing::warn!(
+                    ?argument,
+                    "{{}} inside an argument is passed as it is: make it an argument of its own, or use \"$MEMQ_ITEM\""
+                );
+            }
+            Work::Command(program)
         }
         (None, true) => {
             let names = "keygen, sleep, echo or fail";

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use queue_client::QueueClient;
 
 use crate::args::Args;
 use crate::config::{self, Config, Job, Surroundings};
@@ -16,6 +17,8 @@ use crate::{init, kuard, log, stop};
 const THREADS: usize = 2;
 /// Threads that still make a key are waited for no longer than this at the end.
 const FAREWELL: Duration = Duration::from_millis(100);
+/// The look at a finished queue for dead items takes no longer: the server may be gone already.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Runs a worker to its end. Call it before there are threads: as the first process of a container
 /// it starts itself anew.
@@ -84,11 +87,28 @@ async fn drain_queue(
 ) -> ExitCode {
     let (queue, slots, server) = (config.queue.clone(), config.slots, config.client.url());
     tracing::info!(%queue, slots, server, worker = config.name, "working");
+    let client = config.client.clone();
     let Ended { exit, summary } = drain::drain(config, grace, health, stop).await;
     let code = exit.code();
     match exit {
         Exit::Finished => tracing::info!(%queue, "the queue is finished: {summary}"),
         _ => tracing::warn!(%queue, code, "ended before the queue was finished: {summary}"),
     }
+    if exit == Exit::Finished {
+        tell_of_the_dead(&client.queue(queue)).await;
+    }
     exit.into()
+}
+
+/// A queue is finished with dead items too: nobody should have to find out later.
+async fn tell_of_the_dead(queue: &QueueClient) {
+    let looked = tokio::time::timeout(LAST_LOOK, queue.show()).await;
+    let dead = looked
+        .ok()
+        .and_then(Result::ok)
+        .map_or(0, |queue| queue.counts.dead);
+    if dead > 0 {
+        let queue = queue.name();
+        tracing::warn!(%queue, dead, "items of this queue are dead: GET /v1/queues/{queue}/outcomes says why");
+    }
 }

@@ -108,6 +108,11 @@ impl Program {
         if fits(body, "MEMQ_ITEM=") {
             command.env("MEMQ_ITEM", OsStr::from_bytes(body));
         } else {
+            tracing::warn!(
+                item = %lease.id,
+                bytes = body.len(),
+                "the item does not fit into MEMQ_ITEM: read standard input or $MEMQ_ITEM_FILE"
+            );
             // Not that of a worker around this one.
             command.env_remove("MEMQ_ITEM");
         }

@@ -79,6 +79,15 @@ impl Program {
             })
     }
 
+    /// An argument that has the placeholder inside and will be passed as it is.
+    pub(crate) fn misplaced(&self) -> Option<&OsStr> {
+        let inside = |argument: &&OsString| {
+            let bytes = argument.as_bytes();
+            *argument != PLACEHOLDER && bytes.windows(2).any(|pair| pair == PLACEHOLDER.as_bytes())
+        };
+        self.arguments.iter().find(inside).map(OsString::as_os_str)
+    }
+
     /// Whether the item goes into the arguments.
     pub(super) fn takes_item_as_argument(&self) -> bool {
         self.arguments
