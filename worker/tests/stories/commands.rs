@@ -410,3 +410,12 @@ async fn a_worker_without_a_name_is_called_after_its_host_and_process() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn an_item_that_does_not_reach_its_handler_is_told_of() {
+    let bench = Bench::with("{}", &[&"x".repeat(200_000)]).await;
+    let mut worker = bench.worker().sh(r#"test -z "$MEMQ_ITEM" "{}""#).start();
+    worker.exit().await;
+    worker.says("inside an argument is passed as it is").await;
+    worker.says("does not fit into MEMQ_ITEM").await;
+}

@@ -223,3 +223,11 @@ async fn many_slots_share_calls_and_lose_nothing() {
         "each was handled once"
     );
 }
+
+#[tokio::test]
+async fn dead_items_are_told_of_at_the_end() {
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["poison", "fine"]).await;
+    let mut worker = bench.worker().sh(r#"test "$MEMQ_ITEM" = fine"#).start();
+    assert_eq!(worker.exit().await, 0, "dead is finished too");
+    worker.says("items of this queue are dead").await;
+}
