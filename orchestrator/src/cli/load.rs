@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use queue_api::{QueueName, SettingsPatch};
+use queue_api::{Code, QueueName, SettingsPatch};
 use queue_client::{EnqueueOptions, QueueClient};
 use tokio::sync::mpsc;
 
@@ -98,16 +98,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             .map_err(Into::into),
         Err(error) => Err(error),
     };
+    let again = Again {
+        name: &name,
+        file: file.as_deref(),
+        server: &server.server,
+        create,
+        seal,
+    };
     outcome.map_err(|error| {
-        let way_on = sent.way_on(&name, file.as_deref(), seal);
+        let missing = error
+            .downcast_ref::<queue_client::Error>()
+            .is_some_and(|error| error.code() == Some(Code::NoSuchQueue));
+        let way_on = sent.way_on(&again, missing);
         error.context(format!("cannot load {shown} into queue {name}; {way_on}"))
     })?;
     if seal {
         let sealed = queue.seal().await;
         sealed.with_context(|| {
             format!(
-                "all {} are in queue {name}, but sealing it failed: `memq queue seal {name}`",
-                count(sent.items, "item")
+                "all {} are in queue {name}, but sealing it failed: `memq queue seal {name} {}`",
+                count(sent.items, "item"),
+                again.at()
             )
         })?;
     }
@@ -208,9 +219,32 @@ async fn send(
     Ok(())
 }
 
+/// The command line as it was given, for the advice to repeat: left out, the server would be another.
+struct Again<'a> {
+    name: &'a QueueName,
+    file: Option<&'a Path>,
+    server: &'a str,
+    create: bool,
+    seal: bool,
+}
+
+impl Again<'_> {
+    /// The option that names the server.
+    fn at(&self) -> String {
+        format!("--server {}", shell::quoted(self.server))
+    }
+
+    /// `memq load` from standard input, with all that was given.
+    fn load(&self) -> String {
+        let create = if self.create { " --create" } else { "" };
+        let seal = if self.seal { " --seal" } else { "" };
+        format!("memq load {} -{create}{seal} {}", self.name, self.at())
+    }
+}
+
 impl Sent {
     /// How many lines went in, and how to go on with the others.
-    fn way_on(&self, name: &QueueName, file: Option<&std::path::Path>, seal: bool) -> String {
+    fn way_on(&self, again: &Again<'_>, missing: bool) -> String {
         let mut text = match self.line {
             0 => "nothing went in".to_owned(),
             line => format!("{} went in (to line {line})", count(self.items, "item")),
@@ -218,19 +252,22 @@ impl Sent {
         if self.in_doubt > 0 {
             let doubt = count(self.in_doubt, "item");
             text.push_str(&format!(
-                "; the next {doubt} may have gone in too: see `memq queue show {name}`"
+                "; the next {doubt} may have gone in too: see `memq queue show {} {}`",
+                again.name,
+                again.at()
             ));
         }
-        let next = self.line + 1;
-        let seal = if seal { " --seal" } else { "" };
-        match file {
+        if missing && self.line == 0 {
+            text.push_str("; there is no such queue: the same command with `--create` makes it");
+            return text;
+        }
+        let (next, load) = (self.line + 1, again.load());
+        match again.file {
             Some(file) => {
                 let file = shell::quoted(&file.display().to_string());
-                text.push_str(&format!(
-                    "; go on with `tail -n +{next} {file} | memq load {name} -{seal}`"
-                ));
+                text.push_str(&format!("; go on with `tail -n +{next} {file} | {load}`"));
             }
-            None => text.push_str(&format!("; go on from line {next}")),
+            None => text.push_str(&format!("; go on from line {next} with `{load}`")),
         }
         text
     }

@@ -5,6 +5,8 @@ mod queue;
 mod run;
 mod shell;
 
+pub(crate) use shell::quoted;
+
 use std::future::Future;
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -25,7 +25,7 @@ fn with_joblog(mut words: Vec<String>, joblog: &str) -> String {
 }
 
 /// A word as a shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=./:,@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

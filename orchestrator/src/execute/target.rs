@@ -9,6 +9,7 @@ use queue_client::{Client, QueueClient};
 use queue_server::{Config, Server};
 
 use super::Job;
+use crate::cli::quoted;
 use crate::feed::Choice;
 
 /// Length of a lease on our own server: workers and server share a machine, so a renewal is late only
@@ -54,7 +55,7 @@ impl Target {
         client.ready().await.with_context(|| no_server(&url))?;
         let queue = client.queue(job.spec.name.clone());
         if own.is_none() {
-            must_be_unused(&queue, job).await?;
+            must_be_unused(&queue, job, &url).await?;
         }
         queue
             .create(&settings(job, choice, own.is_some()))
@@ -83,8 +84,11 @@ fn no_server(url: &str) -> String {
 }
 
 /// A queue that others have used, or still use, has counts and outcomes that are not this run's.
-async fn must_be_unused(queue: &QueueClient, job: &Job) -> anyhow::Result<()> {
+///
+/// The way out names the server: a queue of this name on another one is somebody else's.
+async fn must_be_unused(queue: &QueueClient, job: &Job, url: &str) -> anyhow::Result<()> {
     let name = &job.spec.name;
+    let url = quoted(url);
     let found = match queue.show().await {
         Ok(found) => found,
         Err(error) if error.code() == Some(Code::NoSuchQueue) => return Ok(()),
@@ -94,7 +98,7 @@ async fn must_be_unused(queue: &QueueClient, job: &Job) -> anyhow::Result<()> {
     if found.totals.enqueued > 0 || found.sealed {
         bail!(
             "queue {name} has been used already: {} unfinished, {} done, {} dead; remove it with \
-             `memq queue rm {name} --force`, or give the run another name (`generateName` in {} \
+             `memq queue rm {name} --force --server {url}`, or give the run another name (`generateName` in {} \
              makes a new one each time)",
             found.unfinished,
             counts.done,
@@ -103,7 +107,7 @@ async fn must_be_unused(queue: &QueueClient, job: &Job) -> anyhow::Result<()> {
         );
     }
     if found.paused {
-        bail!("queue {name} is paused: `memq queue resume {name}` first");
+        bail!("queue {name} is paused: `memq queue resume {name} --server {url}` first");
     }
     Ok(())
 }

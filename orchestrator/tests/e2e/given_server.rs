@@ -36,7 +36,10 @@ fn a_run_leaves_its_queue_on_a_given_server_and_never_mixes_with_another() {
     run()
         .exits(2)
         .complains("queue shared has been used already: 0 unfinished, 2 done")
-        .complains("memq queue rm shared --force");
+        .complains(&format!(
+            "`memq queue rm shared --force --server {}`",
+            server.url
+        ));
     lab.run(&["queue", "rm", "shared", "--server", &server.url])
         .exits(0);
     run().exits(0);

@@ -82,9 +82,12 @@ fn lines_are_loaded_from_a_file_and_from_standard_input() {
     let fixture = Fixture::new();
     fixture.lab.write("lines", "one\r\n\ntwo\nthree");
     fixture
-        .memq(&["load", "q", "lines"])
+        .memq(&["load", "q", "lines", "--seal"])
         .exits(1)
-        .complains("no_such_queue");
+        .complains("no_such_queue")
+        .complains(
+            "nothing went in; there is no such queue: the same command with `--create` makes it",
+        );
     fixture
         .memq(&["load", "q", "lines", "--create", "--seal"])
         .exits(0)
@@ -132,12 +135,15 @@ fn a_load_that_fails_says_how_far_it_came_and_how_to_go_on() {
     let lines: String = (0..25_000).map(|number| format!("{number}\n")).collect();
     fixture.lab.write("my lines", lines);
     let failed = fixture
-        .memq(&["load", "small", "my lines", "--seal"])
+        .memq(&["load", "small", "my lines", "--create", "--seal"])
         .exits(1);
     let failed = failed
         .complains("10000 items went in (to line 10000)")
         .complains("queue_full");
-    failed.complains("tail -n +10001 'my lines' | memq load small - --seal");
+    failed.complains(&format!(
+        "`tail -n +10001 'my lines' | memq load small - --create --seal --server {}`",
+        fixture.server.url
+    ));
     let queue = fixture.show("small");
     assert_eq!(
         (&queue["counts"]["ready"], &queue["sealed"]),
