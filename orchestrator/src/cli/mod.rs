@@ -38,7 +38,8 @@ const EXAMPLES: &str = r#"Examples:
   memq queue ls                                  what is where
 
 Exit codes: 0 done, 1 items dead or refused by the server, 2 infrastructure, 3 time-out, 64 usage,
-130 and 143 stopped by Ctrl-C and SIGTERM. `memq worker --help` has the worker's own."#;
+129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM. `memq worker --help` has the worker's
+own."#;
 
 #[derive(Debug, Subcommand)]
 enum Command {

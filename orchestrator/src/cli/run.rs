@@ -59,7 +59,7 @@ Examples:
   memq run nightly.yaml --timeout 2h --output json | jq .dead
 
 Exit codes: 0 done, 1 more items dead than tolerated, 2 infrastructure, 3 time-out, 64 usage or a
-mistake in the spec, 130 and 143 stopped by Ctrl-C and SIGTERM.";
+mistake in the spec, 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM.";
 
 fn param(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
