@@ -11,6 +11,7 @@ mod args;
 pub mod bench;
 pub mod closed_loop;
 pub mod floor;
+pub mod ledger;
 mod machine;
 mod process;
 pub mod report;
