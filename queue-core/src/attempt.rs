@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::blob::Blob;
 use crate::time::Time;
@@ -20,8 +21,18 @@ pub struct Lease {
     pub worker: Option<Arc<str>>,
     /// When the attempt began.
     pub started: Time,
+    /// When it was given its present deadline: at the start, or by the latest extension.
+    pub renewed: Time,
     /// From this instant on the lease is lost.
     pub deadline: Time,
+}
+
+impl Lease {
+    /// How long it was told to last when it was given its present deadline.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.deadline.since(self.renewed)
+    }
 }
 
 /// One past attempt of an item.

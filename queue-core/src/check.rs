@@ -8,7 +8,7 @@ use crate::queue::Queue;
 use crate::time::Time;
 
 impl Queue {
-    /// Recounts everything that is kept counted. Costs a pass over the queue: for tests.
+    /// Recounts everything that is kept counted, of a queue that is whole. Costs a pass over the queue: for tests.
     ///
     /// # Panics
     /// If an invariant of [`Queue`] does not hold.
@@ -53,5 +53,8 @@ impl Queue {
             .outcomes(0)
             .filter(|(_, outcome)| outcome.state == State::Done);
         assert_eq!(done, kept.count() as u64, "invariant 5: outcomes");
+        let stories = self.stories.values();
+        let attempts: usize = stories.map(|story| 1 + story.earlier.len()).sum();
+        assert_eq!(attempts as u64, self.attempts_kept, "invariant 6: attempts");
     }
 }

@@ -223,8 +223,32 @@ impl Queue {
         let longest = self.settings.max_lease;
         let hard_end = longest.map(|longest| lease.deadline.max(lease.started + longest));
         let deadline = hard_end.map_or(now + length, |end| end.min(now + length));
-        events.push(Event::Extended { seq, deadline });
+        events.push(Event::Extended {
+            at: now,
+            seq,
+            deadline,
+        });
         Ok(deadline)
+    }
+
+    /// Gives each lease that has less than its own length left that length again, from `now` on: a
+    /// holder could not renew it while the queue was away. Looks at [`SLICE`] leases from a place on,
+    /// and says where to go on, `None` at the end.
+    ///
+    /// To be called after a recovery and before [`Queue::due`], which would end those leases.
+    pub fn recovered(&self, now: Time, from: Seq, events: &mut Vec<Event>) -> Option<Seq> {
+        let mut leases = self.leases.range(from..);
+        for (&seq, lease) in leases.by_ref().take(SLICE) {
+            let deadline = now + lease.length();
+            if deadline > lease.deadline {
+                events.push(Event::Extended {
+                    at: now,
+                    seq,
+                    deadline,
+                });
+            }
+        }
+        leases.next().map(|(&seq, _)| seq)
     }
 
     /// Ends a lease as its worker says.

@@ -40,6 +40,8 @@ pub enum Event {
     },
     /// A lease got a new end.
     Extended {
+        /// When.
+        at: Time,
         /// Whose.
         seq: Seq,
         /// When the lease ends now.

@@ -16,10 +16,36 @@ use crate::{STORY_ATTEMPTS, Seq};
 impl Queue {
     /// Makes an event true. Pushes to `free` each blob that nothing refers to any more.
     ///
+    /// In a queue that is being put together from a snapshot (see [`Part`](crate::Part)):
+    /// 1. What an event says of the queue or of outcomes is applied.
+    /// 2. What it says of an item whose part is still to come is left to that part; a note it brings
+    ///    goes to `free`, for the part brings it again if it is still kept.
+    /// 3. What it says of any other item is applied: that item is there.
+    /// 4. Outcomes and items that are forgotten or purged before their part came never come.
+    /// 5. Totals mean nothing until the snapshot closes.
+    ///
     /// # Panics
     /// If the event does not fit the queue, as it cannot if a decision made it.
     pub fn evolve(&mut self, event: &Event, free: &mut Vec<Blob>) {
         match *event {
+            Event::Leased { seq, .. }
+            | Event::Extended { seq, .. }
+            | Event::FellDue { seq }
+            | Event::Purged { seq }
+                if self.awaits(seq) => {}
+            Event::Settled {
+                at,
+                seq,
+                next,
+                note,
+                ..
+            } if self.awaits(seq) => {
+                free.extend(note);
+                if let state @ (State::Done | State::Dead) = next.into() {
+                    self.tell(seq, state, at);
+                }
+            }
+            Event::Taken { at, seq } if self.awaits(seq) => self.tell(seq, State::Done, at),
             Event::Configured(settings) => self.settings = settings,
             Event::Enqueued { at, seq, body } => self.enter(at, seq, body),
             Event::Leased {
@@ -36,11 +62,12 @@ impl Queue {
                         fence,
                         worker,
                         started: at,
+                        renewed: at,
                         deadline,
                     },
                 );
             }
-            Event::Extended { seq, deadline } => self.prolong(seq, deadline),
+            Event::Extended { at, seq, deadline } => self.prolong(at, seq, deadline),
             Event::Settled {
                 at,
                 seq,
@@ -98,11 +125,12 @@ impl Queue {
         self.leases.insert(seq, lease);
     }
 
-    fn prolong(&mut self, seq: Seq, deadline: Time) {
+    fn prolong(&mut self, at: Time, seq: Seq, deadline: Time) {
         self.move_to(seq, Change::Extend);
         if let Some(lease) = self.leases.get_mut(&seq) {
             self.timers.remove(&(lease.deadline, seq));
             self.timers.insert((deadline, seq));
+            lease.renewed = at;
             lease.deadline = deadline;
         }
     }
@@ -128,12 +156,7 @@ impl Queue {
         ended: impl FnOnce(Lease) -> Attempt,
         free: &mut Vec<Blob>,
     ) {
-        let to = match next {
-            Next::Done => State::Done,
-            Next::Ready => State::Ready,
-            Next::Delayed(due) => State::Delayed(due),
-            Next::Dead => State::Dead,
-        };
+        let to = State::from(next);
         let lease = self
             .leases
             .remove(&seq)
@@ -156,7 +179,8 @@ impl Queue {
     }
 
     /// Adds an attempt to the item's story, whose oldest is forgotten where it grows too long.
-    fn remember(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) {
+    pub(crate) fn remember(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) {
+        self.attempts_kept += 1;
         let Some(story) = self.stories.get_mut(&seq) else {
             let earlier = Vec::new();
             self.stories.insert(
@@ -171,6 +195,7 @@ impl Queue {
         let previous = core::mem::replace(&mut story.last, attempt);
         story.earlier.push(previous);
         if story.earlier.len() >= STORY_ATTEMPTS {
+            self.attempts_kept -= 1;
             free.extend(story.earlier.remove(0).note);
         }
     }
@@ -184,6 +209,10 @@ impl Queue {
                 self.retained_bytes += self.bytes_of(seq);
             }
         }
+        self.tell(seq, state, ended);
+    }
+
+    fn tell(&mut self, seq: Seq, state: State, ended: Time) {
         self.outcomes
             .insert(self.next_outcome, Outcome { seq, state, ended });
         self.next_outcome += 1;
@@ -191,13 +220,17 @@ impl Queue {
 
     fn forget(&mut self, through: u64, free: &mut Vec<Blob>) {
         while self.first_outcome <= through {
-            let outcome = self
-                .outcomes
-                .remove(self.first_outcome)
-                .unwrap_or_else(|| panic!("outcome {} is forgotten twice", self.first_outcome));
+            let number = self.first_outcome;
             self.first_outcome += 1;
+            let Some(outcome) = self.outcomes.remove(number) else {
+                assert!(
+                    self.awaits_outcome(number),
+                    "outcome {number} is forgotten and was not kept"
+                );
+                continue;
+            };
             // A dead item outlives its outcome: it is kept until someone purges it.
-            if outcome.state == State::Done {
+            if outcome.state == State::Done && !self.awaits(outcome.seq) {
                 self.drop_item(outcome.seq, Change::Forget, free);
             }
         }
@@ -215,6 +248,7 @@ impl Queue {
         }
         free.push(item.body());
         if let Some(story) = self.stories.remove(&seq) {
+            self.attempts_kept -= 1 + story.earlier.len() as u64;
             free.extend(story.last.note);
             free.extend(story.earlier.into_iter().filter_map(|attempt| attempt.note));
         }
@@ -235,17 +269,22 @@ impl Queue {
             State::Dead => self.dead.remove(seq),
             State::Leased | State::Done => {}
         }
-        match to {
-            Some(State::Ready) => self.ready.insert(seq),
-            Some(State::Delayed(due)) => {
+        if let Some(to) = to {
+            self.enter_index(seq, to);
+            self.item_mut(seq).state = to;
+        }
+    }
+
+    /// Puts an item into the index of its state. A lease is put in with its terms, elsewhere.
+    pub(crate) fn enter_index(&mut self, seq: Seq, state: State) {
+        match state {
+            State::Ready => self.ready.insert(seq),
+            State::Delayed(due) => {
                 self.delayed.insert(seq);
                 self.timers.insert((due, seq));
             }
-            Some(State::Dead) => self.dead.insert(seq),
-            Some(State::Leased | State::Done) | None => {}
-        }
-        if let Some(to) = to {
-            self.item_mut(seq).state = to;
+            State::Dead => self.dead.insert(seq),
+            State::Leased | State::Done => {}
         }
     }
 
@@ -266,5 +305,16 @@ impl Queue {
         self.items
             .get_mut(seq.0)
             .unwrap_or_else(|| panic!("{seq:?} is not in the queue"))
+    }
+}
+
+impl From<Next> for State {
+    fn from(next: Next) -> Self {
+        match next {
+            Next::Done => Self::Done,
+            Next::Ready => Self::Ready,
+            Next::Delayed(due) => Self::Delayed(due),
+            Next::Dead => Self::Dead,
+        }
     }
 }

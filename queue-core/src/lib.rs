@@ -28,6 +28,7 @@ mod paged;
 mod queue;
 mod seqset;
 mod settings;
+mod snapshot;
 mod time;
 
 pub use attempt::{Attempt, Fence, How, Lease, Story};
@@ -37,6 +38,7 @@ pub use event::{Event, Next};
 pub use item::{Change, IllegalChange, Item, State};
 pub use queue::{Counts, Outcome, Queue, Totals};
 pub use settings::{Backoff, Settings};
+pub use snapshot::{Cursor, Head, Kept, Part};
 pub use time::Time;
 
 /// The place of an item in its queue's order, from 0: assigned at enqueue, never reused.

@@ -17,17 +17,24 @@ struct Page<T> {
 pub(crate) struct Paged<T> {
     /// Never holds a page without a live slot.
     pages: BTreeMap<u64, Page<T>>,
+    len: u64,
 }
 
 impl<T> Default for Paged<T> {
     fn default() -> Self {
         Self {
             pages: BTreeMap::new(),
+            len: 0,
         }
     }
 }
 
 impl<T> Paged<T> {
+    /// How many values there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
     pub(crate) fn get(&self, key: u64) -> Option<&T> {
         let (page, slot) = split(key);
         self.pages.get(&page)?.slots[slot].as_ref()
@@ -47,6 +54,7 @@ impl<T> Paged<T> {
         let old = page.slots[slot].replace(value);
         assert!(old.is_none(), "slot {key} is taken");
         page.live += 1;
+        self.len += 1;
     }
 
     pub(crate) fn remove(&mut self, key: u64) -> Option<T> {
@@ -54,6 +62,7 @@ impl<T> Paged<T> {
         let page = self.pages.get_mut(&at)?;
         let value = page.slots[slot].take()?;
         page.live -= 1;
+        self.len -= 1;
         if page.live == 0 {
             self.pages.remove(&at);
         }
@@ -102,6 +111,7 @@ mod tests {
                     paged.insert(key, value);
                 }
                 prop_assert_eq!(paged.get(key), model.get(&key));
+                prop_assert_eq!(paged.len() as usize, model.len());
             }
             let entries: Vec<_> = paged.range(from).map(|(k, v)| (k, *v)).collect();
             let expected: Vec<_> = model.range(from..).map(|(k, v)| (*k, *v)).collect();

@@ -7,6 +7,7 @@ use crate::item::{Item, State};
 use crate::paged::Paged;
 use crate::seqset::SeqSet;
 use crate::settings::Settings;
+use crate::snapshot::Cursor;
 use crate::time::Time;
 use crate::{SLICE, Seq};
 
@@ -18,6 +19,9 @@ use crate::{SLICE, Seq};
 /// 3. Items that came in = ready + leased + delayed + dead + done + purged.
 /// 4. `held_bytes` and `retained_bytes` are the sums of what they count.
 /// 5. Each done item has one outcome that is not forgotten.
+/// 6. `attempts_kept` is the number of attempts in all stories.
+///
+/// They do not hold while the queue is put together from a snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queue {
     pub(crate) settings: Settings,
@@ -41,6 +45,10 @@ pub struct Queue {
     /// Bytes of the bodies and notes of done items.
     pub(crate) retained_bytes: u64,
     pub(crate) totals: Totals,
+    /// Past attempts in all stories.
+    pub(crate) attempts_kept: u64,
+    /// What is still to come of the snapshot that it is put together from.
+    pub(crate) restoring: Option<Cursor>,
 }
 
 /// That an item ended.
@@ -121,6 +129,8 @@ impl Queue {
             held_bytes: 0,
             retained_bytes: 0,
             totals: Totals::default(),
+            attempts_kept: 0,
+            restoring: None,
         }
     }
 

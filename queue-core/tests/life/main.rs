@@ -19,4 +19,5 @@ mod outcome;
 mod purge;
 mod retry;
 mod settle;
+mod snapshot;
 mod storage;

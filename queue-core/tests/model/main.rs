@@ -47,6 +47,8 @@ enum Step {
     Pause,
     Resume,
     Configure(Settings),
+    Snapshot,
+    Slice(usize),
     Pass(u64),
     /// To the next deadline, less so many milliseconds.
     PassToDeadline(u64),
@@ -132,6 +134,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Pause),
         3 => Just(Step::Resume),
         2 => settings().prop_map(Step::Configure),
+        5 => Just(Step::Snapshot),
+        40 => (1_usize..4).prop_map(Step::Slice),
         10 => (0_u64..50).prop_map(Step::Pass),
         14 => (0_u64..3).prop_map(Step::PassToDeadline),
     ]
@@ -174,6 +178,10 @@ impl Pair {
         let now = self.shell.now.0;
         match step {
             Step::Pass(wait) => self.shell.pass(ms(wait)),
+            Step::Snapshot => self.shell.begin_snapshot(),
+            Step::Slice(max) => {
+                self.shell.snapshot_slice(max);
+            }
             Step::PassToDeadline(early) => {
                 let next = self.shell.queue.next_deadline(self.shell.now);
                 let next = next.map_or(now, |next| next.0.saturating_sub(early));
@@ -264,7 +272,9 @@ impl Pair {
                 shell.configure(|old| *old = settings);
                 naive.settings = settings;
             }
-            Step::Pass(_) | Step::PassToDeadline(_) => panic!("time is no command"),
+            Step::Snapshot | Step::Slice(_) | Step::Pass(_) | Step::PassToDeadline(_) => {
+                panic!("no command")
+            }
         }
     }
 

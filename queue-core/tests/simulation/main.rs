@@ -72,6 +72,7 @@ fn every_item_ends_once_and_no_stale_settle_counts_whatever_befalls_the_workers(
         taken,
         dead,
         purged,
+        snapshots,
         ..
     } = all;
     let each = [
@@ -85,6 +86,7 @@ fn every_item_ends_once_and_no_stale_settle_counts_whatever_befalls_the_workers(
         taken,
         dead,
         purged,
+        snapshots,
     ];
     assert!(
         each.iter().all(|times| *times > 0),

@@ -66,6 +66,7 @@ pub(crate) struct Seen {
     pub(crate) taken: u64,
     pub(crate) dead: u64,
     pub(crate) purged: u64,
+    pub(crate) snapshots: u64,
 }
 
 impl Seen {
@@ -80,6 +81,7 @@ impl Seen {
         self.taken += other.taken;
         self.dead += other.dead;
         self.purged += other.purged;
+        self.snapshots += other.snapshots;
     }
 }
 

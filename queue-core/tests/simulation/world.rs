@@ -41,6 +41,9 @@ enum Errand {
     Seal,
     /// The server's timer comes round.
     Tick,
+    /// The server begins to write the queue down, and goes on with it.
+    Snapshot,
+    Slice,
 }
 
 pub(crate) struct World {
@@ -97,6 +100,10 @@ impl World {
         }
         let at = self.chance.below(span * 2);
         self.after(at, Errand::Seal);
+        for _ in 0..self.chance.below(4) {
+            let at = self.chance.below(span * 2);
+            self.after(at, Errand::Snapshot);
+        }
     }
 
     /// Does every errand in its order, and says what was seen.
@@ -142,6 +149,11 @@ impl World {
             Errand::Resume => self.shell.resume(),
             Errand::Seal => self.seal(),
             Errand::Tick => self.tick(),
+            Errand::Snapshot => {
+                self.shell.begin_snapshot();
+                self.soon(Errand::Slice);
+            }
+            Errand::Slice => self.slice(),
         }
     }
 
@@ -337,6 +349,16 @@ impl World {
                 .map_or(self.lease, |at| at.since(self.shell.now))
                 .min(self.lease);
             self.after(wait.as_millis().max(1) as u64, Errand::Tick);
+        }
+    }
+
+    fn slice(&mut self) {
+        let max = 1 + self.chance.below(8) as usize;
+        if self.shell.snapshot_slice(max) {
+            self.oracle.seen.snapshots += 1;
+        } else {
+            let at = self.chance.below(self.lease.as_millis() as u64 / 4);
+            self.after(at, Errand::Slice);
         }
     }
 

@@ -77,7 +77,7 @@ impl Blobs {
     }
 }
 
-fn refers(queue: &Queue, seq: Seq) -> impl Iterator<Item = Blob> {
+pub(super) fn refers(queue: &Queue, seq: Seq) -> impl Iterator<Item = Blob> {
     let body = queue.item(seq).map(|item| item.body());
     let attempts = queue
         .story(seq)

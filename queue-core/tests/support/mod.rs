@@ -7,6 +7,7 @@
 
 mod blobs;
 mod chance;
+mod shadow;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use queue_core::{
 
 pub(crate) use blobs::Blobs;
 pub(crate) use chance::Chance;
+use shadow::Shadow;
 
 /// The lease that tests ask for unless they say otherwise.
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
@@ -38,6 +40,7 @@ pub(crate) struct Shell {
     pub(crate) blobs: Blobs,
     first_settings: Settings,
     twin: Queue,
+    shadow: Option<Shadow>,
     log: Vec<Event>,
     chance: Chance,
 }
@@ -55,6 +58,7 @@ impl Shell {
             blobs: Blobs::default(),
             first_settings: settings,
             twin: Queue::new(settings),
+            shadow: None,
             log: Vec::new(),
             chance: Chance::new(!seed),
         }
@@ -108,9 +112,31 @@ impl Shell {
             self.queue.evolve(event, &mut free);
             self.twin.evolve(event, &mut twin_free);
             assert_eq!(free, twin_free, "a replay frees the same bytes");
+            if let Some(shadow) = &mut self.shadow {
+                shadow.evolve(event);
+            }
             self.blobs.free(&free, &self.queue);
             self.log.push(event.clone());
         }
+    }
+
+    /// Begins to write the queue down, anew if an earlier snapshot is unfinished.
+    pub(crate) fn begin_snapshot(&mut self) {
+        self.shadow = Some(Shadow::begin(&self.queue, self.shadow.take()));
+    }
+
+    /// Writes down at most `max` parts of a snapshot that was begun. The queue put together from a
+    /// finished one is the twin from then on. True if there is nothing to write any more.
+    pub(crate) fn snapshot_slice(&mut self, max: usize) -> bool {
+        let Some(mut shadow) = self.shadow.take() else {
+            return true;
+        };
+        if shadow.slice(&self.queue, max) {
+            self.twin = shadow.finish(&self.queue);
+            return true;
+        }
+        self.shadow = Some(shadow);
+        false
     }
 
     /// The cheap half of the comparison with the twin.
