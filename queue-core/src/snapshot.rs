@@ -62,12 +62,10 @@ pub struct Kept {
     pub story: Vec<Attempt>,
 }
 
-/// One part of a queue written down. Folding the parts, and the events that lie between them in the
-/// log, gives the queue.
+/// One part of a queue written down. Folding the head, the parts, and the events that lie between them
+/// in the log, gives the queue.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    /// The snapshot begins: what was put together before belongs to one that was not finished.
-    Head(Head),
     /// An outcome that is kept.
     Outcome {
         /// Its number.
@@ -218,6 +216,7 @@ impl Queue {
 
     /// A queue that is being put together from a head: it takes the parts and the events that follow
     /// in the log, and becomes the queue at [`Part::Closed`]. Before that nothing may be asked of it.
+    /// A head without an end is followed by another one, and what was put together until then is void.
     #[must_use]
     pub fn restoring(head: &Head) -> Self {
         Self {
@@ -244,10 +243,6 @@ impl Queue {
     /// If the part does not fit what is there, as it cannot if a snapshot made it.
     pub fn restore(&mut self, part: Part, free: &mut Vec<Blob>) {
         match part {
-            Part::Head(head) => {
-                let unfinished = core::mem::replace(self, Self::restoring(&head));
-                free.extend(unfinished.blobs());
-            }
             Part::Outcome { number, outcome } => {
                 let cursor = self
                     .restoring
@@ -306,14 +301,6 @@ impl Queue {
             State::Done => self.retained_bytes += self.bytes_of(seq),
             _ => self.held_bytes += u64::from(kept.body.len),
         }
-    }
-
-    /// Every blob it refers to.
-    fn blobs(&self) -> impl Iterator<Item = Blob> {
-        let stories = self.stories.values();
-        let attempts = stories.flat_map(|story| story.earlier.iter().chain([&story.last]));
-        let bodies = self.items.range(0).map(|(_, item)| item.body());
-        bodies.chain(attempts.filter_map(|attempt| attempt.note))
     }
 
     /// Whether events of this item are for its part to tell, which is still to come.

@@ -122,7 +122,7 @@ impl Shell {
 
     /// Begins to write the queue down, anew if an earlier snapshot is unfinished.
     pub(crate) fn begin_snapshot(&mut self) {
-        self.shadow = Some(Shadow::begin(&self.queue, self.shadow.take()));
+        self.shadow = Some(Shadow::begin(&self.queue));
     }
 
     /// Writes down at most `max` parts of a snapshot that was begun. The queue put together from a

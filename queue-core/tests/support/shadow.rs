@@ -12,24 +12,13 @@ pub(super) struct Shadow {
 }
 
 impl Shadow {
-    /// Begins anew, whatever an `unfinished` one holds.
-    pub(super) fn begin(live: &Queue, unfinished: Option<Self>) -> Self {
+    pub(super) fn begin(live: &Queue) -> Self {
         let (head, cursor) = live.snapshot();
-        let Some(mut shadow) = unfinished else {
-            return Self {
-                queue: Queue::restoring(&head),
-                cursor,
-                kept: HashSet::new(),
-            };
-        };
-        shadow.cursor = cursor;
-        shadow.restore(Part::Head(head));
-        assert_eq!(
-            shadow.kept.len(),
-            0,
-            "bytes of an unfinished snapshot are left"
-        );
-        shadow
+        Self {
+            queue: Queue::restoring(&head),
+            cursor,
+            kept: HashSet::new(),
+        }
     }
 
     /// Takes the next slice; true when that was the last.
