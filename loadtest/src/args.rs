@@ -1,6 +1,9 @@
 //! The command line of `memq-loadtest`, every number with its bound: a load test that somebody
 //! forgets must end by itself.
 
+mod bench;
+mod crash;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,13 +11,19 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use queue_api::{QueueName, limits, parse_duration};
 
+use crate::ledger::LEAST_BODY;
+use crate::process::Storage;
 use crate::talk::{Api, Op};
+pub(crate) use bench::{BenchArgs, Goal};
+pub(crate) use crash::CrashArgs;
 
 /// Most requests of one round, and longest it may last.
 const MOST_REQUESTS: u64 = 100_000_000;
 const LONGEST: Duration = Duration::from_secs(600);
 /// Longest time to watch parked calls: well within what a call may park.
 const LONGEST_WATCH: Duration = Duration::from_secs(120);
+/// Where data lies by default: on the disk one works on, not in a folder that may be memory.
+const DATA_DIR: &str = "memq-loadtest-data";
 /// Most connections: the ports that one address has for one server.
 const MOST_CONNECTIONS: u64 = 20_000;
 
@@ -34,10 +43,27 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
     },
-    /// Run one operation in a closed loop against a server that is up, and print its figures
+    /// Run one operation against a server that is up, and print its figures: in a closed loop, or
+    /// with --rate in an open one
     Run(RunArgs),
-    /// Start a server and the floor, measure both in turns, and print the table of all operations
-    Bench(BenchArgs),
+    /// Start a server, the floor and the peers that are on PATH, measure all in turns, and print each
+    /// goal beside what was reached
+    Bench(Box<BenchArgs>),
+    /// Crash servers in every way, and prove that nothing acknowledged was lost; the exit code is 1
+    /// if anything was
+    Crash(CrashArgs),
+    /// Hold one item for half its lease: the client that a crash run stops
+    #[command(hide = true)]
+    Hold {
+        #[arg(long)]
+        server: String,
+        #[arg(long)]
+        queue: QueueName,
+        #[arg(long, value_parser = duration)]
+        lease: Duration,
+    },
+    /// Serve: the very memq-server, linked into this program, for crash runs
+    Serve(Box<queue_server::Args>),
     /// Park many lease calls, and measure what they cost and how soon an item reaches one of them
     Waiters(WaitersArgs),
 }
@@ -70,31 +96,10 @@ pub(crate) struct RunArgs {
     /// Items a request, with the v1 API
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub(crate) batch: u64,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct BenchArgs {
-    /// The server to start [default: memq-server beside this program]
-    #[arg(long, value_name = "PATH", conflicts_with = "server")]
-    pub(crate) server_bin: Option<PathBuf>,
-    /// Measure a server that is up instead of starting one; nothing is pinned to a core then
-    #[arg(long, value_name = "URL")]
-    pub(crate) server: Option<String>,
-    /// Talk to a server that is not on this machine
-    #[arg(long, requires = "server")]
-    pub(crate) allow_remote: bool,
-    /// Rounds of each operation, the floor beside each
-    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=100))]
-    pub(crate) rounds: u64,
-    /// Requests a round; batches move twenty items for each of them
-    #[arg(long, value_name = "N", default_value_t = 30_000, value_parser = requests())]
-    pub(crate) requests: u64,
-    /// Connections; several numbers measure everything with each of them
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "64", value_parser = connections())]
-    pub(crate) connections: Vec<u64>,
-    /// Bytes of an item
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = body_bytes())]
-    pub(crate) body_bytes: u64,
+    /// Requests a second, due whether or not the server keeps up; their latency counts from when
+    /// they were due [default: each connection sends when it has its answer]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) rate: Option<u64>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -102,6 +107,12 @@ pub(crate) struct WaitersArgs {
     /// The server to start [default: memq-server beside this program]
     #[arg(long, value_name = "PATH")]
     pub(crate) server_bin: Option<PathBuf>,
+    /// Where the server keeps its items
+    #[arg(long, value_enum, default_value_t = Storage::Disk)]
+    pub(crate) storage: Storage,
+    /// Where the directory with the server's data is made, and removed at the end
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
     /// Lease calls to park
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = connections())]
     pub(crate) waiters: u64,
@@ -139,7 +150,7 @@ fn requests() -> Number {
 }
 
 fn body_bytes() -> Number {
-    Number::new().range(1..=1024 * 1024)
+    Number::new().range(LEAST_BODY as u64..=1024 * 1024)
 }
 
 fn batch() -> Number {
@@ -193,6 +204,10 @@ mod tests {
             ("run --op put --queue=.x", "queue name"),
             ("bench --connections 64,0", "1..=20000"),
             ("bench --allow-remote", "--server"),
+            ("bench --only P11", "P1"),
+            ("run --op put --body-bytes 18", "19..=1048576"),
+            ("run --op put --rate 0", "1..="),
+            ("crash --kills 0", "1..="),
             ("waiters --wakes 0", "1..=1000"),
             ("waiters --watch 3m", "at most 120 s"),
         ] {

@@ -1,7 +1,7 @@
 //! A closed loop: each connection sends its next request when it has the answer to the last, so
 //! that as many are under way as there are connections.
 //!
-//! It counts and times; what is said, [`crate::talk`] knows.
+//! It counts and times; what is said, a [`Side`] knows.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
 use crate::machine;
-use crate::talk::{Heard, Talk};
+use crate::side::{Heard, Side, Turned};
 use crate::target::Target;
 use crate::wire::Connection;
 
 /// Longest latency told apart from longer ones, and the shortest, in nanoseconds.
-const LATENCIES: std::ops::RangeInclusive<u64> = 1_000..=60_000_000_000;
+pub(crate) const LATENCIES: std::ops::RangeInclusive<u64> = 1_000..=60_000_000_000;
 /// What the answers under way may take when the time is up.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -78,12 +78,35 @@ impl Tally {
     }
 }
 
-/// Runs one round with a connection for each talk.
+/// Runs one round with a connection for each side.
 ///
 /// # Errors
 ///
 /// The first connection that fails ends the round: figures of a server that errs mean nothing.
-pub async fn round(target: &Target, talks: Vec<Talk>, limits: Limits) -> Result<Round> {
+pub async fn round<S: Side>(target: &Target, sides: Vec<S>, limits: Limits) -> Result<Round> {
+    let connections = connect(target, sides).await?;
+    round_on(connections, limits).await
+}
+
+/// Opens a connection for each side.
+///
+/// # Errors
+///
+/// Nobody listens there.
+pub async fn connect<S: Side>(target: &Target, sides: Vec<S>) -> Result<Vec<(Connection, S)>> {
+    let mut connections = Vec::with_capacity(sides.len());
+    for side in sides {
+        connections.push((Connection::open(target).await?, side));
+    }
+    Ok(connections)
+}
+
+/// Runs one round on connections that are open.
+///
+/// # Errors
+///
+/// As for [`round`].
+pub async fn round_on<S: Side>(connections: Vec<(Connection, S)>, limits: Limits) -> Result<Round> {
     let latency = Histogram::new_with_bounds(*LATENCIES.start(), *LATENCIES.end(), 3)
         .context("cannot make a histogram")?;
     let tally = Tally {
@@ -94,17 +117,13 @@ pub async fn round(target: &Target, talks: Vec<Talk>, limits: Limits) -> Result<
         latency,
     };
     let tally = Arc::new(Mutex::new(tally));
-    let mut connections = Vec::with_capacity(talks.len());
-    for talk in talks {
-        connections.push((Connection::open(target).await?, talk));
-    }
     let cpu = machine::cpu_of_self();
     let start = Instant::now();
     let mut tasks = JoinSet::new();
-    for (connection, talk) in connections {
+    for (connection, side) in connections {
         tasks.spawn(converse(
             connection,
-            talk,
+            side,
             start + limits.duration,
             Arc::clone(&tally),
         ));
@@ -141,23 +160,20 @@ pub async fn round(target: &Target, talks: Vec<Talk>, limits: Limits) -> Result<
     })
 }
 
-async fn converse(
+async fn converse<S: Side>(
     mut connection: Connection,
-    mut talk: Talk,
+    mut side: S,
     end: Instant,
     tally: Arc<Mutex<Tally>>,
 ) -> Result<()> {
     while Instant::now() < end && Tally::claim(&tally) {
-        let request = talk.request();
-        let length = request.len() as u64;
-        let sent = Instant::now();
-        let answer = connection.exchange(request).await?;
-        let took = sent.elapsed();
-        let heard = talk.hear(&answer)?;
+        let begun = Instant::now();
+        let Turned { heard, sent, got } = side.turn(&mut connection).await?;
+        let took = begun.elapsed();
         let mut tally = Tally::lock(&tally);
         tally.latency.saturating_record(nanos(took));
-        tally.sent += length;
-        tally.heard += answer.body.len() as u64;
+        tally.sent += sent;
+        tally.heard += got;
         match heard {
             Heard::Items(items) => tally.items += items,
             Heard::Dry(items) => {
@@ -166,14 +182,11 @@ async fn converse(
             }
         }
     }
-    if let Some(request) = talk.last_request() {
-        let answer = connection.exchange(request).await?;
-        let (Heard::Items(items) | Heard::Dry(items)) = talk.hear(&answer)?;
-        Tally::lock(&tally).items += items;
-    }
+    let items = side.finish(&mut connection).await?;
+    Tally::lock(&tally).items += items;
     Ok(())
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -70,6 +70,14 @@ impl Book {
         Self(Arc::new(Mutex::new(Ledger::new(bodies))))
     }
 
+    /// What is wrong, with each acknowledged settlement taken for its item's end.
+    #[must_use]
+    pub fn audit_by_answers(&self) -> Audit {
+        let mut ledger = self.lock();
+        ledger.take_settled_for_done();
+        ledger.audit()
+    }
+
     /// The ledger itself. Never held across a wait.
     pub fn lock(&self) -> MutexGuard<'_, Ledger> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -178,8 +186,7 @@ impl Ledger {
     /// What is wrong.
     #[must_use]
     pub fn audit(&self) -> Audit {
-        let mut audit = Audit::default();
-        audit.strange = self.strange;
+        let mut audit = Audit::of(self.strange);
         for (number, entry) in (0..).zip(&self.entries) {
             audit.look_at(number, entry);
         }

@@ -10,13 +10,19 @@
 mod args;
 pub mod bench;
 pub mod closed_loop;
+mod crash;
 pub mod floor;
 pub mod ledger;
 mod machine;
-mod process;
+pub mod open_loop;
+pub mod peers;
+pub mod process;
 pub mod report;
 mod run;
+mod scratch;
 pub mod setup;
+pub mod side;
+mod sync_time;
 pub mod talk;
 pub mod target;
 pub mod waiters;
@@ -30,7 +36,7 @@ pub use args::Args;
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
     match run::dispatch(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             report::complain(&error);
             ExitCode::FAILURE

@@ -9,9 +9,11 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use hdrhistogram::Histogram;
 
 use crate::closed_loop::Round;
+use crate::open_loop::Paced;
 
 /// Prints a line of figures.
 pub fn say(line: &str) {
@@ -52,6 +54,22 @@ pub fn line(what: &str, round: &Round) -> String {
         "{what}: {items} items in {requests} requests and {seconds:.2} s, {rate} k items/s; \
          latency p50 {p50}, p99 {p99}{busy}"
     )
+}
+
+/// One open loop on one line.
+///
+/// # Errors
+///
+/// The client could not keep up, so that it has no latency to report.
+pub fn paced_line(what: &str, paced: &Paced) -> Result<String> {
+    let latency = paced.trusted()?;
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|part| quantile(latency, part));
+    let (rate, achieved) = (thousands(paced.rate), thousands(paced.achieved()));
+    Ok(format!(
+        "{what}: {} requests due at {rate} k/s, {achieved} k/s answered; latency from when they \
+         were due p50 {p50}, p99 {p99}, p99.9 {p999}",
+        paced.requests
+    ))
 }
 
 /// A table of Markdown, its columns as wide as their widest cell; all but the first to the right.

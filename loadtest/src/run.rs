@@ -1,6 +1,7 @@
 //! From arguments to figures: the runtime of each command, and the single round of `run`.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::net::TcpListener;
@@ -9,18 +10,27 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Args, Command, RunArgs, TargetArgs};
 use crate::closed_loop::Limits;
-use crate::setup::{load, make_queue, measure};
+use crate::open_loop::Schedule;
+use crate::setup::{load, make_queue, measure, measure_paced, new_book};
 use crate::talk::{Op, Work};
 use crate::target::Target;
-use crate::{bench, floor, report, waiters};
+use crate::{bench, crash, floor, report, waiters};
 
-pub(crate) fn dispatch(args: Args) -> Result<()> {
-    match args.command {
+pub(crate) fn dispatch(args: Args) -> Result<ExitCode> {
+    let done = match args.command {
+        Command::Serve(args) => return Ok(queue_server::run(*args)),
         Command::Floor { listen } => as_anyone_would()?.block_on(serve_floor(listen)),
         Command::Run(args) => on_one_core()?.block_on(unless_stopped(run(args))),
-        Command::Bench(args) => on_one_core()?.block_on(unless_stopped(bench::bench(args))),
+        Command::Bench(args) => on_one_core()?.block_on(unless_stopped(bench::bench(*args))),
+        Command::Crash(args) => on_one_core()?.block_on(unless_stopped(crash::crash(args))),
+        Command::Hold {
+            server,
+            queue,
+            lease,
+        } => on_one_core()?.block_on(unless_stopped(crash::hold(&server, queue, lease))),
         Command::Waiters(args) => on_one_core()?.block_on(unless_stopped(waiters::waiters(args))),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The runtime of a server that nobody tuned: a thread for each core it may use.
@@ -72,19 +82,20 @@ async fn run(args: RunArgs) -> Result<()> {
         duration,
         body_bytes,
         batch,
+        rate,
     } = args;
     let TargetArgs {
         server,
         allow_remote,
     } = target;
     let target = Target::resolve(&server, allow_remote).await?;
-    let body_bytes = usize::try_from(body_bytes).context("an item of that size")?;
+    let book = new_book(body_bytes)?;
     let batch = usize::try_from(batch).context("a batch of that size")?;
     let work = Work {
         api,
         op,
         queue,
-        body_bytes,
+        book,
         batch,
     };
     make_queue(&target, &work).await?;
@@ -92,6 +103,16 @@ async fn run(args: RunArgs) -> Result<()> {
         let items = requests * batch as u64;
         report::progress(&format!("loading {items} items into `{}`", work.queue));
         load(&target, &work, items).await?;
+    }
+    if let Some(rate) = rate {
+        let rate = rate as f64;
+        // What the time allows; rounding up by a request is no harm.
+        let most = (rate * duration.as_secs_f64()).ceil() as u64;
+        let requests = requests.min(most);
+        let schedule = Schedule { rate, requests };
+        let paced = measure_paced(&target, &work, connections, schedule).await?;
+        report::say(&report::paced_line(&work.name(), &paced)?);
+        return Ok(());
     }
     let round = measure(&target, &work, connections, Limits { requests, duration }).await?;
     report::say(&report::line(&work.name(), &round));

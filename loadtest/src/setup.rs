@@ -1,5 +1,6 @@
 //! What goes before and around a round: the queue made, items loaded, a talk for each connection.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -7,6 +8,8 @@ use queue_api::SettingsPatch;
 use queue_client::Client;
 
 use crate::closed_loop::{Limits, Round, round};
+use crate::ledger::{Bodies, Book};
+use crate::open_loop::{Paced, Schedule, paced};
 use crate::talk::{Api, Op, Work};
 use crate::target::Target;
 use crate::wire::{Connection, request};
@@ -16,6 +19,18 @@ const LOAD_BATCH: u64 = 1_000;
 const LOAD_CONNECTIONS: u64 = 4;
 /// Longest that loading may take.
 const LOAD_TIME: Duration = Duration::from_secs(300);
+
+/// A book for items of this size, told apart from those of any other run.
+///
+/// # Errors
+///
+/// An item of this size cannot tell its number.
+pub fn new_book(body_bytes: u64) -> Result<Book> {
+    // A new hasher has keys drawn by chance: numbers that differ from run to run are all it takes.
+    let run = RandomState::new().build_hasher().finish() as u32;
+    let bytes = usize::try_from(body_bytes).context("an item of that size")?;
+    Ok(Book::new(Bodies::new(run, bytes)?))
+}
 
 /// A client that says at once when nobody is there.
 pub(crate) fn client(target: &Target) -> Result<Client> {
@@ -86,6 +101,25 @@ pub async fn measure(
         .map(|_| work.talk(target))
         .collect::<Result<_>>()?;
     round(target, talks, limits)
+        .await
+        .with_context(|| format!("measuring {}", work.name()))
+}
+
+/// Runs an open loop of the work on so many connections.
+///
+/// # Errors
+///
+/// The server refused, or a connection broke.
+pub async fn measure_paced(
+    target: &Target,
+    work: &Work,
+    connections: u64,
+    schedule: Schedule,
+) -> Result<Paced> {
+    let talks = (0..connections)
+        .map(|_| work.talk(target))
+        .collect::<Result<_>>()?;
+    paced(target, talks, schedule)
         .await
         .with_context(|| format!("measuring {}", work.name()))
 }

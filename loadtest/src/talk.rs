@@ -4,14 +4,20 @@
 //! knows no time.
 
 mod lease;
+mod put;
+mod take;
 
 use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use queue_api::QueueName;
 
+use crate::ledger::Book;
+use crate::side::{Heard, Side, Turned};
 use crate::target::Target;
-use crate::wire::{Answer, request};
+use crate::wire::{Answer, Connection, request};
 use lease::LeaseTalk;
+use put::PutTalk;
+use take::TakeTalk;
 
 /// Whose calls are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,19 +48,10 @@ pub struct Work {
     pub op: Op,
     /// The queue they are about.
     pub queue: QueueName,
-    /// Bytes of an item.
-    pub body_bytes: usize,
+    /// Where the items are noted, which says how large they are too.
+    pub book: Book,
     /// Items a request.
     pub batch: usize,
-}
-
-/// What an answer brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
-    /// This many items went in, or came out for good.
-    Items(u64),
-    /// There is nothing left to take; so many came out for good all the same.
-    Dry(u64),
 }
 
 /// One connection's side of the talk.
@@ -63,12 +60,10 @@ pub struct Talk(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    /// The same request over and over, and the status that means so many items.
-    Same {
-        request: Vec<u8>,
-        status: u16,
-        items: u64,
-    },
+    /// The same request over and over.
+    Floor(Vec<u8>),
+    Put(PutTalk),
+    Take(TakeTalk),
     /// Leases, whose requests name the leases before.
     Lease(LeaseTalk),
 }
@@ -99,45 +94,34 @@ impl Work {
     ///
     /// The API has no such operation.
     pub fn talk(&self, target: &Target) -> Result<Talk> {
-        let queue = &self.queue;
-        let item = "x".repeat(self.body_bytes);
-        let same = |path: &str, body: &str, status, items| {
-            let mut bytes = Vec::new();
-            request(&mut bytes, "POST", target, path, body.as_bytes());
-            Ok(Talk(Kind::Same {
-                request: bytes,
-                status,
-                items,
-            }))
+        let (queue, book) = (&self.queue, self.book.clone());
+        let body_bytes = book.lock().bodies().bytes();
+        let put = |path: &str, status| {
+            let put = PutTalk::new(target, path, self.batch, status, book.clone());
+            Ok(Talk(Kind::Put(put)))
         };
         match (self.api, self.op) {
             (Api::V1, Op::Take) => {
                 let path = format!("/v1/queues/{queue}/lease");
-                Ok(Talk(Kind::Lease(LeaseTalk::new(
-                    target.clone(),
-                    path,
-                    self.batch,
-                ))))
+                let lease = LeaseTalk::new(target.clone(), path, self.batch, book);
+                Ok(Talk(Kind::Lease(lease)))
             }
-            (Api::V1, Op::Put) if self.batch > 1 => {
-                let path = format!("/v1/queues/{queue}/items?lines=true&ids=false");
-                let lines = format!("{item}\n").repeat(self.batch);
-                same(&path, &lines, 201, self.batch as u64)
-            }
+            (Api::V1, Op::Put) if self.batch > 1 => put(
+                &format!("/v1/queues/{queue}/items?lines=true&ids=false"),
+                201,
+            ),
             (Api::Memq | Api::Floor, _) if self.batch > 1 => {
                 bail!("only the v1 API moves several items a request")
             }
-            (Api::V1, Op::Put) => same(&format!("/v1/queues/{queue}/items"), &item, 201, 1),
-            (Api::Memq, Op::Put) => same(
-                &format!("/memq/server/queues/{queue}/enqueue"),
-                &item,
-                200,
-                1,
-            ),
+            (Api::V1, Op::Put) => put(&format!("/v1/queues/{queue}/items"), 201),
+            (Api::Memq, Op::Put) => put(&format!("/memq/server/queues/{queue}/enqueue"), 200),
             (Api::Memq, Op::Take) => {
-                same(&format!("/memq/server/queues/{queue}/dequeue"), "", 200, 1)
+                let path = format!("/memq/server/queues/{queue}/dequeue");
+                let mut bytes = Vec::new();
+                request(&mut bytes, "POST", target, &path, b"");
+                Ok(Talk(Kind::Take(TakeTalk::new(bytes, book))))
             }
-            (Api::Floor, Op::Put) => same(&format!("/{}", self.body_bytes), &item, 200, 1),
+            (Api::Floor, Op::Put) => Ok(Talk::floor(target, 0, body_bytes)),
             (Api::Floor, Op::Take) => bail!("the floor keeps nothing to take: measure its put"),
         }
     }
@@ -152,17 +136,15 @@ impl Talk {
         request(&mut bytes, "POST", target, &path, b"");
         let body = "x".repeat(request_bytes.saturating_sub(bytes.len()));
         request(&mut bytes, "POST", target, &path, body.as_bytes());
-        Self(Kind::Same {
-            request: bytes,
-            status: 200,
-            items: 1,
-        })
+        Self(Kind::Floor(bytes))
     }
 
     /// The next request.
     pub fn request(&mut self) -> &[u8] {
         match &mut self.0 {
-            Kind::Same { request, .. } => request,
+            Kind::Floor(request) => request,
+            Kind::Put(put) => put.request(),
+            Kind::Take(take) => take.request(),
             Kind::Lease(lease) => lease.request(),
         }
     }
@@ -174,11 +156,12 @@ impl Talk {
     /// The server refused, or answered something else.
     pub fn hear(&mut self, answer: &Answer<'_>) -> Result<Heard> {
         match &mut self.0 {
-            Kind::Same { status: 200, .. } if answer.status == 204 => Ok(Heard::Dry(0)),
-            Kind::Same { status, items, .. } => {
-                expect(answer, *status)?;
-                Ok(Heard::Items(*items))
+            Kind::Floor(_) => {
+                expect(answer, 200)?;
+                Ok(Heard::Items(1))
             }
+            Kind::Put(put) => put.hear(answer),
+            Kind::Take(take) => take.hear(answer),
             Kind::Lease(lease) => lease.hear(answer),
         }
     }
@@ -186,9 +169,29 @@ impl Talk {
     /// The request that leaves nothing lent out, if one is needed.
     pub fn last_request(&mut self) -> Option<&[u8]> {
         match &mut self.0 {
-            Kind::Same { .. } => None,
             Kind::Lease(lease) => lease.last_request(),
+            Kind::Floor(_) | Kind::Put(_) | Kind::Take(_) => None,
         }
+    }
+}
+
+impl Side for Talk {
+    async fn turn(&mut self, connection: &mut Connection) -> Result<Turned> {
+        let request = self.request();
+        let sent = request.len() as u64;
+        let answer = connection.exchange(request).await?;
+        let heard = self.hear(&answer)?;
+        let got = answer.body.len() as u64;
+        Ok(Turned { heard, sent, got })
+    }
+
+    async fn finish(&mut self, connection: &mut Connection) -> Result<u64> {
+        let Some(request) = self.last_request() else {
+            return Ok(0);
+        };
+        let answer = connection.exchange(request).await?;
+        let (Heard::Items(items) | Heard::Dry(items)) = self.hear(&answer)?;
+        Ok(items)
     }
 }
 
@@ -207,6 +210,7 @@ fn expect(answer: &Answer<'_>, status: u16) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::{Bodies, LEAST_BODY};
 
     async fn talk(api: Api, op: Op, batch: usize) -> Result<Talk> {
         let target = Target::resolve("http://127.0.0.1:9", false).await?;
@@ -215,7 +219,7 @@ mod tests {
             api,
             op,
             queue,
-            body_bytes: 3,
+            book: Book::new(Bodies::new(1, LEAST_BODY)?),
             batch,
         }
         .talk(&target)
@@ -235,7 +239,7 @@ mod tests {
     async fn each_operation_makes_its_call() {
         assert_eq!(
             asked(Api::Memq, Op::Put, 1).await,
-            "POST /memq/server/queues/q/enqueue HTTP/1.1 | xxx"
+            "POST /memq/server/queues/q/enqueue HTTP/1.1 | 00000001-0000000000"
         );
         assert_eq!(
             asked(Api::Memq, Op::Take, 1).await,
@@ -243,16 +247,13 @@ mod tests {
         );
         assert_eq!(
             asked(Api::V1, Op::Put, 1).await,
-            "POST /v1/queues/q/items HTTP/1.1 | xxx"
+            "POST /v1/queues/q/items HTTP/1.1 | 00000001-0000000000"
         );
         assert_eq!(
             asked(Api::V1, Op::Put, 2).await,
-            "POST /v1/queues/q/items?lines=true&ids=false HTTP/1.1 | xxx\nxxx\n"
+            "POST /v1/queues/q/items?lines=true&ids=false HTTP/1.1 | 00000001-0000000000\n00000001-0000000001\n"
         );
-        assert_eq!(
-            asked(Api::Floor, Op::Put, 1).await,
-            "POST /3 HTTP/1.1 | xxx"
-        );
+        assert_eq!(asked(Api::Floor, Op::Put, 1).await, "POST /19 HTTP/1.1 | ");
     }
 
     #[tokio::test]
@@ -271,10 +272,15 @@ mod tests {
             })
         };
         let mut put = talk(Api::V1, Op::Put, 5).await.expect("a talk");
+        put.request();
+        let all = r#"{"count":5}"#;
         assert_eq!(
-            heard(&mut put, 201, "{}").expect("taken in"),
+            heard(&mut put, 201, all).expect("taken in"),
             Heard::Items(5)
         );
+        put.request();
+        let few = heard(&mut put, 201, r#"{"count":4}"#).expect_err("one is missing");
+        assert!(few.to_string().contains("and 4 acknowledged"), "{few}");
         let refused = heard(&mut put, 404, "{\"code\":\"no_such_queue\"}\n").expect_err("refused");
         assert!(
             refused
@@ -283,7 +289,11 @@ mod tests {
             "{refused}"
         );
         let mut take = talk(Api::Memq, Op::Take, 1).await.expect("a talk");
-        assert_eq!(heard(&mut take, 200, "{}").expect("taken"), Heard::Items(1));
+        let message = r#"{"kind":"message","body":"00000001-0000000000"}"#;
+        assert_eq!(
+            heard(&mut take, 200, message).expect("taken"),
+            Heard::Items(1)
+        );
         assert_eq!(
             heard(&mut take, 204, "").expect("nothing left"),
             Heard::Dry(0)

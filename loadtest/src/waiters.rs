@@ -13,8 +13,9 @@ use tokio::time::timeout;
 
 use crate::args::WaitersArgs;
 use crate::machine::{self, Core};
-use crate::process::Process;
+use crate::process::ServerPlan;
 use crate::report::{self, Spread, span};
+use crate::scratch::Scratch;
 use crate::setup::client;
 use crate::target::Target;
 use crate::wire::{Connection, request};
@@ -46,13 +47,18 @@ pub struct Figures {
 pub(crate) async fn waiters(args: WaitersArgs) -> Result<()> {
     let WaitersArgs {
         server_bin,
+        storage,
+        data_dir,
         waiters,
         watch,
         wakes,
     } = args;
     machine::allow_open_files(waiters + 512)?;
     machine::keep_to(Core::Client);
-    let server = Process::server(server_bin.as_deref(), waiters).await?;
+    let scratch = Scratch::new(&data_dir, "waiters")?;
+    let mut plan = ServerPlan::new(server_bin.as_deref(), storage, scratch.dir("server")?)?;
+    plan.connections = waiters;
+    let server = plan.start().await?;
     let figures = measure(&server.target, server.pid(), waiters, watch, wakes).await?;
     figures.lines().iter().for_each(|line| report::say(line));
     Ok(())

@@ -59,23 +59,38 @@ impl Connection {
     ///
     /// The connection broke, or what came back is not an answer that keeps it open.
     pub async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
+        let (head, bytes) = self.exchange_as(request, Head::parse).await?;
+        Ok(Answer {
+            status: head.status,
+            body: &bytes[head.length..],
+        })
+    }
+
+    /// Sends a request of any protocol and reads its answer, whole. `frame` looks at the first bytes
+    /// of the answer and says what it is and how long, or `None` while that cannot be told.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke, `frame` refused the bytes, or more came than the answer.
+    pub async fn exchange_as<T>(
+        &mut self,
+        request: &[u8],
+        frame: impl Fn(&[u8]) -> Result<Option<(T, usize)>>,
+    ) -> Result<(T, &[u8])> {
         let what = |doing: &str| format!("{doing} {}", self.authority);
         self.incoming.clear();
         self.stream
             .write_all(request)
             .await
             .with_context(|| what("cannot send to"))?;
-        let head = loop {
-            if let Some(head) =
-                Head::parse(&self.incoming).with_context(|| what("odd answer of"))?
-            {
-                break head;
+        let (answer, end) = loop {
+            if let Some(framed) = frame(&self.incoming).with_context(|| what("odd answer of"))? {
+                break framed;
             }
             let read = self.stream.read_buf(&mut self.incoming).await;
             let read = read.with_context(|| what("cannot read from"))?;
             ensure!(read > 0, what("connection closed by"));
         };
-        let end = head.length + head.body;
         self.incoming
             .reserve(end.saturating_sub(self.incoming.len()));
         while self.incoming.len() < end {
@@ -89,10 +104,17 @@ impl Connection {
             self.incoming.len() == end,
             what("more than one answer from")
         );
-        Ok(Answer {
-            status: head.status,
-            body: &self.incoming[head.length..],
-        })
+        Ok((answer, &self.incoming))
+    }
+
+    /// Sends what has no answer.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke.
+    pub async fn tell(&mut self, bytes: &[u8]) -> Result<()> {
+        let told = self.stream.write_all(bytes).await;
+        told.with_context(|| format!("cannot send to {}", self.authority))
     }
 }
 
@@ -119,12 +141,11 @@ struct Head {
     status: u16,
     /// Bytes of the head itself.
     length: usize,
-    /// Bytes of the body that follows.
-    body: usize,
 }
 
 impl Head {
-    fn parse(bytes: &[u8]) -> Result<Option<Self>> {
+    /// The head, and the bytes of head and body together.
+    fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(length) = response.parse(bytes).context("not HTTP/1.1")?
@@ -151,11 +172,7 @@ impl Head {
             body <= MOST_BYTES,
             "status {status} with {body} bytes, over {MOST_BYTES}"
         );
-        Ok(Some(Self {
-            status,
-            length,
-            body,
-        }))
+        Ok(Some((Self { status, length }, length + body)))
     }
 }
 

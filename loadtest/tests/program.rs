@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use common::{server, stop, target};
 
+/// Where the program may keep data, and leaves nothing behind.
+const DATA: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/loadtest");
+
 /// Runs the program beside a server that must go on answering meanwhile.
 async fn memq_loadtest(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memq-loadtest"));
@@ -23,6 +26,25 @@ fn text(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn run_prints_its_figures_on_one_line() {
     let server = server().await;
+    let url = server.url();
+    let open = [
+        "run",
+        "--server",
+        &url,
+        "--op",
+        "put",
+        "--requests",
+        "50",
+        "--rate",
+        "500",
+    ];
+    let output = memq_loadtest(&open).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let line = text(&output.stdout);
+    assert!(
+        line.starts_with("v1: put: 50 requests due at 0.50 k/s"),
+        "{line}"
+    );
     for (op, name) in [("put", "v1: put"), ("take", "v1: take and settle")] {
         let url = server.url();
         let args = [
@@ -66,6 +88,10 @@ async fn bench_prints_a_row_for_each_operation() {
     let output = memq_loadtest(&args).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
+    let (table, goals) = table.split_once("Goals, ").expect("two tables");
+    let lines = |text: &'static str| goals.lines().filter(move |line| line.contains(text));
+    assert_eq!(lines("| P1 ").count(), 4, "{goals}");
+    assert_eq!(lines("| P4 ").count(), 2, "{goals}");
     let rows: Vec<&str> = table
         .lines()
         .filter(|line| line.starts_with('|'))
@@ -112,11 +138,25 @@ async fn what_cannot_be_measured_is_said_and_ends_with_1() {
             "write it like http://",
         ),
         (
-            &["bench", "--server-bin", "/no/such/program"],
+            &[
+                "bench",
+                "--server-bin",
+                "/no/such/program",
+                "--data-dir",
+                DATA,
+            ],
             "cannot start `/no/such/program`",
         ),
         (
-            &["waiters", "--server-bin", "true", "--waiters", "9"],
+            &[
+                "waiters",
+                "--server-bin",
+                "true",
+                "--waiters",
+                "9",
+                "--data-dir",
+                DATA,
+            ],
             "ended before it answered",
         ),
     ] {

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use common::{server, stop, target};
 use loadtest::closed_loop::Limits;
-use loadtest::setup::{load, make_queue, measure};
+use loadtest::open_loop::Schedule;
+use loadtest::setup::{load, make_queue, measure, measure_paced, new_book};
 use loadtest::talk::{Api, Op, Work};
 use loadtest::target::Target;
 use loadtest::wire::{Connection, request};
 
 use queue_client::Client;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 const LIMITS: Limits = Limits {
@@ -24,7 +26,7 @@ fn work(api: Api, op: Op, batch: usize) -> Work {
         api,
         op,
         queue: "q".parse().expect("a name"),
-        body_bytes: 16,
+        book: new_book(24).expect("long enough"),
         batch,
     }
 }
@@ -74,18 +76,23 @@ async fn every_operation_counts_what_the_server_counts() {
             requests: 100,
             ..LIMITS
         };
-        let puts = measure(&at, &work(api, Op::Put, put), 8, limits)
-            .await
-            .expect("a round");
-        assert_eq!((puts.requests, puts.items), (100, 100 * put as u64));
+        let put = work(api, Op::Put, put);
+        let puts = measure(&at, &put, 8, limits).await.expect("a round");
+        assert_eq!((puts.requests, puts.items), (100, 100 * put.batch as u64));
         // It ends when the queue is dry.
         let limits = Limits {
             requests: u64::MAX,
             ..LIMITS
         };
-        let take = work(api, Op::Take, take);
+        let take = Work {
+            op: Op::Take,
+            batch: take,
+            ..put
+        };
         let takes = measure(&at, &take, 8, limits).await.expect("a round");
         assert_eq!(takes.items, puts.items);
+        let audit = take.book.audit_by_answers();
+        assert!(audit.is_clean() && audit.accepted == puts.items, "{audit}");
 
         enqueued += puts.items;
         let counted = if api == Api::Memq {
@@ -127,6 +134,68 @@ async fn a_round_that_ends_early_leaves_nothing_lent_out() {
     let counts = queue.show().await.expect("the queue is there").counts;
     assert_eq!((counts.leased, counts.done, counts.ready), (0, 50, 150));
     stop(server).await;
+}
+
+#[tokio::test]
+async fn an_item_that_a_server_forgets_fails_the_audit() {
+    let server = server().await;
+    let at = target(&server.url()).await;
+    let put = work(Api::V1, Op::Put, 1);
+    make_queue(&at, &put).await.expect("made");
+    load(&at, &put, 20).await.expect("loaded");
+    // Somebody else takes one; for the ledger it is as good as lost.
+    let queue = Client::new(&server.url())
+        .expect("a URL")
+        .queue(put.queue.clone());
+    let one = queue_api::LeaseRequest::default();
+    let leased = queue.lease(&one).await.expect("a lease");
+    assert_eq!(leased.items.len(), 1);
+    let take = Work {
+        op: Op::Take,
+        ..put
+    };
+    let limits = Limits {
+        requests: u64::MAX,
+        ..LIMITS
+    };
+    let takes = measure(&at, &take, 4, limits).await.expect("a round");
+    assert_eq!(takes.items, 19);
+    assert_eq!(take.book.audit_by_answers().lost(), 1);
+    stop(server).await;
+}
+
+#[tokio::test]
+async fn an_open_loop_charges_a_stall_to_every_request_that_was_due() {
+    // A server that answers nothing for a while, and then all at once.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let stall = Duration::from_millis(300);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let mut first = true;
+        let mut sink = [0; 4096];
+        while stream.read(&mut sink).await.is_ok_and(|read| read > 0) {
+            if std::mem::take(&mut first) {
+                // The stall itself: there is nothing to wait for.
+                tokio::time::sleep(stall).await;
+            }
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.expect("it listens");
+        }
+    });
+    let at = target(&format!("http://{address}")).await;
+    let schedule = Schedule {
+        rate: 1_000.0,
+        requests: 400,
+    };
+    let paced = measure_paced(&at, &work(Api::Floor, Op::Put, 1), 1, schedule)
+        .await
+        .expect("an open loop");
+    assert_eq!(paced.requests, 400);
+    // In a closed loop one request of 400 would have been slow, and the median fast.
+    let median = Duration::from_nanos(paced.latency.value_at_quantile(0.5));
+    assert!(median > stall / 4, "{median:?}");
+    assert!(Duration::from_nanos(paced.latency.max()) >= stall);
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::Turn;
+use super::rounds::Turn;
+use super::sides::Who;
 use crate::closed_loop::Round;
 use crate::report::{Spread, percent, quantile, thousands};
+use crate::talk::Op;
 
 /// The columns.
 pub(super) const HEAD: [&str; 9] = [
@@ -23,10 +25,14 @@ pub(super) const HEAD: [&str; 9] = [
 
 /// One operation at one number of connections.
 pub(crate) struct Row {
+    pub(super) who: Who,
+    pub(super) op: Op,
+    pub(super) batch: usize,
     name: String,
-    connections: u64,
+    pub(super) connections: u64,
     rates: Vec<f64>,
     floors: Vec<f64>,
+    boths: Vec<f64>,
     latency: Histogram<u64>,
     elapsed: Duration,
     server_cpu: Option<Duration>,
@@ -37,10 +43,14 @@ impl Row {
     /// An empty row for rounds like this one.
     pub(super) fn like(turn: &Turn) -> Self {
         Self {
+            who: turn.who,
+            op: turn.op,
+            batch: turn.batch,
             name: turn.name.clone(),
             connections: turn.connections,
             rates: Vec::new(),
             floors: Vec::new(),
+            boths: Vec::new(),
             latency: Histogram::new_from(&turn.round.latency),
             elapsed: Duration::ZERO,
             server_cpu: Some(Duration::ZERO),
@@ -50,12 +60,17 @@ impl Row {
 
     pub(super) fn add(&mut self, turn: Turn) {
         let Turn {
+            who: _,
+            op: _,
+            batch: _,
             name: _,
             connections: _,
             round,
             server_cpu,
             floor,
+            both,
         } = turn;
+        self.boths.extend(both);
         self.rates.push(round.rate());
         self.floors.extend(floor.as_ref().map(Round::rate));
         // Both were made with the same bounds, so that nothing can fall outside.
@@ -69,6 +84,23 @@ impl Row {
             .client_cpu
             .zip(round.client_cpu)
             .map(|(sum, more)| sum + more);
+    }
+
+    /// Items a second, the median of the rounds.
+    pub(super) fn rate(&self) -> f64 {
+        Spread::of(self.rates.iter().copied()).median
+    }
+
+    /// The floor's, where it was measured beside it, and the median of the ratios.
+    pub(super) fn floor(&self) -> Option<(f64, f64)> {
+        let ratios = self.rates.iter().zip(&self.floors).map(|(a, b)| a / b);
+        let median = |figures: Vec<f64>| Spread::of(figures).median;
+        (!self.floors.is_empty()).then(|| (median(self.floors.clone()), median(ratios.collect())))
+    }
+
+    /// Items a second through put and take together.
+    pub(super) fn both(&self) -> f64 {
+        Spread::of(self.boths.iter().copied()).median
     }
 
     pub(crate) fn cells(&self) -> Vec<String> {
@@ -117,6 +149,10 @@ mod tests {
             client_cpu: Some(second / 2),
         };
         Turn {
+            who: Who::InMemory,
+            op: Op::Put,
+            batch: 1,
+            both: None,
             name: "put".into(),
             connections: 4,
             round: round(items),

@@ -95,6 +95,14 @@ impl Audit {
         self.lost() == 0 && self.beyond() == 0
     }
 
+    /// Of no items yet but so many strange ones.
+    pub(super) fn of(strange: u64) -> Self {
+        Self {
+            strange,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn look_at(&mut self, number: u64, entry: &Entry) {
         let &Entry {
             put,

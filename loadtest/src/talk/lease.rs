@@ -3,7 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::{Heard, expect};
+use super::expect;
+use crate::ledger::{Book, Tick};
+use crate::side::Heard;
 use crate::target::Target;
 use crate::wire::{Answer, request};
 
@@ -19,11 +21,14 @@ struct LeaseAnswer<'a> {
 #[derive(Deserialize)]
 struct Lent<'a> {
     lease: &'a str,
+    body: &'a str,
 }
 
 #[derive(Deserialize)]
 struct Settled<'a> {
     ok: bool,
+    #[serde(default)]
+    repeated: bool,
     #[serde(default)]
     code: Option<&'a str>,
 }
@@ -36,22 +41,29 @@ pub(super) struct LeaseTalk {
     batch: usize,
     /// The settlements of what is lent to us, as the next request carries them.
     settle: String,
-    lent: usize,
+    /// The items that are lent to us, where they are ours.
+    lent: Vec<Option<u64>>,
     body: String,
     request: Vec<u8>,
+    book: Book,
+    /// When the request was made.
+    asked: Tick,
 }
 
 impl LeaseTalk {
-    pub(super) fn new(target: Target, path: String, batch: usize) -> Self {
-        let (settle, body, request) = Default::default();
+    pub(super) fn new(target: Target, path: String, batch: usize, book: Book) -> Self {
+        let (settle, lent, body, request) = Default::default();
+        let asked = book.lock().tick();
         Self {
             target,
             path,
             batch,
             settle,
-            lent: 0,
+            lent,
             body,
             request,
+            book,
+            asked,
         }
     }
 
@@ -60,10 +72,11 @@ impl LeaseTalk {
     }
 
     pub(super) fn last_request(&mut self) -> Option<&[u8]> {
-        (self.lent > 0).then(|| self.asking_for(0))
+        (!self.lent.is_empty()).then(|| self.asking_for(0))
     }
 
     fn asking_for(&mut self, max: usize) -> &[u8] {
+        self.asked = self.book.lock().tick();
         self.body.clear();
         for part in [
             "{\"max\":",
@@ -89,18 +102,24 @@ impl LeaseTalk {
         let LeaseAnswer { items, settled } =
             serde_json::from_slice(answer.body).context("the answer to a lease call is odd")?;
         ensure!(
-            settled.len() == self.lent,
+            settled.len() == self.lent.len(),
             "{} leases were settled and {} answered for",
-            self.lent,
+            self.lent.len(),
             settled.len()
         );
         if let Some(refused) = settled.iter().find(|settled| !settled.ok) {
             let code = refused.code.unwrap_or("no code");
             anyhow::bail!("the server refused to settle a lease it had just given: {code}");
         }
-        self.lent = items.len();
+        let mut ledger = self.book.lock();
+        for (number, settled) in self.lent.drain(..).zip(&settled) {
+            if let Some(number) = number {
+                ledger.settled(number, settled.repeated);
+            }
+        }
         self.settle.clear();
         for item in &items {
+            self.lent.push(ledger.delivered(item.body, self.asked));
             let comma = if self.settle.is_empty() { "" } else { "," };
             for part in [comma, "{\"lease\":\"", item.lease, "\",\"as\":\"ack\"}"] {
                 self.settle.push_str(part);
@@ -118,12 +137,18 @@ impl LeaseTalk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::{Bodies, LEAST_BODY};
 
     async fn talk(batch: usize) -> LeaseTalk {
         let target = Target::resolve("http://127.0.0.1:9", false)
             .await
             .expect("local");
-        LeaseTalk::new(target, "/v1/queues/q/lease".into(), batch)
+        let book = Book::new(Bodies::new(1, LEAST_BODY).expect("long enough"));
+        for _ in 0..2 {
+            let number = book.lock().send();
+            book.lock().accepted(number);
+        }
+        LeaseTalk::new(target, "/v1/queues/q/lease".into(), batch, book)
     }
 
     fn body(request: &[u8]) -> &str {
@@ -138,8 +163,7 @@ mod tests {
         })
     }
 
-    const TWO: &str =
-        r#"{"items":[{"id":"1","body":"x","lease":"a"},{"lease":"b"}],"state":"open"}"#;
+    const TWO: &str = r#"{"items":[{"id":"1","body":"00000001-0000000000","lease":"a"},{"body":"00000001-0000000001","lease":"b"}],"state":"open"}"#;
 
     #[tokio::test]
     async fn each_lease_settles_the_one_before() {
@@ -151,6 +175,8 @@ mod tests {
         let answer = r#"{"items":[],"state":"drained","settled":[{"lease":"a","ok":true},{"lease":"b","ok":true}]}"#;
         assert_eq!(hear(&mut talk, answer).expect("dry"), Heard::Dry(2));
         assert_eq!(talk.last_request(), None);
+        let audit = talk.book.audit_by_answers();
+        assert!(audit.is_clean() && audit.settled == 2, "{audit}");
     }
 
     #[tokio::test]

@@ -1,0 +1,182 @@
+//! The load: clients that enqueue, lease, settle and extend over all lives of a server, and note
+//! every answer in one ledger.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use queue_api::{Body, QueueName, SettingsPatch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::chance::Chance;
+use super::{putter, worker};
+use crate::ledger::Book;
+use crate::setup::{client, new_book};
+use crate::target::Target;
+use crate::wire::Connection;
+
+/// Bytes of an item.
+pub(super) const BODY: u64 = 64;
+/// A call that takes longer is given up; a server that is stopped answers none.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+/// Pause before the next try to reach a server that is not there.
+const AWAY: Duration = Duration::from_millis(3);
+/// Attempts that an item has: so many that none dies of what is done to its server.
+const ATTEMPTS: u32 = 1_000;
+
+/// What is asked of the clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Enqueue, and work in every way.
+    Load,
+    /// Enqueue nothing more.
+    Work,
+    /// Finish whatever comes, until nothing is left.
+    Drain,
+    /// Go home.
+    Over,
+}
+
+/// What all clients of a scenario share.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) queue: QueueName,
+    pub(super) book: Book,
+    /// Where the server is at the moment.
+    at: Arc<Mutex<Option<Target>>>,
+    phase: watch::Sender<Phase>,
+}
+
+/// How many clients there are, and how long their leases are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crew {
+    pub(super) putters: u64,
+    pub(super) workers: u64,
+    pub(super) lease: Duration,
+}
+
+/// Clients at work.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) field: Field,
+    clients: JoinSet<Result<()>>,
+}
+
+/// The text of an item that somebody of this run made.
+pub(super) fn body_text(body: &Body) -> Result<&str> {
+    body.as_text().context("an item came back that is not text")
+}
+
+impl Field {
+    /// Where the server is, as soon as there is one; `None` once all is over.
+    pub(super) async fn target(&self) -> Option<Target> {
+        loop {
+            match (self.at(), self.phase()) {
+                (_, Phase::Over) => return None,
+                (Some(target), _) => return Some(target),
+                (None, _) => tokio::time::sleep(AWAY).await,
+            }
+        }
+    }
+
+    /// A connection to the server, as soon as there is one that takes it; `None` once all is over.
+    pub(super) async fn connect(&self) -> Option<(Target, Connection)> {
+        loop {
+            let target = self.target().await?;
+            let opened = timeout(PATIENCE, Connection::open(&target)).await;
+            match opened {
+                Ok(Ok(connection)) => return Some((target, connection)),
+                _ => tokio::time::sleep(AWAY).await,
+            }
+        }
+    }
+
+    fn at(&self) -> Option<Target> {
+        let at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.clone()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Where the server is from now on.
+    pub(super) fn server_is_at(&self, target: &Target) {
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        *at = Some(target.clone());
+    }
+}
+
+impl Load {
+    /// Makes the queue and sends the crew to work.
+    pub(super) async fn start(target: &Target, seed: u64, crew: Crew) -> Result<Self> {
+        Self::start_with(target, seed, crew, SettingsPatch::default()).await
+    }
+
+    /// The same with settings of its own, the number of attempts apart.
+    pub(super) async fn start_with(
+        target: &Target,
+        seed: u64,
+        crew: Crew,
+        settings: SettingsPatch,
+    ) -> Result<Self> {
+        let field = Field {
+            queue: "crash".parse()?,
+            book: new_book(BODY)?,
+            at: Arc::default(),
+            phase: watch::Sender::new(Phase::Load),
+        };
+        field.server_is_at(target);
+        let settings = SettingsPatch {
+            max_attempts: Some(Some(ATTEMPTS)),
+            ..settings
+        };
+        let queue = client(target)?.queue(field.queue.clone());
+        queue
+            .create(&settings)
+            .await
+            .context("cannot make a queue to load")?;
+        let mut clients = JoinSet::new();
+        for number in 0..crew.putters {
+            let chance = Chance::new(seed, number);
+            clients.spawn(putter::put(field.clone(), chance));
+        }
+        for number in 0..crew.workers {
+            let chance = Chance::new(seed, 1_000 + number);
+            clients.spawn(worker::work(field.clone(), crew.lease, chance));
+        }
+        Ok(Self { field, clients })
+    }
+
+    /// Lets time pass under load; fails at once if a client does.
+    pub(super) async fn go_on(&mut self, time: Duration) -> Result<()> {
+        let pass = tokio::time::sleep(time);
+        tokio::pin!(pass);
+        loop {
+            tokio::select! {
+                () = &mut pass => return Ok(()),
+                Some(ended) = self.clients.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Err(error),
+                    Err(panicked) => bail!("a client panicked: {panicked}"),
+                },
+            }
+        }
+    }
+
+    /// What the clients are to do from now on.
+    pub(super) fn phase(&self, phase: Phase) {
+        self.field.phase.send_replace(phase);
+    }
+
+    /// Sends everybody home and waits for them.
+    pub(super) async fn end(mut self) -> Result<Field> {
+        self.phase(Phase::Over);
+        while let Some(ended) = self.clients.join_next().await {
+            ended.context("a client panicked")??;
+        }
+        Ok(self.field)
+    }
+}
