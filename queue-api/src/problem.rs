@@ -40,6 +40,8 @@ pub enum Code {
     Overloaded,
     /// The server is starting or stopping; try again after `Retry-After`.
     NotReady,
+    /// The disk is full: what ends items still works. Wait, settle or purge, or give it room.
+    StorageFull,
     /// A fault of the server; its log has the chain under the request's id.
     Internal,
 }
@@ -68,7 +70,11 @@ impl Code {
     pub fn is_transient(self) -> bool {
         matches!(
             self,
-            Self::QueueFull | Self::Overloaded | Self::NotReady | Self::RequestTimeout
+            Self::QueueFull
+                | Self::Overloaded
+                | Self::NotReady
+                | Self::RequestTimeout
+                | Self::StorageFull
         )
     }
 
@@ -90,6 +96,7 @@ impl Code {
             Self::QueueFull => ("queue_full", 429, "Queue is full"),
             Self::Overloaded => ("overloaded", 429, "Server is at a limit"),
             Self::NotReady => ("not_ready", 503, "Not ready"),
+            Self::StorageFull => ("storage_full", 507, "Storage full"),
             Self::Internal => ("internal", 500, "Internal error"),
         }
     }

@@ -1,11 +1,14 @@
 //! The command line of `memq-server`, and each flag's variable, as a [`Config`].
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use queue_api::parse_duration_with_unit;
 
-use crate::config::{Config, ConfigError, ConnectionLimits, HttpLimits, Storage, waiters_for};
+use crate::config::{
+    Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage, waiters_for,
+};
 use crate::telemetry::LogFormat;
 
 /// Serve work queues over HTTP.
@@ -20,7 +23,29 @@ pub struct Args {
 
     /// Where items are kept
     #[arg(long, env = "MEMQ_STORAGE", value_enum, default_value_t)]
-    storage: Storage,
+    storage: StorageKind,
+
+    /// Directory of the log, made if it is not there; one server at a time uses it
+    #[arg(
+        long,
+        env = "MEMQ_DATA_DIR",
+        value_name = "DIR",
+        default_value = "memq-data"
+    )]
+    data_dir: PathBuf,
+
+    /// Most bytes the log may take on disk [default: what the disk has]
+    #[arg(long, env = "MEMQ_MAX_DATA_BYTES", value_name = "BYTES")]
+    max_data_bytes: Option<u64>,
+
+    /// Bytes of bodies, results and errors kept in memory; what comes on top is read from disk when
+    /// it is leased
+    #[arg(long, env = "MEMQ_BODY_MEMORY", value_name = "BYTES", default_value_t = DiskStorage::default().body_memory)]
+    body_memory: u64,
+
+    /// Start on a damaged log without what the damage lost
+    #[arg(long)]
+    accept_loss: bool,
 
     /// Form of the log lines
     #[arg(long, env = "MEMQ_LOG_FORMAT", value_enum, default_value_t)]
@@ -61,6 +86,10 @@ impl Args {
         let Self {
             listen,
             storage,
+            data_dir,
+            max_data_bytes,
+            body_memory,
+            accept_loss,
             log_format,
             max_queues,
             max_connections,
@@ -70,6 +99,16 @@ impl Args {
             body_timeout,
             grace,
         } = self;
+        let storage = match storage {
+            StorageKind::Memory => Storage::Memory,
+            StorageKind::Disk => Storage::Disk(DiskStorage {
+                data_dir,
+                body_memory,
+                max_data_bytes,
+                accept_loss,
+                ..DiskStorage::default()
+            }),
+        };
         let config = Config {
             listen,
             storage,
@@ -87,6 +126,16 @@ impl Args {
         config.check()?;
         Ok((config, log_format))
     }
+}
+
+/// Where items are kept, on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum StorageKind {
+    /// In a log in the data directory: what is acknowledged survives a kill, a restart, a loss of power
+    #[default]
+    Disk,
+    /// In memory: what is acknowledged is lost when the process ends
+    Memory,
 }
 
 /// Arguments that were read one by one and do not make a configuration.
@@ -168,7 +217,7 @@ mod tests {
 
     #[rstest]
     #[case::address("--listen localhost", &["--listen", "localhost", "127.0.0.1:8080"])]
-    #[case::storage("--storage disk", &["--storage", "disk", "memory"])]
+    #[case::storage("--storage disk", &["--storage", "paper", "memory"])]
     #[case::format("--log-format xml", &["--log-format", "xml", "human", "json"])]
     #[case::number("--max-queues many", &["--max-queues", "many"])]
     #[case::limit("--max-waiters 21000", &["--max-waiters", "21000", "1 to 20000"])]

@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use queue_api::limits::MAX_REQUEST_BYTES;
 
 pub use crate::serve::ConnectionLimits;
 use crate::serve::TURNED_AWAY;
 
+const MIB: u64 = 1024 * 1024;
+/// Smallest log one may ask for, in bytes: a few requests of the largest size, and what is kept free
+/// so that items can end on a full disk.
+const MIN_DATA_BYTES: u64 = 64 * MIB;
 /// Descriptors that are not connections: standard streams, the listener, the runtime's own.
 const OTHER_FILES: usize = 32;
 /// Fewest connections it is worth serving: below this the server is started and of no use.
@@ -38,12 +43,47 @@ pub struct Config {
 }
 
 /// Where items are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storage {
     /// In the server's memory: what is acknowledged is lost when the process ends.
-    #[default]
     Memory,
+    /// In a log on disk: what is acknowledged survives the process, the machine's restart and a loss of
+    /// power.
+    Disk(DiskStorage),
+}
+
+/// How a log on disk is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskStorage {
+    /// The directory; made if it is not there. One server at a time uses it.
+    pub data_dir: PathBuf,
+    /// Bytes of bodies, results and errors that are kept in memory too, over all queues. What comes on
+    /// top lies on disk alone and is read when it is leased.
+    pub body_memory: u64,
+    /// Most bytes on disk; `None`: what the disk has.
+    pub max_data_bytes: Option<u64>,
+    /// Largest file of the log in bytes. Files grow up to it with the log.
+    pub segment_bytes: u64,
+    /// Go on without what a damaged log lost, instead of refusing to start.
+    pub accept_loss: bool,
+}
+
+impl Default for DiskStorage {
+    fn default() -> Self {
+        Self {
+            data_dir: "memq-data".into(),
+            body_memory: 512 * MIB,
+            max_data_bytes: None,
+            segment_bytes: 64 * MIB,
+            accept_loss: false,
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self::Disk(DiskStorage::default())
+    }
 }
 
 /// Bounds of requests.
@@ -104,6 +144,14 @@ impl Config {
         )?;
         within("max_waiters", self.max_waiters, 1, connections)?;
         within("max_queues", self.max_queues, 1, MAX_QUEUES)?;
+        if let Storage::Disk(DiskStorage {
+            max_data_bytes: Some(bytes),
+            ..
+        }) = self.storage
+        {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            within("max_data_bytes", bytes, MIN_DATA_BYTES as usize, usize::MAX)?;
+        }
         within(
             "max_request_bytes",
             self.http.max_request_bytes,

@@ -8,11 +8,13 @@ mod config;
 mod engine;
 mod http;
 mod open_files;
+mod program;
 mod serve;
 mod server;
 mod telemetry;
 
 pub use args::Args;
-pub use config::{Config, ConfigError, ConnectionLimits, HttpLimits, Storage};
+pub use config::{Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage};
+pub use program::run;
 pub use serve::Stopped;
-pub use server::{Server, StartError, run};
+pub use server::{Broken, Machine, Server, StartError};

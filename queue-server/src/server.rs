@@ -1,27 +1,28 @@
-//! A server from start to stop: as a part of another program, and as a program of its own.
+//! A server from start to stop, as a part of any program.
 //!
-//! The order matters at both ends. Configuration is checked before anything is bound; on the way
-//! out parked calls are answered before connections are given their time to end.
+//! The order matters at both ends. Configuration is checked before anything is bound, and the address
+//! is bound before the log is read: whoever asks meanwhile hears that the server is alive and not
+//! ready. On the way out parked calls are answered before connections are given their time to end, and
+//! the disk has everything before the server says that it has stopped.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use queue_log::{Disk, Options, RealDisk};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
 
-use crate::args::Args;
-use crate::config::{Config, ConfigError};
-use crate::engine::{Engine, EngineLimits};
+use crate::config::{Config, ConfigError, Storage};
+use crate::engine::{self, Engine, EngineLimits, RecoverError, wall_time};
 use crate::open_files;
 use crate::serve::{Stopped, listen, serve};
-use crate::telemetry;
-
-/// Exit code of a usage error, as sysexits.h has it.
-const EX_USAGE: u8 = 64;
 
 /// A server that listens. Dropping it stops it without waiting for it.
 #[derive(Debug)]
@@ -31,6 +32,26 @@ pub struct Server {
     stop: CancellationToken,
     serving: JoinHandle<Stopped>,
     timer: JoinHandle<()>,
+    keeping: JoinHandle<Broken>,
+    opened: watch::Receiver<bool>,
+}
+
+/// What a server has of the machine it runs on, for those who bring their own.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Where the log lies; `None`: the configured directory.
+    pub disk: Option<Arc<dyn Disk>>,
+    /// The wall clock at start: the time since 1970.
+    pub wall_clock: Duration,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            disk: None,
+            wall_clock: wall_time(),
+        }
+    }
 }
 
 /// Why a server did not start.
@@ -50,11 +71,39 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// The directory cannot be made or entered.
+    #[error("cannot use the data directory `{}`", directory.display())]
+    DataDir {
+        /// Which.
+        directory: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A server that cannot go on. Start it again: what it acknowledged is on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The log cannot be read: `memq-server fsck` shows what is wrong with it.
+    #[error("the queues cannot be recovered")]
+    Recovery(#[source] Box<dyn Error + Send + Sync>),
+    /// The log cannot be written any more.
+    #[error("{0}")]
+    Log(String),
+    /// A bug.
+    #[error("a task of the server panicked")]
+    Panicked(#[from] JoinError),
 }
 
 impl Server {
-    /// Binds the address and serves it from tasks of the current runtime.
+    /// Binds the address and serves it from tasks of the current runtime. Commands are answered once
+    /// the queues are [recovered](Server::recovered).
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_on(config, Machine::default()).await
+    }
+
+    /// The same, on a machine whose disk and clock the caller brings along.
+    pub async fn start_on(config: Config, machine: Machine) -> Result<Self, StartError> {
         config.check()?;
         let (config, lowered) = config.fit_open_files(open_files::limit());
         if let Some(lowered) = lowered {
@@ -62,7 +111,7 @@ impl Server {
         }
         let Config {
             listen: address,
-            storage: _,
+            storage,
             max_queues,
             max_waiters,
             http,
@@ -73,10 +122,12 @@ impl Server {
             io::ErrorKind::AddrInUse => StartError::InUse(address),
             _ => StartError::Listen { address, source },
         })?;
-        let engine = Engine::new(EngineLimits {
+        let storage = storage_on(storage, machine.disk)?;
+        let limits = EngineLimits {
             max_queues,
             max_waiters,
-        });
+        };
+        let engine = Engine::new(limits, machine.wall_clock);
         let router = crate::http::router(Arc::clone(&engine), &http);
         let stop = CancellationToken::new();
         let timer = tokio::spawn(Arc::clone(&engine).run_timer());
@@ -84,13 +135,27 @@ impl Server {
             let stop = stop.clone();
             async move { serve(listener, router, &connections, stop).await }
         });
+        let (opens, opened) = watch::channel(false);
+        let keeping = tokio::spawn(keep(Arc::clone(&engine), storage, opens));
         Ok(Self {
             local_addr,
             engine,
             stop,
             serving,
             timer,
+            keeping,
+            opened,
         })
+    }
+
+    /// Waits until the queues are as they were acknowledged, and commands are answered.
+    pub async fn recovered(&mut self) -> Result<(), Broken> {
+        let opened = self.opened.wait_for(|opened| *opened).await.is_ok();
+        match opened {
+            true => Ok(()),
+            // The task that would have opened it has ended.
+            false => Err((&mut self.keeping).await?),
+        }
     }
 
     /// Where it listens: the port that was taken, if any port would do.
@@ -114,147 +179,83 @@ impl Server {
     }
 
     /// Stops: it is not ready any more, parked calls are answered, requests under way have
-    /// [`grace`](crate::ConnectionLimits::grace) to finish. Fails only if a task of it panicked.
+    /// [`grace`](crate::ConnectionLimits::grace) to finish, and what may have trailed is put on disk.
+    /// Fails only if a task of it panicked.
     pub async fn stop(mut self) -> Result<Stopped, JoinError> {
         self.engine.stop();
         self.stop.cancel();
         let stopped = (&mut self.serving).await?;
         (&mut self.timer).await?;
+        // A server that stops before it has read its log, or whose log failed, has nothing to put there.
+        if *self.opened.borrow() {
+            let _failed = self.engine.flush().await;
+        }
         Ok(stopped)
     }
 
-    /// Resolves if serving ends unasked, which only a bug can do.
-    async fn failed(&mut self) -> JoinError {
+    /// Resolves if the server cannot go on.
+    pub(crate) async fn broken(&mut self) -> Broken {
         let ended = tokio::select! {
+            ended = &mut self.keeping => return ended.unwrap_or_else(Broken::from),
             ended = &mut self.serving => ended.map(drop),
             ended = &mut self.timer => ended,
         };
         match ended {
-            Err(panicked) => panicked,
+            Err(panicked) => panicked.into(),
             // Stopped by somebody who waits for it elsewhere.
             Ok(()) => std::future::pending().await,
         }
     }
 }
 
+/// The storage that a configuration means, on the caller's disk or on the directory it names.
+fn storage_on(
+    storage: Storage,
+    disk: Option<Arc<dyn Disk>>,
+) -> Result<engine::Storage, StartError> {
+    let Storage::Disk(storage) = storage else {
+        return Ok(engine::Storage::Memory);
+    };
+    let directory = storage.data_dir;
+    let disk = match disk {
+        Some(disk) => disk,
+        None => match RealDisk::open(&directory) {
+            Ok(disk) => Arc::new(disk),
+            Err(source) => return Err(StartError::DataDir { directory, source }),
+        },
+    };
+    Ok(engine::Storage::Log {
+        disk,
+        options: Options {
+            segment_bytes: storage.segment_bytes,
+            max_bytes: storage.max_data_bytes,
+            accept_loss: storage.accept_loss,
+        },
+        body_memory: storage.body_memory,
+    })
+}
+
+/// Recovers the queues, then keeps what happens to them. Comes back when that is not possible.
+async fn keep(engine: Arc<Engine>, storage: engine::Storage, opens: watch::Sender<bool>) -> Broken {
+    let recovering = Arc::clone(&engine);
+    // Reads for as long as the log is long.
+    match tokio::task::spawn_blocking(move || recovering.open(storage)).await {
+        Ok(Ok(())) => opens.send_replace(true),
+        Ok(Err(error)) => return Broken::Recovery(boxed(error)),
+        Err(panicked) => return panicked.into(),
+    };
+    let _compacting = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&engine).run_compaction()));
+    Broken::Log(engine.run_store().await.to_string())
+}
+
+fn boxed(error: RecoverError) -> Box<dyn Error + Send + Sync> {
+    Box::new(error)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.engine.stop();
         self.stop.cancel();
+        self.keeping.abort();
     }
-}
-
-/// `memq-server` and `memq server`: runs until told to stop. The first SIGTERM or SIGINT stops it
-/// in order, exit code 0; a second one at once, exit code 128 + signal. Usage errors exit 64, all
-/// else 1.
-pub fn run(args: Args) -> ExitCode {
-    let (config, log_format) = match args.into_config() {
-        Ok(read) => read,
-        Err(error) => return usage(&error),
-    };
-    if let Err(error) = telemetry::start(log_format) {
-        return usage(&error);
-    }
-    open_files::raise();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    match runtime.block_on(until_stopped(config)) {
-        Ok(End::Stopped) => ExitCode::SUCCESS,
-        Ok(End::Interrupted(told)) => {
-            // What still runs is left where it is: that was the order.
-            runtime.shutdown_background();
-            ExitCode::from(told.exit_code())
-        }
-        Err(error) => failed(error.as_ref()),
-    }
-}
-
-/// How a run ended.
-enum End {
-    Stopped,
-    Interrupted(Told),
-}
-
-async fn until_stopped(config: Config) -> anyhow::Result<End> {
-    // Before the address is announced: from then on somebody may tell us to stop.
-    let mut signals = Signals::install()?;
-    let grace = config.connections.grace;
-    let mut server = Server::start(config).await?;
-    info!(address = %server.local_addr(), "listening");
-    warn!("items are kept in memory: what is acknowledged is lost when this process ends");
-    let told = tokio::select! {
-        told = signals.next() => told,
-        panicked = server.failed() => return Err(panicked.into()),
-    };
-    info!("told to stop by {told:?}: requests under way have {grace:?} to finish");
-    tokio::select! {
-        stopped = server.stop() => info!("stopped: {}", stopped?),
-        told = signals.next() => {
-            warn!("told again by {told:?}: stopping at once");
-            return Ok(End::Interrupted(told));
-        }
-    }
-    Ok(End::Stopped)
-}
-
-/// Who told us to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::upper_case_acronyms,
-    reason = "the signals' own names, as they stand in the log"
-)]
-enum Told {
-    SIGINT,
-    SIGTERM,
-}
-
-impl Told {
-    /// What a shell reports of a program that the signal ended.
-    fn exit_code(self) -> u8 {
-        let number = match self {
-            Self::SIGINT => SignalKind::interrupt(),
-            Self::SIGTERM => SignalKind::terminate(),
-        };
-        u8::try_from(128 + number.as_raw_value()).unwrap_or(u8::MAX)
-    }
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn install() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.interrupt.recv() => Told::SIGINT,
-            _ = self.terminate.recv() => Told::SIGTERM,
-        }
-    }
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "there is no log yet, and a person waits for the reason"
-)]
-fn usage(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::from(EX_USAGE)
-}
-
-fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    error!(error, "the server failed");
-    ExitCode::FAILURE
 }

@@ -1,12 +1,16 @@
-//! Bytes of a queue's items in memory: bodies, results and errors.
+//! Bytes of a queue's items: bodies, results and errors.
 //!
-//! They lie one behind the other in segments and not in an allocation each. A record is reached
-//! through a slot, so that a segment of which little is still live can be moved together and given
-//! back: a few old items do not pin the memory of those that left.
+//! In memory they lie one behind the other in segments and not in an allocation each. A record is
+//! reached through a slot, so that a segment of which little is still live can be moved together and
+//! given back: a few old items do not pin the memory of those that left. What memory has no room for
+//! lies in the log alone, and its slot says where.
 
 use std::collections::BTreeMap;
 
 use queue_core::Blob;
+use queue_log::Lsn;
+
+use super::store::Logged;
 
 /// Largest segment, and what a record may share one: larger records get a segment of their own.
 const SEGMENT_BYTES: usize = 1024 * 1024;
@@ -31,6 +35,19 @@ pub(crate) struct Bodies {
     vacant: Option<u32>,
     used_slots: u32,
     live_records: u64,
+    /// Capacity of all segments in bytes.
+    held: u64,
+    /// Bytes of all records, in memory or not, without their headers.
+    live_bytes: u64,
+}
+
+/// Where bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored<'a> {
+    /// In memory.
+    Here(&'a [u8]),
+    /// In the log.
+    Logged(Logged),
 }
 
 #[derive(Debug)]
@@ -40,7 +57,8 @@ struct Segment {
     live: usize,
 }
 
-/// Where a record lies; of a vacant slot, which one is vacant after it.
+/// Where a record lies; of a vacant slot, which one is vacant after it. A record in the log has its
+/// position there in place of both, with [`LOGGED`] in the higher half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot {
     segment: u32,
@@ -49,6 +67,23 @@ struct Slot {
 
 /// Segment number of a vacant slot, and offset of the last in the list of them.
 const NONE: u32 = u32::MAX;
+/// Set in the segment number of a record that is in the log: a log may be 2^62 bytes long.
+const LOGGED: u32 = 1 << 31;
+
+impl Slot {
+    fn in_log(at: Lsn) -> Self {
+        Self {
+            segment: LOGGED | (at.0 >> 32) as u32,
+            offset: at.0 as u32,
+        }
+    }
+
+    fn logged(self) -> Option<Lsn> {
+        let high = u64::from(self.segment & !LOGGED);
+        (self.segment & LOGGED != 0 && self.segment != NONE)
+            .then(|| Lsn(high << 32 | u64::from(self.offset)))
+    }
+}
 
 impl Bodies {
     /// Keeps a copy of the bytes. A copy, because a slice of a request would pin the whole buffer of
@@ -61,24 +96,63 @@ impl Bodies {
         let slot = self.take_slot();
         self.append(slot, bytes);
         self.live_records += 1;
+        self.live_bytes += u64::from(len);
         Blob {
             place: slot.into(),
             len,
         }
     }
 
-    /// The bytes.
+    /// Keeps bytes that are in the log where they are.
+    pub(crate) fn put_logged(&mut self, logged: Logged) -> Blob {
+        let slot = self.take_slot();
+        *self.slot_mut(slot) = Slot::in_log(logged.at);
+        self.live_records += 1;
+        self.live_bytes += u64::from(logged.len);
+        Blob {
+            place: slot.into(),
+            len: logged.len,
+        }
+    }
+
+    /// Lets go of the bytes in memory: they are in the log. Or, if they were in the log before, they
+    /// are somewhere else in it now.
     ///
     /// # Panics
     /// If the blob was freed.
-    pub(crate) fn get(&self, blob: Blob) -> &[u8] {
+    pub(crate) fn move_to_log(&mut self, blob: Blob, at: Lsn) {
+        let number = place(blob);
+        let slot = std::mem::replace(self.slot_mut(number), Slot::in_log(at));
+        if slot.logged().is_none() {
+            self.leave_segment(slot, blob);
+        }
+    }
+
+    /// The bytes, or where they are.
+    ///
+    /// # Panics
+    /// If the blob was freed.
+    pub(crate) fn get(&self, blob: Blob) -> Stored<'_> {
         let slot = self.slot(place(blob));
+        if let Some(at) = slot.logged() {
+            return Stored::Logged(Logged { at, len: blob.len });
+        }
         let start = slot.offset as usize + HEADER_BYTES;
         let segment = self
             .segments
             .get(&slot.segment)
             .expect("a live record has a segment");
-        &segment.bytes[start..start + blob.len as usize]
+        Stored::Here(&segment.bytes[start..start + blob.len as usize])
+    }
+
+    /// Bytes of all records, in memory or not.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
+    /// Bytes of memory that it holds, live or not.
+    pub(crate) fn held(&self) -> u64 {
+        self.held
     }
 
     /// Lets the bytes go.
@@ -93,26 +167,25 @@ impl Bodies {
         };
         let slot = std::mem::replace(self.slot_mut(number), next);
         self.vacant = Some(number);
+        self.live_records -= 1;
+        self.live_bytes -= u64::from(blob.len);
+        if self.live_records == 0 {
+            *self = Self::default();
+        } else if slot.logged().is_none() {
+            self.leave_segment(slot, blob);
+        }
+    }
+
+    /// Counts out of its segment what has left it.
+    fn leave_segment(&mut self, slot: Slot, blob: Blob) {
         let segment = self
             .segments
             .get_mut(&slot.segment)
             .expect("a live record has a segment");
         segment.live -= HEADER_BYTES + blob.len as usize;
-        self.live_records -= 1;
-        if self.live_records == 0 {
-            *self = Self::default();
-        } else if self.open != Some(slot.segment) {
+        if self.open != Some(slot.segment) {
             self.tidy(slot.segment);
         }
-    }
-
-    /// Bytes of the segments, live or not.
-    #[cfg(test)]
-    fn held(&self) -> usize {
-        self.segments
-            .values()
-            .map(|segment| segment.bytes.capacity())
-            .sum()
     }
 
     fn take_slot(&mut self) -> u32 {
@@ -175,9 +248,10 @@ impl Bodies {
             size = (segment.bytes.capacity() * 2).min(SEGMENT_BYTES);
         }
         let id = self.next_segment;
-        self.next_segment = self.next_segment.wrapping_add(1);
+        self.next_segment = self.next_segment.wrapping_add(1) & !LOGGED;
         let alone = need > SEGMENT_BYTES / LIVE_PART;
         let bytes = Vec::with_capacity(if alone { need } else { size.max(need) });
+        self.held += bytes.capacity() as u64;
         self.segments.insert(id, Segment { bytes, live: 0 });
         if !alone {
             self.open = Some(id);
@@ -197,6 +271,7 @@ impl Bodies {
         let Some(old) = self.segments.remove(&id) else {
             return;
         };
+        self.held -= old.bytes.capacity() as u64;
         let mut offset = 0;
         while offset < old.bytes.len() {
             let word = |at: usize| {
@@ -237,6 +312,39 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn here(bodies: &Bodies, blob: Blob) -> &[u8] {
+        match bodies.get(blob) {
+            Stored::Here(bytes) => bytes,
+            Stored::Logged(logged) => panic!("{logged:?} is not in memory"),
+        }
+    }
+
+    #[test]
+    fn bytes_that_went_to_the_log_leave_memory_and_say_where_they_are() {
+        let mut bodies = Bodies::default();
+        let blobs: Vec<_> = (0..100).map(|_| bodies.put(&[7; 50_000])).collect();
+        let stays = bodies.put(b"stays");
+        let high = 1 << 45 | 77;
+        for (n, blob) in blobs.iter().enumerate() {
+            bodies.move_to_log(*blob, Lsn(high + n as u64));
+        }
+        assert!(bodies.held() <= SEGMENT_BYTES as u64, "{}", bodies.held());
+        let logged = |at| {
+            Stored::Logged(Logged {
+                at: Lsn(at),
+                len: 50_000,
+            })
+        };
+        assert_eq!(bodies.get(blobs[3]), logged(high + 3));
+        bodies.move_to_log(blobs[3], Lsn(5));
+        assert_eq!(bodies.get(blobs[3]), logged(5));
+        assert_eq!(here(&bodies, stays), b"stays");
+        blobs.into_iter().for_each(|blob| bodies.free(blob));
+        assert_eq!(here(&bodies, stays), b"stays");
+        bodies.free(stays);
+        assert_eq!((bodies.held(), bodies.slots.len()), (0, 0));
+    }
+
     proptest! {
         #[test]
         fn bytes_come_back_as_they_were_put(
@@ -249,11 +357,11 @@ mod tests {
                 model.push((bodies.put(&bytes), bytes));
                 if fill % 4 != 0 {
                     let (blob, bytes) = model.swap_remove(victim.index(model.len()));
-                    prop_assert_eq!(bodies.get(blob), &bytes[..]);
+                    prop_assert_eq!(here(&bodies, blob), &bytes[..]);
                     bodies.free(blob);
                 }
                 for (blob, bytes) in &model {
-                    prop_assert_eq!(bodies.get(*blob), &bytes[..]);
+                    prop_assert_eq!(here(&bodies, *blob), &bytes[..]);
                 }
             }
         }
@@ -280,7 +388,7 @@ mod tests {
             bodies.held()
         );
         for (n, blob) in old {
-            assert_eq!(bodies.get(blob), [n as u8; 100]);
+            assert_eq!(here(&bodies, blob), [n as u8; 100]);
         }
     }
 
@@ -294,11 +402,11 @@ mod tests {
                 bodies.free(passing);
             }
             assert!(
-                bodies.held() <= 2 * SEGMENT_BYTES,
+                bodies.held() <= 2 * SEGMENT_BYTES as u64,
                 "{len}: {}",
                 bodies.held()
             );
-            assert_eq!(bodies.get(old), b"old");
+            assert_eq!(here(&bodies, old), b"old");
         }
     }
 
@@ -307,7 +415,7 @@ mod tests {
         let mut bodies = Bodies::default();
         let blobs: Vec<_> = (0..10_000).map(|_| bodies.put(&[0; 64])).collect();
         blobs.into_iter().for_each(|blob| bodies.free(blob));
-        assert_eq!(bodies.held() + bodies.slots.len(), 0);
+        assert_eq!((bodies.held(), bodies.slots.len()), (0, 0));
     }
 
     #[test]
@@ -315,9 +423,9 @@ mod tests {
         let mut bodies = Bodies::default();
         let small = bodies.put(b"small");
         let large = bodies.put(&vec![7; 10 * SEGMENT_BYTES]);
-        assert_eq!(bodies.get(large).len(), 10 * SEGMENT_BYTES);
+        assert_eq!(here(&bodies, large).len(), 10 * SEGMENT_BYTES);
         bodies.free(large);
-        assert!(bodies.held() <= SEGMENT_BYTES);
-        assert_eq!(bodies.get(small), b"small");
+        assert!(bodies.held() <= SEGMENT_BYTES as u64);
+        assert_eq!(here(&bodies, small), b"small");
     }
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_api::{Outcome, Queue, QueueName, Settings, SettingsPatch, Until};
-use queue_core::{Purge, Seq, Time};
+use queue_core::{Event, Purge, Seq, Time};
+use queue_log::Room;
 
 use super::ParkingPlace;
 use super::fault::Fault;
+use super::fetch::Reading;
+use super::grant::Bytes;
 use super::live::{LiveQueue, Turn};
 use super::settings::for_core;
 use super::view;
@@ -49,8 +52,9 @@ pub(crate) struct MassPurge {
 impl LiveQueue {
     /// Lets items in, all or none, and seals the queue in the same step if asked; the place of the
     /// first, and when.
-    pub(crate) fn enqueue(&self, bodies: &[&[u8]], seal: bool) -> Result<(Seq, Time), Fault> {
-        self.turn(|turn| {
+    pub(crate) async fn enqueue(&self, bodies: &[&[u8]], seal: bool) -> Result<(Seq, Time), Fault> {
+        self.shared.room_for(Room::Grow)?;
+        self.commit(|turn| {
             check_sizes(&self.name, &turn.inner.settings, bodies)?;
             let first = turn.inner.core.next_seq();
             let blobs: Vec<_> = bodies
@@ -72,13 +76,15 @@ impl LiveQueue {
                 return Err(Fault::Refused { name, refusal });
             }
             Ok((first, turn.now))
-        })?
+        })
+        .await?
     }
 
     /// Delivers the oldest ready item and is done with it; `None` if there is none, or if the queue
     /// is paused, which `Err` of the inner result says.
-    pub(crate) fn take(&self) -> Result<Result<Option<Taken>, Paused>, Fault> {
-        self.turn(|turn| {
+    pub(crate) async fn take(&self) -> Result<Result<Option<Taken>, Paused>, Fault> {
+        self.shared.room_for(Room::Settle)?;
+        let taken = self.commit(|turn| {
             if turn.inner.core.is_paused() {
                 return Err(Paused);
             }
@@ -86,59 +92,85 @@ impl LiveQueue {
             let Some(item) = turn.inner.core.oldest_ready() else {
                 return Ok(None);
             };
-            let (enqueued, body) = (item.enqueued(), turn.inner.bodies.get(item.body()).to_vec());
+            let (enqueued, body) = (
+                item.enqueued(),
+                Bytes::of(turn.inner.bodies.get(item.body())),
+            );
             let seq = turn.apply(queue_core::Queue::take);
-            Ok(seq.map(|seq| Taken {
-                seq,
-                enqueued,
-                body,
-            }))
+            Ok(seq.map(|seq| (seq, enqueued, body)))
+        });
+        Ok(match taken.await? {
+            Err(paused) => Err(paused),
+            Ok(None) => Ok(None),
+            Ok(Some((seq, enqueued, mut body))) => {
+                // An item that was taken is done, and its bytes may go at any time; so quickly that
+                // they went before they were read here, only a disk that hangs can make it.
+                if let Reading::Moved(at) = self.shared.read(vec![&mut body]).await? {
+                    return Err(Fault::Unreadable(format!(
+                        "position {at} of the log was moved"
+                    )));
+                }
+                let body = body.into_vec();
+                Ok(Some(Taken {
+                    seq,
+                    enqueued,
+                    body,
+                }))
+            }
         })
     }
 
     /// Changes settings, and shows the queue with them.
-    pub(crate) fn configure(&self, patch: &SettingsPatch) -> Result<Queue, Fault> {
-        self.turn(|turn| {
+    pub(crate) async fn configure(&self, patch: &SettingsPatch) -> Result<Queue, Fault> {
+        self.shared.room_for(Room::Settle)?;
+        self.commit(|turn| {
             let settings = patch.apply(&turn.inner.settings)?;
-            turn.inner.settings = settings;
-            turn.apply(|core, _, events| core.configure(for_core(&settings), events));
+            // Not by the core's own decision: it does not see a change of the other half.
+            if std::mem::replace(&mut turn.inner.settings, settings) != settings {
+                let configured = Event::Configured(for_core(&settings));
+                turn.apply(|_, _, events| events.push(configured));
+            }
             Ok(view::queue(&self.name, turn))
-        })?
+        })
+        .await?
     }
 
     /// Takes no new items.
-    pub(crate) fn seal(&self) -> Result<Queue, Fault> {
-        self.admin(queue_core::Queue::seal)
+    pub(crate) async fn seal(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::seal).await
     }
 
     /// Takes new items again.
-    pub(crate) fn reopen(&self) -> Result<Queue, Fault> {
-        self.admin(queue_core::Queue::reopen)
+    pub(crate) async fn reopen(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::reopen).await
     }
 
     /// Gives no new leases.
-    pub(crate) fn pause(&self) -> Result<Queue, Fault> {
-        self.admin(queue_core::Queue::pause)
+    pub(crate) async fn pause(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::pause).await
     }
 
     /// Gives new leases again.
-    pub(crate) fn resume(&self) -> Result<Queue, Fault> {
-        self.admin(queue_core::Queue::resume)
+    pub(crate) async fn resume(&self) -> Result<Queue, Fault> {
+        self.admin(queue_core::Queue::resume).await
     }
 
-    fn admin(
+    async fn admin(
         &self,
-        decide: impl FnOnce(&queue_core::Queue, &mut Vec<queue_core::Event>),
+        decide: impl FnOnce(&queue_core::Queue, &mut Vec<Event>),
     ) -> Result<Queue, Fault> {
-        self.turn(|turn| {
+        self.shared.room_for(Room::Settle)?;
+        self.commit(|turn| {
             turn.apply(|core, _, events| decide(core, events));
             view::queue(&self.name, turn)
         })
+        .await
     }
 
     /// Throws away items that are in the queue now, in slices; how many, and the queue afterwards.
     pub(crate) async fn purge(&self, which: MassPurge) -> Result<(u64, Queue), Fault> {
-        let before = self.turn(|turn| turn.inner.core.next_seq())?;
+        self.shared.room_for(Room::Settle)?;
+        let (before, _) = self.turn(|turn| turn.inner.core.next_seq())?;
         let purge = Purge {
             ready: which.ready,
             delayed: which.delayed,
@@ -147,7 +179,7 @@ impl LiveQueue {
         };
         let mut affected = 0;
         loop {
-            let slice = self.turn(|turn| {
+            let (slice, _) = self.turn(|turn| {
                 turn.apply(|core, _, events| {
                     let due = events.len();
                     core.purge(purge, events);
@@ -156,15 +188,23 @@ impl LiveQueue {
             })?;
             affected += slice;
             if slice == 0 {
-                return Ok((affected, self.view()?));
+                // Rests on all slices, the last of which was the last to be recorded.
+                return Ok((affected, self.view().await?));
             }
             tokio::task::yield_now().await;
         }
     }
 
     /// The queue as the wire shows it.
-    pub(crate) fn view(&self) -> Result<Queue, Fault> {
+    pub(crate) async fn view(&self) -> Result<Queue, Fault> {
+        self.commit(|turn| view::queue(&self.name, turn)).await
+    }
+
+    /// The queue as it is in memory, whether it is on disk or not yet: for whoever watches and decides
+    /// nothing by it.
+    pub(crate) fn glance(&self) -> Result<Queue, Fault> {
         self.turn(|turn| view::queue(&self.name, turn))
+            .map(|(queue, _)| queue)
     }
 
     /// Waits until the queue is drained, or empty; `None` if it is not by then.
@@ -184,9 +224,10 @@ impl LiveQueue {
                 reached.then(|| view::queue(&self.name, turn))
             };
             // It was there when the call came.
-            let reached = self
-                .turn(look)
-                .map_err(|_| Fault::Deleted(self.name.clone()))?;
+            let reached = self.commit(look).await.map_err(|fault| match fault {
+                Fault::NoSuchQueue(name) => Fault::Deleted(name),
+                other => other,
+            })?;
             if reached.is_some() || place.is_none() {
                 return Ok(reached);
             }
@@ -199,8 +240,8 @@ impl LiveQueue {
     }
 
     /// Outcomes after a cursor, at most `limit` and about a mebibyte.
-    pub(crate) fn outcomes(&self, after: u64, limit: usize) -> Result<Page, Fault> {
-        self.turn(|turn| {
+    pub(crate) async fn outcomes(&self, after: u64, limit: usize) -> Result<Page, Fault> {
+        let look = |turn: &mut Turn<'_>| {
             let inner = &turn.inner;
             let oldest = inner.core.outcomes_from();
             if after < oldest {
@@ -209,18 +250,24 @@ impl LiveQueue {
             let mut bytes = 0;
             let mut outcomes = Vec::new();
             for (number, outcome) in inner.core.outcomes(after).take(limit) {
-                let line = view::outcome(self.incarnation, inner, number, outcome);
-                bytes += line.body.0.len()
-                    + line.result.as_ref().map_or(0, String::len)
-                    + line.error.as_ref().map_or(0, String::len);
+                let line = view::Line::of(self.incarnation, inner, number, outcome);
+                bytes += line.len();
                 outcomes.push(line);
                 if bytes > PAGE_BYTES {
                     break;
                 }
             }
             let drained = outcomes.is_empty() && inner.core.is_drained();
-            Ok(Page { outcomes, drained })
-        })?
+            Ok((outcomes, drained))
+        };
+        loop {
+            let (mut lines, drained) = self.commit(look).await??;
+            let bytes = lines.iter_mut().flat_map(view::Line::bytes).collect();
+            if let Reading::Done = self.shared.read(bytes).await? {
+                let outcomes = lines.into_iter().map(view::Line::into_outcome).collect();
+                return Ok(Page { outcomes, drained });
+            }
+        }
     }
 }
 

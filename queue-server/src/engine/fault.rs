@@ -3,6 +3,8 @@
 use queue_api::{Code, QueueName, SettingsError};
 use queue_core::Refusal;
 
+use super::store::LogFailed;
+
 /// A command that was refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -85,6 +87,28 @@ pub(crate) enum Fault {
     /// Too many calls are parked.
     #[error("the server has {0} parked calls, its limit (--max-waiters): ask again later")]
     TooManyWaiters(usize),
+    /// The server is reading its log. Try again.
+    #[error("the server is recovering: it serves once it has read its log")]
+    Recovering,
+    /// The disk failed under the log.
+    #[error(
+        "the log cannot be written ({0}): the server stops, and recovers from disk when it is started again"
+    )]
+    LogFailed(String),
+    /// The disk is full.
+    #[error(
+        "the disk is full, or the log at its limit (--max-data-bytes): settle or purge items, or give it room"
+    )]
+    StorageFull,
+    /// Bytes on disk cannot be read.
+    #[error("the item's bytes cannot be read from the log: {0}")]
+    Unreadable(String),
+}
+
+impl From<LogFailed> for Fault {
+    fn from(LogFailed(reason): LogFailed) -> Self {
+        Self::LogFailed(reason)
+    }
 }
 
 impl Fault {
@@ -104,6 +128,9 @@ impl Fault {
             Self::LeaseLost => Code::LeaseLost,
             Self::OutcomesGone { .. } => Code::OutcomesGone,
             Self::TooManyQueues(_) | Self::TooManyWaiters(_) => Code::Overloaded,
+            Self::Recovering | Self::LogFailed(_) => Code::NotReady,
+            Self::StorageFull => Code::StorageFull,
+            Self::Unreadable(_) => Code::Internal,
         }
     }
 }

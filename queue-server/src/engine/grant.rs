@@ -1,9 +1,42 @@
-//! What a lease call is given.
+//! What a lease call is given, and bytes that may have to be read from disk first.
 
 use queue_api::QueueState;
 use queue_core::{Fence, Seq, Time};
 
-/// One item lent out, with a copy of its body.
+use super::bodies::Stored;
+use super::store::{Logged, Rest};
+
+/// Bytes on their way to an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Bytes {
+    /// A copy.
+    Here(Vec<u8>),
+    /// Still to be read.
+    Logged(Logged),
+}
+
+impl Bytes {
+    /// A copy, or where to read.
+    pub(super) fn of(stored: Stored<'_>) -> Self {
+        match stored {
+            Stored::Here(bytes) => Self::Here(bytes.to_vec()),
+            Stored::Logged(logged) => Self::Logged(logged),
+        }
+    }
+
+    /// The copy.
+    ///
+    /// # Panics
+    /// If it was not read.
+    pub(crate) fn into_vec(self) -> Vec<u8> {
+        match self {
+            Self::Here(bytes) => bytes,
+            Self::Logged(logged) => unreachable!("{logged:?} was read before it is answered"),
+        }
+    }
+}
+
+/// One item lent out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) seq: Seq,
@@ -11,7 +44,7 @@ pub(crate) struct Grant {
     pub(crate) deadline: Time,
     pub(crate) attempt: u32,
     pub(crate) enqueued: Time,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
 }
 
 /// The answer to a lease call, as of `now`.
@@ -21,4 +54,7 @@ pub(crate) struct Granted {
     pub(crate) items: Vec<Grant>,
     /// Why there are items, or none.
     pub(crate) state: QueueState,
+    /// What must be on disk before it is answered: the items, and their leases; or what ended the
+    /// queue's work.
+    pub(super) rest: Rest,
 }

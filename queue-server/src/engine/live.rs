@@ -6,22 +6,27 @@ use std::time::Duration;
 
 use queue_api::limits::MAX_LEASE_BYTES;
 use queue_api::{QueueName, QueueState, Settings, Until};
-use queue_core::{Blob, Event, Fence, How, Queue, Seq, Settlement, Time};
+use queue_core::{Blob, Event, Fence, How, Next, Queue, Seq, Settlement, Time};
+use queue_log::Lsn;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::Shared;
-use super::bodies::Bodies;
+use super::bodies::{Bodies, Stored};
 use super::entropy::Entropy;
 use super::fault::Fault;
-use super::grant::{Grant, Granted};
+use super::grant::{Bytes, Grant, Granted};
 use super::names::Names;
 use super::rate::Rate;
+use super::store::encode::{self, Introduced, Source};
+use super::store::{Recovered, Rest};
 use super::waiters::{Ask, Waiter, Waiters};
 
 /// Most events that room is kept for between turns: a turn that moved millions must not hold on to
 /// their memory.
 const KEPT_EVENTS: usize = 4 * queue_core::SLICE;
+/// Items that take longer to let go of than a request may be kept waiting.
+const AWHILE: u64 = 10_000;
 
 /// A named queue.
 #[derive(Debug)]
@@ -45,6 +50,13 @@ pub(super) struct Inner {
     pub(super) rate: Rate,
     entropy: Entropy,
     pub(super) deleted: bool,
+    /// What an answer about this queue waits for: the last record that must be durable, the last that
+    /// must be written.
+    rest: Rest,
+    /// Where the queue's records begin: what lies before is not needed to recover it.
+    pub(super) base: Lsn,
+    /// Bytes of bodies in memory that the store was told of.
+    held: u64,
     /// When the timer will come round; nothing earlier may be due without telling it.
     armed: Option<Time>,
     told: Progress,
@@ -59,13 +71,23 @@ struct Progress {
     last_outcome: u64,
     drained: bool,
     empty: bool,
-    deleted: bool,
+}
+
+impl Progress {
+    fn of(core: &Queue, now: Time) -> Self {
+        Self {
+            last_outcome: core.last_outcome(),
+            drained: core.is_drained(),
+            empty: core.is_empty(now),
+        }
+    }
 }
 
 /// One command's time with the queue: the lock is held, and `now` is stamped once.
 pub(super) struct Turn<'a> {
     pub(super) inner: &'a mut Inner,
     pub(super) now: Time,
+    queue: &'a LiveQueue,
 }
 
 impl LiveQueue {
@@ -75,9 +97,23 @@ impl LiveQueue {
         shared: Arc<Shared>,
         settings: Settings,
     ) -> Self {
+        let made = Introduced {
+            incarnation,
+            name: &name,
+            settings: &settings,
+        };
+        let store = shared.store();
+        let now = shared.clock.now();
+        let recorded = store.append(|record| encode::created(record, made, now));
+        let (base, end) = recorded.unwrap_or_default();
         let inner = Inner {
             core: Queue::new(super::settings::for_core(&settings)),
             settings,
+            rest: Rest {
+                durable: end,
+                written: end,
+            },
+            base,
             ..Inner::default()
         };
         Self {
@@ -86,6 +122,56 @@ impl LiveQueue {
             shared,
             inner: Mutex::new(inner),
             progress: Notify::new(),
+        }
+    }
+
+    /// A queue as its records tell of it. Its leases last at least their length from now: nobody could
+    /// renew them meanwhile.
+    pub(super) fn recovered(recovered: Recovered, shared: Arc<Shared>) -> Self {
+        let Recovered {
+            incarnation,
+            name,
+            settings,
+            base,
+            core,
+            bodies,
+            workers,
+        } = recovered;
+        let inner = Inner {
+            told: Progress::of(&core, shared.clock.now()),
+            core,
+            settings,
+            bodies,
+            workers,
+            base,
+            ..Inner::default()
+        };
+        Self {
+            name,
+            incarnation,
+            shared,
+            inner: Mutex::new(inner),
+            progress: Notify::new(),
+        }
+    }
+
+    /// Gives each lease its whole length again: its holder could not renew it while the server was
+    /// away. Before any command, which would end those that ran out meanwhile.
+    pub(super) fn renew_leases(&self) {
+        let mut inner = self.lock();
+        let now = self.shared.clock.now();
+        let mut turn = Turn {
+            inner: &mut inner,
+            now,
+            queue: self,
+        };
+        let mut from = Some(Seq(0));
+        while let Some(seq) = from {
+            from = turn.apply(|core, now, events| core.recovered(now, seq, events));
+        }
+        turn.report_memory();
+        if let Some(at) = turn.wake_up_at() {
+            self.shared.timer.arm(at, self.incarnation);
         }
     }
 
@@ -99,8 +185,15 @@ impl LiveQueue {
         self.incarnation
     }
 
-    /// Runs one command: first what is due, then the command, then whoever can be served by now.
-    pub(super) fn turn<R>(&self, command: impl FnOnce(&mut Turn<'_>) -> R) -> Result<R, Fault> {
+    /// Runs one command: first what is due, then the command, then whoever can be served by now. What
+    /// comes out may be answered once the disk has what it [rests](Rest) on.
+    pub(super) fn turn<R>(
+        &self,
+        command: impl FnOnce(&mut Turn<'_>) -> R,
+    ) -> Result<(R, Rest), Fault> {
+        if let Some(failed) = self.shared.store().failure() {
+            return Err(failed.clone().into());
+        }
         let mut inner = self.lock();
         if inner.deleted {
             return Err(Fault::NoSuchQueue(self.name.clone()));
@@ -109,12 +202,15 @@ impl LiveQueue {
         let mut turn = Turn {
             inner: &mut inner,
             now,
+            queue: self,
         };
         turn.apply(Queue::due);
         let result = command(&mut turn);
         turn.serve_waiters();
         let at = turn.wake_up_at();
         let moved = turn.has_moved();
+        turn.report_memory();
+        let rest = inner.rest;
         drop(inner);
         if let Some(at) = at {
             self.shared.timer.arm(at, self.incarnation);
@@ -122,6 +218,21 @@ impl LiveQueue {
         if moved {
             self.progress.notify_waiters();
         }
+        Ok((result, rest))
+    }
+
+    /// Runs one command, and waits until what it changed, and all it could see of what others changed,
+    /// is on disk: leases and their extensions apart, which a loss of power turns into a redelivery.
+    pub(super) async fn commit<R>(
+        &self,
+        command: impl FnOnce(&mut Turn<'_>) -> R,
+    ) -> Result<R, Fault> {
+        let (result, Rest { durable, .. }) = self.turn(command)?;
+        let rest = Rest {
+            durable,
+            ..Rest::default()
+        };
+        self.shared.store().wait(rest).await?;
         Ok(result)
     }
 
@@ -136,8 +247,8 @@ impl LiveQueue {
         self.progress.notified()
     }
 
-    /// Marks the queue deleted and lets go of everything in it.
-    pub(super) fn delete(&self, force: bool) -> Result<(), Fault> {
+    /// Marks the queue deleted and lets go of everything in it. The answer rests on what comes back.
+    pub(super) fn delete(&self, force: bool) -> Result<Rest, Fault> {
         let mut inner = self.lock();
         if inner.deleted {
             return Err(Fault::NoSuchQueue(self.name.clone()));
@@ -152,12 +263,24 @@ impl LiveQueue {
             deleted: true,
             ..Inner::default()
         };
+        let store = self.shared.store();
+        let now = self.shared.clock.now();
+        let recorded = store.append(|record| encode::deleted(record, self.incarnation, now));
         let held = std::mem::replace(&mut *inner, emptied);
         drop(inner);
-        // Not under the lock: millions of items take a while to let go of.
-        drop(held);
+        store.holds(held.held, 0);
+        let (_, durable) = recorded.unwrap_or_default();
+        // Not under the lock, and not where requests are served: millions of items take a while to
+        // let go of.
+        match held.core.snapshot_len() {
+            0..AWHILE => drop(held),
+            AWHILE.. => drop(tokio::task::spawn_blocking(move || drop(held))),
+        }
         self.progress.notify_waiters();
-        Ok(())
+        Ok(Rest {
+            durable,
+            ..Rest::default()
+        })
     }
 
     /// Takes a parked call out. If it was answered meanwhile, `answered` is what it was given, and
@@ -178,30 +301,101 @@ impl LiveQueue {
     /// # Panics
     /// If a command panicked while it held the lock: that queue can no longer be trusted, and every
     /// later command on it fails rather than build on it.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner
             .lock()
             .expect("no command left the queue half changed")
     }
 }
 
+impl LiveQueue {
+    /// The queue under its lock, unless it was deleted.
+    pub(super) fn present(&self) -> Result<MutexGuard<'_, Inner>, Fault> {
+        let inner = self.lock();
+        match inner.deleted {
+            false => Ok(inner),
+            true => Err(Fault::NoSuchQueue(self.name.clone())),
+        }
+    }
+}
+
 impl Turn<'_> {
-    /// Decides, then makes the decision true.
+    /// Decides, records what was decided, then makes it true.
     pub(super) fn apply<R>(
         &mut self,
         decide: impl FnOnce(&Queue, Time, &mut Vec<Event>) -> R,
     ) -> R {
-        let inner = &mut *self.inner;
-        let decided = decide(&inner.core, self.now, &mut inner.events);
-        for event in inner.events.drain(..) {
-            inner.core.evolve(&event, &mut inner.free);
+        let decided = decide(&self.inner.core, self.now, &mut self.inner.events);
+        if !self.inner.events.is_empty() {
+            self.record();
+            let inner = &mut *self.inner;
+            for event in inner.events.drain(..) {
+                inner.core.evolve(&event, &mut inner.free);
+            }
+            for blob in inner.free.drain(..) {
+                inner.bodies.free(blob);
+            }
+            inner.events.shrink_to(KEPT_EVENTS);
+            inner.free.shrink_to(KEPT_EVENTS);
         }
-        for blob in inner.free.drain(..) {
-            inner.bodies.free(blob);
-        }
-        inner.events.shrink_to(KEPT_EVENTS);
-        inner.free.shrink_to(KEPT_EVENTS);
         decided
+    }
+
+    /// Appends the events to the log, and leaves bodies to it alone if memory has no room for them.
+    fn record(&mut self) {
+        let (queue, now) = (self.queue, self.now);
+        let store = queue.shared.store();
+        if !store.is_durable() {
+            return;
+        }
+        let Inner {
+            bodies,
+            events,
+            settings,
+            rest,
+            ..
+        } = &mut *self.inner;
+        let spills = store.is_over_budget();
+        let mut placed = Vec::new();
+        let recorded = store.append(|record| {
+            let here = |blob| match bodies.get(blob) {
+                Stored::Here(bytes) => bytes,
+                Stored::Logged(_) => unreachable!("an event brings its bytes in memory"),
+            };
+            let mut source = Source {
+                bytes: &here,
+                placed: &mut |blob, at| {
+                    if spills {
+                        placed.push((blob, at));
+                    }
+                },
+            };
+            encode::events(
+                record,
+                queue.incarnation,
+                now,
+                settings,
+                events,
+                &mut source,
+            );
+        });
+        for (blob, at) in placed {
+            bodies.move_to_log(blob, at);
+        }
+        let (_, end) = recorded.unwrap_or_default();
+        rest.written = end;
+        if !events.iter().all(may_trail) {
+            rest.durable = end;
+        }
+    }
+
+    /// Tells the store how much memory the queue's bodies take.
+    fn report_memory(&mut self) {
+        let now = self.inner.bodies.held();
+        let before = std::mem::replace(&mut self.inner.held, now);
+        if before != now {
+            self.queue.shared.store().holds(before, now);
+        }
     }
 
     /// A random number.
@@ -256,7 +450,7 @@ impl Turn<'_> {
                 deadline,
                 attempt: item.attempts(),
                 enqueued: item.enqueued(),
-                body: bodies.get(item.body()).to_vec(),
+                body: Bytes::of(bodies.get(item.body())),
             }
         };
         let items: Vec<Grant> = lent.into_iter().map(grant).collect();
@@ -265,10 +459,20 @@ impl Turn<'_> {
         } else {
             QueueState::Open
         };
+        self.granted(items, state)
+    }
+
+    /// An answer to a lease call, with what it rests on.
+    pub(super) fn granted(&self, items: Vec<Grant>, state: QueueState) -> Granted {
+        let mut rest = self.inner.rest;
+        if items.is_empty() {
+            rest.written = Lsn::default();
+        }
         Granted {
             now: self.now,
             items,
             state,
+            rest,
         }
     }
 
@@ -312,11 +516,7 @@ impl Turn<'_> {
         };
         for waiter in done {
             // A caller that is gone needs no answer.
-            let _gone = waiter.reply.send(Granted {
-                now: self.now,
-                items: Vec::new(),
-                state,
-            });
+            let _gone = waiter.reply.send(self.granted(Vec::new(), state));
         }
     }
 
@@ -331,13 +531,7 @@ impl Turn<'_> {
     }
 
     fn has_moved(&mut self) -> bool {
-        let core = &self.inner.core;
-        let progress = Progress {
-            last_outcome: core.last_outcome(),
-            drained: core.is_drained(),
-            empty: core.is_empty(self.now),
-            deleted: self.inner.deleted,
-        };
+        let progress = Progress::of(&self.inner.core, self.now);
         let finished = progress.last_outcome - self.inner.told.last_outcome;
         self.inner.rate.add(self.now, finished);
         std::mem::replace(&mut self.inner.told, progress) != progress
@@ -353,18 +547,33 @@ impl Turn<'_> {
     }
 }
 
+/// Whether an answer may be given before this is on disk: a lease, whose loss costs a redelivery, and
+/// what time makes true again by itself.
+fn may_trail(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Leased { .. }
+            | Event::Extended { .. }
+            | Event::FellDue { .. }
+            | Event::Forgotten { .. }
+            | Event::Settled {
+                how: How::Expired,
+                next: Next::Ready | Next::Delayed(_),
+                ..
+            }
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{Engine, EngineLimits};
+    use super::super::Engine;
+    use super::super::tests::engine;
     use super::*;
 
     fn queue() -> (Arc<Engine>, Arc<LiveQueue>) {
-        let engine = Engine::new(EngineLimits {
-            max_queues: 10,
-            max_waiters: 10,
-        });
+        let engine = engine();
         let name = "q".parse().expect("a name");
         let (queue, _) = engine
             .ensure(&name, &queue_api::SettingsPatch::default())
@@ -372,26 +581,29 @@ mod tests {
         (engine, queue)
     }
 
-    #[test]
-    fn a_large_enqueue_leaves_no_room_for_as_many_events_behind() {
+    #[tokio::test]
+    async fn a_large_enqueue_leaves_no_room_for_as_many_events_behind() {
         let (_engine, queue) = queue();
         queue
             .enqueue(&vec![b"item".as_slice(); 100_000], false)
+            .await
             .expect("an open queue");
         let kept = queue.lock().events.capacity();
         assert!(kept <= KEPT_EVENTS, "{kept}");
     }
 
-    #[test]
-    fn a_queue_that_is_deleted_leaves_no_wake_up_behind() {
+    #[tokio::test]
+    async fn a_queue_that_is_deleted_leaves_no_wake_up_behind() {
         let (engine, queue) = queue();
-        queue.enqueue(&[b"item"], false).expect("an open queue");
-        queue.take().expect("a queue").expect("not paused");
+        let enqueued = queue.enqueue(&[b"item"], false).await;
+        enqueued.expect("an open queue");
+        let taken = queue.take().await.expect("a queue");
+        taken.expect("not paused");
         assert!(
             engine.shared.timer.next().is_some(),
             "its outcome will pass"
         );
-        engine.delete(queue.name(), false).expect("a queue");
+        engine.delete(queue.name(), false).await.expect("a queue");
         assert_eq!(engine.shared.timer.next(), None);
     }
 }

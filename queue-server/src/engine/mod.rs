@@ -1,4 +1,4 @@
-//! The queues of a server, in memory: everything between HTTP and the pure core.
+//! The queues of a server: everything between HTTP and the pure core.
 //!
 //! HTTP hands in bytes that were checked for form and gets answers or [`Fault`]s back; it never sees
 //! a lock. The engine never sees a request.
@@ -6,22 +6,26 @@
 mod bodies;
 mod clock;
 mod commands;
+mod compact;
 mod entropy;
 mod fault;
+mod fetch;
 mod grant;
 mod live;
 mod names;
 mod park;
 mod rate;
+mod recover;
 mod settings;
 mod settle;
+mod store;
 mod timer;
 mod token;
 mod view;
 mod waiters;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -29,15 +33,19 @@ use dashmap::mapref::entry::Entry;
 use queue_api::{LeaseToken, Queue, QueueName, Settings, SettingsPatch};
 use tokio_util::sync::CancellationToken;
 
+use queue_log::Room;
+
 use clock::Clock;
 use entropy::Entropy;
+use store::Store;
 use timer::Timer;
 
-pub(crate) use clock::timestamp;
+pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page, check_sizes};
 pub(crate) use fault::Fault;
 pub(crate) use grant::{Grant, Granted};
 pub(crate) use live::LiveQueue;
+pub(crate) use recover::{RecoverError, Storage};
 pub(crate) use settle::{Report, Verdict};
 pub(crate) use token::Token;
 pub(crate) use waiters::Ask;
@@ -64,6 +72,10 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 pub(crate) struct Shared {
     clock: Clock,
+    /// Opened once the log was read.
+    store: OnceLock<Store>,
+    /// The queues are as the log tells of them: commands may come.
+    ready: AtomicBool,
     timer: Timer,
     stop: CancellationToken,
     parked: AtomicUsize,
@@ -71,10 +83,13 @@ pub(crate) struct Shared {
 }
 
 impl Engine {
-    /// An engine without queues. [`Engine::run_timer`] must run beside it.
-    pub(crate) fn new(limits: EngineLimits) -> Arc<Self> {
+    /// An engine that serves nobody until it is [opened](Engine::open), and whose clock shows `wall`,
+    /// the time since 1970.
+    pub(crate) fn new(limits: EngineLimits, wall: Duration) -> Arc<Self> {
         let shared = Shared {
-            clock: Clock::start(),
+            clock: Clock::start(wall),
+            store: OnceLock::new(),
+            ready: AtomicBool::new(false),
             timer: Timer::default(),
             stop: CancellationToken::new(),
             parked: AtomicUsize::new(0),
@@ -96,6 +111,15 @@ impl Engine {
     /// Resolves when the engine stops.
     pub(crate) fn stopping(&self) -> CancellationToken {
         self.shared.stop.clone()
+    }
+
+    /// Whether commands may come, or why not.
+    pub(crate) fn check_ready(&self) -> Result<(), Fault> {
+        self.shared.check_ready()?;
+        match self.shared.store().failure() {
+            Some(failed) => Err(failed.clone().into()),
+            None => Ok(()),
+        }
     }
 
     /// Parked calls over all queues.
@@ -135,12 +159,14 @@ impl Engine {
 
     /// The queue of this name.
     pub(crate) fn queue(&self, name: &QueueName) -> Result<Arc<LiveQueue>, Fault> {
+        self.shared.check_ready()?;
         let queue = self.by_name.get(name).map(|queue| Arc::clone(&queue));
         queue.ok_or_else(|| Fault::NoSuchQueue(name.clone()))
     }
 
     /// The queue that gave out a token, and what the token names in it.
     pub(crate) fn lease_owner(&self, token: &LeaseToken) -> Result<(Arc<LiveQueue>, Token), Fault> {
+        self.shared.check_ready()?;
         let token = Token::decode(token).ok_or(Fault::LeaseLost)?;
         let queue = self
             .by_incarnation
@@ -150,18 +176,19 @@ impl Engine {
     }
 
     /// All queues by name.
-    pub(crate) fn queues(&self) -> Vec<Arc<LiveQueue>> {
+    pub(crate) fn queues(&self) -> Result<Vec<Arc<LiveQueue>>, Fault> {
+        self.shared.check_ready()?;
         let mut queues: Vec<_> = self
             .by_name
             .iter()
             .map(|queue| Arc::clone(&queue))
             .collect();
         queues.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        queues
+        Ok(queues)
     }
 
     /// The queue of this name, made if there is none; true if it was made.
-    pub(crate) fn ensure(
+    fn ensure(
         &self,
         name: &QueueName,
         patch: &SettingsPatch,
@@ -170,6 +197,7 @@ impl Engine {
             return Ok((queue, false));
         }
         let settings = patch.apply(&Settings::default())?;
+        self.shared.room_for(Room::Grow)?;
         // Counted before the shard is locked: `len` takes all shards in turn. A few makers at once may
         // pass the limit by their own number.
         let full = self.by_name.len() >= self.limits.max_queues;
@@ -192,30 +220,43 @@ impl Engine {
         }
     }
 
+    /// Makes a queue that is not there yet.
+    pub(crate) async fn create(&self, name: &QueueName) -> Result<(), Fault> {
+        let (queue, made) = self.ensure(name, &SettingsPatch::default())?;
+        if !made {
+            return Err(Fault::QueueExists(name.clone()));
+        }
+        queue.commit(|_| ()).await
+    }
+
     /// Makes a queue, or changes the settings of the one there is, and shows it; true if it was made.
-    pub(crate) fn put(
+    pub(crate) async fn put(
         &self,
         name: &QueueName,
         patch: &SettingsPatch,
     ) -> Result<(Queue, bool), Fault> {
-        self.in_a_queue(name, patch, |queue, made| match made {
-            true => queue.view(),
-            false => queue.configure(patch),
+        self.in_a_queue(name, patch, async move |queue, made| match made {
+            true => queue.view().await,
+            false => queue.configure(patch).await,
         })
+        .await
     }
 
     /// Does something to the queue of this name, made if there is none. One that is deleted between
     /// the look and the deed is as one that was not there: whoever makes a queue must not hear that
     /// it does not exist.
-    pub(crate) fn in_a_queue<R>(
+    pub(crate) async fn in_a_queue<R, Deed>(
         &self,
         name: &QueueName,
         patch: &SettingsPatch,
-        deed: impl Fn(&Arc<LiveQueue>, bool) -> Result<R, Fault>,
-    ) -> Result<(R, bool), Fault> {
+        deed: impl Fn(Arc<LiveQueue>, bool) -> Deed,
+    ) -> Result<(R, bool), Fault>
+    where
+        Deed: Future<Output = Result<R, Fault>>,
+    {
         loop {
             let (queue, made) = self.ensure(name, patch)?;
-            match deed(&queue, made) {
+            match deed(Arc::clone(&queue), made).await {
                 Err(Fault::NoSuchQueue(_)) => self.unlist(&queue),
                 done => return done.map(|done| (done, made)),
             }
@@ -223,11 +264,11 @@ impl Engine {
     }
 
     /// Deletes a queue and everything in it.
-    pub(crate) fn delete(&self, name: &QueueName, force: bool) -> Result<(), Fault> {
+    pub(crate) async fn delete(&self, name: &QueueName, force: bool) -> Result<(), Fault> {
         let queue = self.queue(name)?;
-        queue.delete(force)?;
+        let rest = queue.delete(force)?;
         self.unlist(&queue);
-        Ok(())
+        Ok(self.shared.store().wait(rest).await?)
     }
 
     /// Lets nobody find a deleted queue any more.
@@ -236,6 +277,30 @@ impl Engine {
         self.shared.timer.forget(queue.incarnation);
         self.by_name
             .remove_if(&queue.name, |_, current| Arc::ptr_eq(current, queue));
+    }
+}
+
+impl Shared {
+    /// Where commands are kept.
+    fn store(&self) -> &Store {
+        self.store
+            .get()
+            .expect("no queue is there before the store is")
+    }
+
+    fn check_ready(&self) -> Result<(), Fault> {
+        match self.ready.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => Err(Fault::Recovering),
+        }
+    }
+
+    /// Whether the disk has room for what a command would write.
+    fn room_for(&self, room: Room) -> Result<(), Fault> {
+        match self.store().room() >= room {
+            true => Ok(()),
+            false => Err(Fault::StorageFull),
+        }
     }
 }
 
@@ -263,24 +328,34 @@ impl Drop for ParkingPlace {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    #[test]
-    fn whoever_makes_a_queue_never_hears_that_it_is_not_there() {
-        let engine = Engine::new(EngineLimits {
+    /// An engine in memory that is open.
+    pub(crate) fn engine() -> Arc<Engine> {
+        let limits = EngineLimits {
             max_queues: 10,
             max_waiters: 10,
-        });
+        };
+        let engine = Engine::new(limits, wall_time());
+        engine.open(Storage::Memory).expect("nothing can be wrong");
+        engine
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_a_queue_never_hears_that_it_is_not_there() {
+        let engine = engine();
         let name: QueueName = "q".parse().expect("a name");
         let patch = SettingsPatch::default();
         // A queue as a maker finds it whose deletion is under way.
         let (queue, _) = engine.ensure(&name, &patch).expect("room for a queue");
         queue.delete(true).expect("a queue");
-        let (_, made) = engine.put(&name, &patch).expect("a queue is made");
+        let (_, made) = engine.put(&name, &patch).await.expect("a queue is made");
         assert!(made);
+        let enqueue = async |queue: Arc<LiveQueue>, _| queue.enqueue(&[b"item"], false).await;
         let (enqueued, made) = engine
-            .in_a_queue(&name, &patch, |queue, _| queue.enqueue(&[b"item"], false))
+            .in_a_queue(&name, &patch, enqueue)
+            .await
             .expect("a queue to enqueue into");
         assert_eq!((enqueued.0.0, made), (0, false));
         let other = queue.incarnation;

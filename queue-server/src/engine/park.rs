@@ -44,7 +44,7 @@ impl LiveQueue {
     ) -> Result<LeaseReply, Fault> {
         let place = ParkingPlace::take(&self.shared, wait);
         let may_park = matches!(place, Ok(Some(_)));
-        let (settled, first) = self.turn(|turn| {
+        let ((settled, first), rest) = self.turn(|turn| {
             let settled = self.settle_in(turn, reports);
             ask.worker = ask.worker.map(|name| turn.inner.workers.intern(&name));
             let granted = turn.lend(&ask);
@@ -69,12 +69,18 @@ impl LiveQueue {
             };
             (settled, First::Parked(parked))
         })?;
-        let granted = match first {
+        let mut granted = match first {
             First::Answer(granted) => granted,
             First::Nothing(granted) if settled.is_empty() => place.map(|_| granted)?,
             First::Nothing(granted) => granted,
             First::Parked(parked) => parked.wait(wait).await?,
         };
+        let rest = match settled.is_empty() {
+            true => granted.rest,
+            false => granted.rest.and(rest.durable),
+        };
+        self.shared.store().wait(rest).await?;
+        self.read_bodies(&mut granted).await?;
         Ok(LeaseReply { settled, granted })
     }
 }
@@ -107,15 +113,12 @@ impl Parked {
     fn leave(mut self) -> Result<Granted, Fault> {
         let ticket = self.ticket.take();
         let answer = &mut self.answer;
-        self.queue.turn(|turn| {
+        let left = self.queue.turn(|turn| {
             let waiter = ticket.and_then(|ticket| turn.inner.waiters.remove(ticket));
             let answered = waiter.is_none().then(|| answer.try_recv().ok()).flatten();
-            answered.unwrap_or_else(|| Granted {
-                now: turn.now,
-                items: Vec::new(),
-                state: turn.state(),
-            })
-        })
+            answered.unwrap_or_else(|| turn.granted(Vec::new(), turn.state()))
+        });
+        left.map(|(granted, _)| granted)
     }
 }
 

@@ -8,6 +8,7 @@ use queue_core::{How, LeaseLost, Settlement, Time};
 
 use super::fault::Fault;
 use super::live::{LiveQueue, Turn};
+use super::store::Rest;
 use super::token::Token;
 
 /// What a worker says of one lease.
@@ -34,22 +35,23 @@ pub(crate) struct Report {
 
 impl LiveQueue {
     /// Applies settlements in their order; each is applied or refused for itself.
-    pub(crate) fn settle(&self, reports: &[Report]) -> Result<Vec<Settled>, Fault> {
-        self.turn(|turn| self.settle_in(turn, reports))
+    pub(crate) async fn settle(&self, reports: &[Report]) -> Result<Vec<Settled>, Fault> {
+        self.commit(|turn| self.settle_in(turn, reports)).await
     }
 
     /// Applies one settlement, or says why not; true if it had been applied before.
-    pub(crate) fn settle_one(&self, token: Token, verdict: &Verdict) -> Result<bool, Fault> {
-        self.turn(|turn| self.decide_one(turn, token, verdict))?
+    pub(crate) async fn settle_one(&self, token: Token, verdict: &Verdict) -> Result<bool, Fault> {
+        self.commit(|turn| self.decide_one(turn, token, verdict))
+            .await?
     }
 
     /// Extends leases: what remains of each from now on.
-    pub(crate) fn extend(
+    pub(crate) async fn extend(
         &self,
         leases: &[LeaseToken],
         length: Option<Duration>,
     ) -> Result<Vec<Settled>, Fault> {
-        self.turn(|turn| {
+        self.prolong(|turn| {
             let extend = |lease: &LeaseToken| {
                 let token = self.token(lease).ok_or(LeaseLost);
                 let until = token.and_then(|token| extend_in(turn, token, length));
@@ -63,15 +65,33 @@ impl LiveQueue {
             };
             leases.iter().map(extend).collect()
         })
+        .await
     }
 
     /// Extends one lease: when it ends, and how many milliseconds remain of it.
-    pub(crate) fn extend_one(&self, token: Token, length: Option<Duration>) -> Result<u64, Fault> {
-        self.turn(|turn| {
+    pub(crate) async fn extend_one(
+        &self,
+        token: Token,
+        length: Option<Duration>,
+    ) -> Result<u64, Fault> {
+        self.prolong(|turn| {
             extend_in(turn, token, length)
                 .map(|deadline| millis(deadline, turn.now))
                 .map_err(|LeaseLost| Fault::LeaseLost)
-        })?
+        })
+        .await?
+    }
+
+    /// Runs a command that does no more than extend leases: what it changed survives the process, and
+    /// may trail on disk.
+    async fn prolong<R>(&self, command: impl FnOnce(&mut Turn<'_>) -> R) -> Result<R, Fault> {
+        let (extended, Rest { written, .. }) = self.turn(command)?;
+        let rest = Rest {
+            written,
+            ..Rest::default()
+        };
+        self.shared.store().wait(rest).await?;
+        Ok(extended)
     }
 
     pub(super) fn settle_in(&self, turn: &mut Turn<'_>, reports: &[Report]) -> Vec<Settled> {

@@ -4,6 +4,7 @@ use queue_api::{Body, Counts, Finish, ItemId, Outcome, Queue, QueueName, Totals,
 use queue_core::{Blob, State};
 
 use super::clock::timestamp;
+use super::grant::Bytes;
 use super::live::{Inner, Turn};
 
 pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
@@ -56,38 +57,82 @@ pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
     }
 }
 
-/// One line of the joblog.
-pub(super) fn outcome(
-    incarnation: u64,
-    inner: &Inner,
-    number: u64,
-    outcome: &queue_core::Outcome,
-) -> Outcome {
-    // A dead item that was purged left its outcome and nothing else.
-    let item = inner.core.item(outcome.seq);
-    let last = inner.core.story(outcome.seq).map(|story| &story.last);
-    let bytes = |blob: Blob| inner.bodies.get(blob);
-    let note = last.and_then(|attempt| attempt.note);
-    let note = note.map(|blob| String::from_utf8_lossy(bytes(blob)).into_owned());
-    let done = outcome.state == State::Done;
-    let (result, error) = if done { (note, None) } else { (None, note) };
-    let expired = last.is_some_and(|attempt| attempt.how == queue_core::How::Expired);
-    Outcome {
-        outcome: number,
-        id: ItemId::derive(incarnation, outcome.seq.0),
-        body: Body(
-            item.map(|item| bytes(item.body()).to_vec())
-                .unwrap_or_default(),
-        ),
-        state: if done { Finish::Done } else { Finish::Dead },
-        attempts: item.map_or(0, queue_core::Item::attempts),
-        worker: last.and_then(|attempt| attempt.worker.as_deref().map(str::to_owned)),
-        enqueued: timestamp(item.map_or(outcome.ended, queue_core::Item::enqueued)),
-        started: last.map(|attempt| timestamp(attempt.started)),
-        ended: timestamp(outcome.ended),
-        result,
-        error: error.or_else(|| expired.then(|| EXPIRED.to_owned())),
-        exit_code: last.and_then(|attempt| attempt.exit_code),
+/// One line of the joblog, whose bytes may still have to be read.
+#[derive(Debug)]
+pub(super) struct Line {
+    outcome: Outcome,
+    body: Option<Bytes>,
+    /// The result of a done item, the error of a dead one.
+    note: Option<Bytes>,
+    len: usize,
+}
+
+impl Line {
+    pub(super) fn of(
+        incarnation: u64,
+        inner: &Inner,
+        number: u64,
+        outcome: &queue_core::Outcome,
+    ) -> Self {
+        // A dead item that was purged left its outcome and nothing else.
+        let item = inner.core.item(outcome.seq);
+        let last = inner.core.last_attempt(outcome.seq);
+        let last = last.as_ref();
+        let body = item.map(queue_core::Item::body);
+        let note = last.and_then(|attempt| attempt.note);
+        let bytes = |blob: Blob| Bytes::of(inner.bodies.get(blob));
+        let done = outcome.state == State::Done;
+        let expired = last.is_some_and(|attempt| attempt.how == queue_core::How::Expired);
+        Self {
+            len: [body, note]
+                .iter()
+                .flatten()
+                .map(|blob| blob.len as usize)
+                .sum(),
+            body: body.map(bytes),
+            note: note.map(bytes),
+            outcome: Outcome {
+                outcome: number,
+                id: ItemId::derive(incarnation, outcome.seq.0),
+                body: Body(Vec::new()),
+                state: if done { Finish::Done } else { Finish::Dead },
+                attempts: item.map_or(0, queue_core::Item::attempts),
+                worker: last.and_then(|attempt| attempt.worker.as_deref().map(str::to_owned)),
+                enqueued: timestamp(item.map_or(outcome.ended, queue_core::Item::enqueued)),
+                started: last.map(|attempt| timestamp(attempt.started)),
+                ended: timestamp(outcome.ended),
+                result: None,
+                error: (expired && !done).then(|| EXPIRED.to_owned()),
+                exit_code: last.and_then(|attempt| attempt.exit_code),
+            },
+        }
+    }
+
+    /// How many bytes it brings.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What may still have to be read.
+    pub(super) fn bytes(&mut self) -> impl Iterator<Item = &mut Bytes> {
+        [&mut self.body, &mut self.note].into_iter().flatten()
+    }
+
+    /// The line, once its bytes are read.
+    pub(super) fn into_outcome(self) -> Outcome {
+        let Self {
+            mut outcome,
+            body,
+            note,
+            ..
+        } = self;
+        outcome.body = Body(body.map(Bytes::into_vec).unwrap_or_default());
+        let note = note.map(|note| String::from_utf8_lossy(&note.into_vec()).into_owned());
+        match outcome.state {
+            Finish::Done => outcome.result = note,
+            Finish::Dead => outcome.error = note.or(outcome.error),
+        }
+        outcome
     }
 }
 

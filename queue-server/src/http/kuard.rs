@@ -13,7 +13,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use queue_api::{ItemId, QueueName, SettingsPatch};
+use queue_api::{ItemId, QueueName};
 use queue_core::{Refusal, Seq, Time};
 
 use super::error::ApiError;
@@ -84,15 +84,13 @@ fn checked(name: &str) -> Result<QueueName, Refused> {
 
 async fn create(State(engine): Shared, Path(name): Path<String>) -> Result<StatusCode, Refused> {
     let name = checked(&name)?;
-    match engine.ensure(&name, &SettingsPatch::default())? {
-        (_, true) => Ok(StatusCode::OK),
-        (_, false) => Err(Fault::QueueExists(name).into()),
-    }
+    engine.create(&name).await?;
+    Ok(StatusCode::OK)
 }
 
 /// Deletes a queue with all that is in it: kuard knows no leases that could be in the way.
 async fn remove(State(engine): Shared, Path(name): Path<String>) -> Result<StatusCode, Refused> {
-    engine.delete(&checked(&name)?, true)?;
+    engine.delete(&checked(&name)?, true).await?;
     Ok(StatusCode::OK)
 }
 
@@ -112,13 +110,13 @@ async fn enqueue(
                 error.detail().to_owned(),
             )
         })?;
-    let (seq, at) = queue.enqueue(&[&body], false)?;
+    let (seq, at) = queue.enqueue(&[&body], false).await?;
     Ok(message(&queue, seq, at, &body))
 }
 
 async fn dequeue(State(engine): Shared, Path(name): Path<String>) -> Result<Response, Refused> {
     let queue = find(&engine, &name)?;
-    match queue.take()? {
+    match queue.take().await? {
         Ok(Some(taken)) => Ok(message(&queue, taken.seq, taken.enqueued, &taken.body)),
         Ok(None) => Ok(StatusCode::NO_CONTENT.into_response()),
         // Not 204: kuard's consumer leaves on that, and tries again on an error.
@@ -135,12 +133,12 @@ async fn drain(State(engine): Shared, Path(name): Path<String>) -> Result<Status
     Ok(StatusCode::OK)
 }
 
-async fn stats(State(engine): Shared) -> Response {
+async fn stats(State(engine): Shared) -> Result<Response, Refused> {
     let mut text = Vec::from(br#"{"kind":"stats","queues":["#);
     let views = engine
-        .queues()
+        .queues()?
         .into_iter()
-        .filter_map(|queue| queue.view().ok());
+        .filter_map(|queue| queue.glance().ok());
     for (at, view) in views.enumerate() {
         let (enqueued, depth, drained) =
             (view.totals.enqueued, view.counts.ready, view.totals.purged);
@@ -156,7 +154,7 @@ async fn stats(State(engine): Shared) -> Response {
         text.extend_from_slice(numbers.as_bytes());
     }
     text.extend_from_slice(b"]}\n");
-    json(text)
+    Ok(json(text))
 }
 
 fn message(queue: &LiveQueue, seq: Seq, enqueued: Time, body: &[u8]) -> Response {

@@ -11,8 +11,9 @@ use crate::engine::Engine;
 pub(super) fn text(engine: &Engine) -> Result<String> {
     let queues: Vec<Queue> = engine
         .queues()
+        .unwrap_or_default()
         .iter()
-        .filter_map(|queue| queue.view().ok())
+        .filter_map(|queue| queue.glance().ok())
         .collect();
     let families = [
         items(&queues)?.collect(),

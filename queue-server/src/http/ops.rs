@@ -20,11 +20,12 @@ pub(super) fn routes() -> Router<Arc<Engine>> {
         .route("/metrics", get(scrape))
 }
 
-/// May serve: not while it is stopping, so that a Service sends nobody any more.
+/// May serve: not while it is recovering, stopping, or without a disk, so that a Service sends nobody.
 async fn ready(State(engine): State<Arc<Engine>>) -> Result<&'static str, ApiError> {
     if engine.stopping().is_cancelled() {
         return Err(ApiError::new(Code::NotReady, "the server is stopping"));
     }
+    engine.check_ready()?;
     Ok("ready\n")
 }
 

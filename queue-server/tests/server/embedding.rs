@@ -2,13 +2,14 @@
 
 use std::net::{SocketAddr, TcpStream};
 
-use queue_server::{Config, Server, StartError};
+use queue_server::{Config, Server, StartError, Storage};
 
 use crate::harness::until;
 
 fn on(address: &str) -> Config {
     Config {
         listen: address.parse().expect("an address"),
+        storage: Storage::Memory,
         ..Config::default()
     }
 }

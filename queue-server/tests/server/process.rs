@@ -86,7 +86,7 @@ async fn told_to_stop_it_answers_who_waits_and_exits_0(#[case] signal: Signal) {
         begin.elapsed() < Duration::from_secs(9),
         "well within its bound"
     );
-    logged.has("lost when this process ends");
+    logged.has("what is acknowledged is on disk");
     logged.has("told to stop by SIG");
     logged.has("connections ended by themselves within");
 }
@@ -249,4 +249,12 @@ async fn out_of_files_it_waits_without_spinning_and_goes_on_when_there_are_some(
     let logged = program.ended().await;
     logged.has("no connection can be accepted");
     logged.has("connections are accepted again");
+}
+
+#[tokio::test]
+async fn in_memory_it_says_what_will_be_lost() {
+    let program = Program::start(&["--storage", "memory"]);
+    program.signal(Signal::TERM);
+    let logged = program.ended().await;
+    logged.has("lost when this process ends");
 }

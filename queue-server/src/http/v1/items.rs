@@ -60,16 +60,21 @@ pub(super) async fn enqueue(
             format!("the request has more than {MAX_ENQUEUE_ITEMS} lines: send them in several"),
         ));
     }
-    let into = |queue: &Arc<LiveQueue>| {
-        let (first, _) = queue.enqueue(&bodies, query.seal)?;
+    let into = async |queue: Arc<LiveQueue>| {
+        let (first, _) = queue.enqueue(&bodies, query.seal).await?;
         Ok((queue.incarnation(), first))
     };
-    let (incarnation, first) = match engine.queue(&name).and_then(|queue| into(&queue)) {
+    let entered = match engine.queue(&name) {
+        Ok(queue) => into(queue).await,
+        Err(fault) => Err(fault),
+    };
+    let (incarnation, first) = match entered {
         Err(Fault::NoSuchQueue(_)) if query.create => {
             // Before the queue is made, so that a refused request leaves nothing behind.
             check_sizes(&name, &Settings::default(), &bodies)?;
             let patch = SettingsPatch::default();
-            engine.in_a_queue(&name, &patch, |queue, _| into(queue))?.0
+            let entered = engine.in_a_queue(&name, &patch, |queue, _| into(queue));
+            entered.await?.0
         }
         entered => entered?,
     };

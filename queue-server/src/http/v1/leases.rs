@@ -111,7 +111,7 @@ fn leased(queue: &LiveQueue, now: Time, grant: Grant) -> Leased {
     let incarnation = queue.incarnation();
     Leased {
         id: ItemId::derive(incarnation, seq.0),
-        body: Body(body),
+        body: Body(body.into_vec()),
         attempt,
         lease: Token {
             incarnation,
@@ -234,7 +234,7 @@ pub(super) async fn settle(
 ) -> Result<Json<SettledAnswer>, ApiError> {
     let request: SettleRequest = payload.json("the settle request")?;
     let reports = reports(request.settle)?;
-    let settled = engine.queue(&name)?.settle(&reports)?;
+    let settled = engine.queue(&name)?.settle(&reports).await?;
     Ok(Json(SettledAnswer { settled }))
 }
 
@@ -246,7 +246,7 @@ pub(super) async fn extend(
     let request: ExtendRequest = payload.json("the extend request")?;
     check_count(request.leases.len())?;
     let length = checked_lease(request.lease_ms.map(Duration::from_millis))?;
-    let settled = engine.queue(&name)?.extend(&request.leases, length)?;
+    let settled = engine.queue(&name)?.extend(&request.leases, length).await?;
     Ok(Json(SettledAnswer { settled }))
 }
 
@@ -265,7 +265,7 @@ pub(super) async fn ack(
     query: FromQuery<OneQuery>,
     payload: Payload,
 ) -> Result<Json<Settled>, ApiError> {
-    settle_one(engine, lease, query, payload, SettleAs::Ack)
+    settle_one(engine, lease, query, payload, SettleAs::Ack).await
 }
 
 pub(super) async fn nack(
@@ -274,7 +274,7 @@ pub(super) async fn nack(
     query: FromQuery<OneQuery>,
     payload: Payload,
 ) -> Result<Json<Settled>, ApiError> {
-    settle_one(engine, lease, query, payload, SettleAs::Nack)
+    settle_one(engine, lease, query, payload, SettleAs::Nack).await
 }
 
 pub(super) async fn release(
@@ -283,7 +283,7 @@ pub(super) async fn release(
     query: FromQuery<OneQuery>,
     payload: Payload,
 ) -> Result<Json<Settled>, ApiError> {
-    settle_one(engine, lease, query, payload, SettleAs::Release)
+    settle_one(engine, lease, query, payload, SettleAs::Release).await
 }
 
 pub(super) async fn dead(
@@ -292,10 +292,10 @@ pub(super) async fn dead(
     query: FromQuery<OneQuery>,
     payload: Payload,
 ) -> Result<Json<Settled>, ApiError> {
-    settle_one(engine, lease, query, payload, SettleAs::Dead)
+    settle_one(engine, lease, query, payload, SettleAs::Dead).await
 }
 
-fn settle_one(
+async fn settle_one(
     State(engine): Shared,
     FromPath(lease): FromPath<LeaseToken>,
     FromQuery(query): FromQuery<OneQuery>,
@@ -316,7 +316,7 @@ fn settle_one(
         exit_code: query.exit_code,
         delay,
     };
-    let repeated = queue.settle_one(token, &verdict)?;
+    let repeated = queue.settle_one(token, &verdict).await?;
     Ok(Json(applied(lease, repeated, None)))
 }
 
@@ -334,7 +334,7 @@ pub(super) async fn extend_one(
 ) -> Result<Json<Settled>, ApiError> {
     let length = checked_lease(query.lease_ms)?;
     let (queue, token) = engine.lease_owner(&lease)?;
-    let remaining = queue.extend_one(token, length)?;
+    let remaining = queue.extend_one(token, length).await?;
     Ok(Json(applied(lease, false, Some(remaining))))
 }
 

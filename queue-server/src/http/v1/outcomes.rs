@@ -73,7 +73,7 @@ pub(super) async fn outcomes(
     let page_limit = query.limit.unwrap_or(DEFAULT_OUTCOMES);
     // Looked at before the answer begins, so that a cursor past retention is an error and not a
     // stream that breaks off.
-    let first = queue.outcomes(query.after, page_limit)?;
+    let first = queue.outcomes(query.after, page_limit).await?;
     let body = if query.follow {
         let follow = Follow {
             queue,
@@ -130,7 +130,7 @@ impl Follow {
             if limit == 0 {
                 return Ok(None);
             }
-            let page = queue.outcomes(self.after, limit)?;
+            let page = queue.outcomes(self.after, limit).await?;
             if let Some(last) = page.outcomes.last() {
                 self.after = last.outcome;
                 self.left = self.left.map(|left| left - page.outcomes.len());

@@ -11,21 +11,21 @@ use crate::engine::MassPurge;
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload};
 
-pub(super) async fn list(State(engine): Shared) -> Json<QueueList> {
+pub(super) async fn list(State(engine): Shared) -> Result<Json<QueueList>, ApiError> {
     let views = engine
-        .queues()
+        .queues()?
         .into_iter()
-        .filter_map(|queue| queue.view().ok());
-    Json(QueueList {
+        .filter_map(|queue| queue.glance().ok());
+    Ok(Json(QueueList {
         queues: views.collect(),
-    })
+    }))
 }
 
 pub(super) async fn show(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
 ) -> Result<Json<Queue>, ApiError> {
-    Ok(Json(engine.queue(&name)?.view()?))
+    Ok(Json(engine.queue(&name)?.view().await?))
 }
 
 pub(super) async fn put(
@@ -34,7 +34,7 @@ pub(super) async fn put(
     payload: Payload,
 ) -> Result<(StatusCode, Json<Queue>), ApiError> {
     let patch: SettingsPatch = payload.json_or_default("the settings object")?;
-    let (queue, made) = engine.put(&name, &patch)?;
+    let (queue, made) = engine.put(&name, &patch).await?;
     let status = if made {
         StatusCode::CREATED
     } else {
@@ -55,7 +55,7 @@ pub(super) async fn delete(
     FromPath(name): FromPath<QueueName>,
     FromQuery(query): FromQuery<DeleteQuery>,
 ) -> Result<StatusCode, ApiError> {
-    engine.delete(&name, query.force)?;
+    engine.delete(&name, query.force).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -63,28 +63,28 @@ pub(super) async fn seal(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
 ) -> Result<Json<Queue>, ApiError> {
-    Ok(Json(engine.queue(&name)?.seal()?))
+    Ok(Json(engine.queue(&name)?.seal().await?))
 }
 
 pub(super) async fn reopen(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
 ) -> Result<Json<Queue>, ApiError> {
-    Ok(Json(engine.queue(&name)?.reopen()?))
+    Ok(Json(engine.queue(&name)?.reopen().await?))
 }
 
 pub(super) async fn pause(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
 ) -> Result<Json<Queue>, ApiError> {
-    Ok(Json(engine.queue(&name)?.pause()?))
+    Ok(Json(engine.queue(&name)?.pause().await?))
 }
 
 pub(super) async fn resume(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
 ) -> Result<Json<Queue>, ApiError> {
-    Ok(Json(engine.queue(&name)?.resume()?))
+    Ok(Json(engine.queue(&name)?.resume().await?))
 }
 
 #[derive(Debug, Deserialize)]

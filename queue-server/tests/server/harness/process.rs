@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use tempfile::TempDir;
+
 use super::until;
 
 /// A running `memq-server`, killed if the test ends before it does.
@@ -14,9 +16,10 @@ pub(crate) struct Program {
     child: Child,
     address: SocketAddr,
     log: Option<JoinHandle<Vec<String>>>,
+    _data_dir: TempDir,
 }
 
-/// What is left of a program: its exit code and what it logged after its address.
+/// What is left of a program: its exit code and what it logged.
 #[derive(Debug)]
 pub(crate) struct Logged {
     pub(crate) code: Option<i32>,
@@ -61,18 +64,26 @@ impl Program {
 
     /// Starts a command that becomes the program, and waits for its address.
     pub(crate) fn spawn(mut command: Command) -> Self {
+        let data_dir = tempfile::tempdir().expect("a directory");
+        if !command.get_envs().any(|(name, _)| name == "MEMQ_DATA_DIR") {
+            command.env("MEMQ_DATA_DIR", data_dir.path().join("data"));
+        }
         let mut child = command
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("its log"));
-        let address = read_address(&mut log);
+        let (address, read) = read_address(&mut log);
         // Read on, or a full pipe stops the program.
-        let log = std::thread::spawn(move || log.lines().map_while(Result::ok).collect());
+        let log = std::thread::spawn(move || {
+            let rest = log.lines().map_while(Result::ok);
+            read.into_iter().chain(rest).collect()
+        });
         Self {
             child,
             address,
             log: Some(log),
+            _data_dir: data_dir,
         }
     }
 
@@ -105,17 +116,20 @@ impl Program {
     }
 }
 
-/// The address that the program says it listens on, in either form of the log.
-fn read_address(log: &mut BufReader<ChildStderr>) -> SocketAddr {
+/// The address that the program says it listens on, in either form of the log, once it says that it is
+/// ready; and what it said so far.
+fn read_address(log: &mut BufReader<ChildStderr>) -> (SocketAddr, Vec<String>) {
     let mut read = String::new();
     loop {
         let mut line = String::new();
         let count = log.read_line(&mut line).expect("a log of text");
-        assert!(count > 0, "ended before it listened: {read}");
+        assert!(count > 0, "ended before it was ready: {read}");
         read.push_str(&line);
-        if let Some((_, rest)) = line.split_once("127.0.0.1:") {
+        if line.contains("ready") {
+            let (_, rest) = read.split_once("127.0.0.1:").expect("an address");
             let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            return SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port")));
+            let address = SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port")));
+            return (address, read.lines().map(str::to_owned).collect());
         }
     }
 }

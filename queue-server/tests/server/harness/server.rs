@@ -6,9 +6,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use queue_server::{Config, Server, Stopped};
+use queue_server::{Config, DiskStorage, Server, Stopped, Storage};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::client::{self, IntoBody, Lines, Wire};
@@ -19,6 +20,9 @@ pub(crate) struct Api {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Stopped>>,
+    /// To start it again as it was.
+    config: Config,
+    _data_dir: TempDir,
 }
 
 /// An item in a test's hands.
@@ -36,36 +40,37 @@ impl Api {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let data_dir = tempfile::tempdir().expect("a directory");
         let mut config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            storage: Storage::Disk(DiskStorage {
+                data_dir: data_dir.path().join("data"),
+                ..DiskStorage::default()
+            }),
             ..Config::default()
         };
         change(&mut config);
         raise_open_files();
-        let (started, address) = std::sync::mpsc::channel();
-        let (stop, stopping) = oneshot::channel();
-        let run = async move {
-            let server = Server::start(config).await.expect("a server");
-            started
-                .send(server.local_addr())
-                .expect("a test that waits");
-            // A test that panicked drops its end: stopping is right then too.
-            let _told = stopping.await;
-            server.stop().await.expect("no task of it panicked")
-        };
-        let thread = thread::spawn(|| {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(run)
-        });
+        let (address, stop, thread) = run(config.clone());
         Self {
-            address: address.recv().expect("a server"),
+            address,
             stop: Some(stop),
             thread: Some(thread),
+            config,
+            _data_dir: data_dir,
         }
+    }
+
+    /// Ends the server in order and starts it again on what it left on disk.
+    pub(crate) async fn restart(&mut self) {
+        self.tell_to_stop();
+        self.stopped().await;
+        let config = self.config.clone();
+        let started = tokio::task::spawn_blocking(|| run(config)).await;
+        let (address, stop, thread) = started.expect("a server");
+        self.address = address;
+        self.stop = Some(stop);
+        self.thread = Some(thread);
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -228,6 +233,44 @@ impl Held {
     }
 }
 
+impl Api {
+    /// A server that starts on what this one left must tell of the same queues.
+    fn assert_the_disk_tells_the_same(&self, left: &[Value]) {
+        let (address, stop, thread) = run(self.config.clone());
+        let found = queues(address);
+        stop.send(()).expect("a server that runs");
+        thread.join().expect("the server does not panic");
+        let names = |queues: &[Value]| -> Vec<Value> {
+            queues.iter().map(|queue| queue["name"].clone()).collect()
+        };
+        assert_eq!(names(&found), names(left));
+        for (found, left) in found.iter().zip(left) {
+            for lasting in LASTING {
+                assert_eq!(
+                    found.pointer(lasting),
+                    left.pointer(lasting),
+                    "{lasting} after a start: {found}, before it: {left}"
+                );
+            }
+        }
+    }
+}
+
+/// What neither time nor a restart changes.
+const LASTING: [&str; 11] = [
+    "/settings",
+    "/sealed",
+    "/paused",
+    "/totals/enqueued",
+    "/totals/acked",
+    "/totals/nacked",
+    "/totals/released",
+    "/totals/purged",
+    "/totals/taken",
+    "/totals/leased",
+    "/counts/done",
+];
+
 impl Drop for Api {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else {
@@ -236,15 +279,43 @@ impl Drop for Api {
         if thread::panicking() {
             return;
         }
+        let mut left = Vec::new();
         if let Some(stop) = self.stop.take() {
-            for queue in queues(self.address) {
-                assert_numbers_add_up(&queue);
-            }
+            left = queues(self.address);
+            left.iter().for_each(assert_numbers_add_up);
             stop.send(()).expect("a server that runs");
         }
         let stopped = thread.join().expect("the server does not panic");
         assert_eq!(stopped.cut, 0, "{stopped}");
+        if !left.is_empty() && self.config.storage != Storage::Memory {
+            self.assert_the_disk_tells_the_same(&left);
+        }
     }
+}
+
+/// Runs a server until it is told to stop.
+fn run(config: Config) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<Stopped>) {
+    let (started, address) = std::sync::mpsc::channel();
+    let (stop, stopping) = oneshot::channel();
+    let run = async move {
+        let mut server = Server::start(config).await.expect("a server");
+        server.recovered().await.expect("a log that reads");
+        started
+            .send(server.local_addr())
+            .expect("a test that waits");
+        // A test that panicked drops its end: stopping is right then too.
+        let _told = stopping.await;
+        server.stop().await.expect("no task of it panicked")
+    };
+    let thread = thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(run)
+    });
+    (address.recv().expect("a server"), stop, thread)
 }
 
 /// Both ends of every connection are files of this one process, more than the usual soft limit.

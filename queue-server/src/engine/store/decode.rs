@@ -1,0 +1,290 @@
+//! Records from bytes: what `docs/data-format.md` says of them, in the reading direction.
+
+use std::sync::Arc;
+
+use queue_api::{QueueName, Settings};
+use queue_core::{Attempt, Blob, Event, Fence, Head, Kept, Lease, Outcome, Part, Seq, State, Time};
+
+use super::tags::{self, attempt_flag, event_tag, part_tag, record_tag, settled_flag};
+use super::wire::{Malformed, Reader, Stored};
+
+/// Who takes what a record holds besides plain facts.
+pub(super) trait Keeper {
+    /// The place that the next item gets.
+    fn next_seq(&self) -> Seq;
+    /// Keeps the bytes of a body, a result or an error.
+    fn keep(&mut self, stored: Stored<'_>) -> Blob;
+    /// Keeps a worker's name.
+    fn name(&mut self, name: &str) -> Arc<str>;
+    /// The queue is set up anew; what the core decides by.
+    fn configure(&mut self, settings: Settings) -> queue_core::Settings;
+}
+
+/// A record up to its events or parts, which are read one by one.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// The queue it is about.
+    pub(super) incarnation: u64,
+    pub(super) kind: Kind,
+}
+
+/// What a record is.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Created(Introduced),
+    Deleted { now: Time },
+    Events { now: Time, count: u64 },
+    Head(Introduced, RawHead),
+    Parts { count: u64 },
+}
+
+/// A queue as a record introduces it.
+#[derive(Debug)]
+pub(super) struct Introduced {
+    pub(super) now: Time,
+    pub(super) name: QueueName,
+    pub(super) settings: Box<Settings>,
+}
+
+/// A head without the settings, which the core has in its own form.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawHead {
+    sealed: bool,
+    paused: bool,
+    next_seq: Seq,
+    last_enqueued: Time,
+    first_outcome: u64,
+    next_outcome: u64,
+}
+
+impl RawHead {
+    pub(super) fn with(self, settings: queue_core::Settings) -> Head {
+        Head {
+            settings,
+            sealed: self.sealed,
+            paused: self.paused,
+            next_seq: self.next_seq,
+            last_enqueued: self.last_enqueued,
+            first_outcome: self.first_outcome,
+            next_outcome: self.next_outcome,
+        }
+    }
+}
+
+pub(super) fn opening(reader: &mut Reader<'_>) -> Result<Opening, Malformed> {
+    let tag = reader.u8("a record")?;
+    let incarnation = reader.word("a queue's incarnation")?;
+    let kind = match tag {
+        record_tag::CREATED => Kind::Created(introduced(reader)?),
+        record_tag::DELETED => Kind::Deleted { now: time(reader)? },
+        record_tag::EVENTS => Kind::Events {
+            now: time(reader)?,
+            count: reader.number("the number of events")?,
+        },
+        record_tag::HEAD => {
+            let introduced = introduced(reader)?;
+            let flags = reader.u8("the flags of a queue")?;
+            let head = RawHead {
+                sealed: flags & 1 != 0,
+                paused: flags & 2 != 0,
+                next_seq: Seq(reader.number("the next place")?),
+                last_enqueued: time(reader)?,
+                first_outcome: reader.number("the first outcome")?,
+                next_outcome: reader.number("the next outcome")?,
+            };
+            Kind::Head(introduced, head)
+        }
+        record_tag::PARTS => Kind::Parts {
+            count: reader.number("the number of parts")?,
+        },
+        _ => return Err(Malformed::new("the kind of a record")),
+    };
+    Ok(Opening { incarnation, kind })
+}
+
+fn introduced(reader: &mut Reader<'_>) -> Result<Introduced, Malformed> {
+    let now = time(reader)?;
+    let name = reader.text("the name of a queue")?;
+    let name = std::str::from_utf8(name).ok().and_then(|n| n.parse().ok());
+    Ok(Introduced {
+        now,
+        name: name.ok_or(Malformed::new("the name of a queue"))?,
+        settings: Box::new(settings(reader)?),
+    })
+}
+
+fn settings(reader: &mut Reader<'_>) -> Result<Settings, Malformed> {
+    let json = reader.text("the settings of a queue")?;
+    serde_json::from_slice(json).map_err(|_| Malformed::new("the settings of a queue"))
+}
+
+fn time(reader: &mut Reader<'_>) -> Result<Time, Malformed> {
+    reader.number("a time").map(Time)
+}
+
+/// A time that stands as its distance from an earlier one.
+fn after(reader: &mut Reader<'_>, earlier: Time) -> Result<Time, Malformed> {
+    let distance = reader.number("a time")?;
+    let time = earlier.0.checked_add(distance);
+    time.map(Time).ok_or(Malformed::new("a time"))
+}
+
+/// One event of a record that was made true at `now`.
+pub(super) fn event(
+    reader: &mut Reader<'_>,
+    now: Time,
+    keeper: &mut dyn Keeper,
+) -> Result<Event, Malformed> {
+    let seq = |reader: &mut Reader<'_>| reader.number("the place of an item").map(Seq);
+    Ok(match reader.u8("an event")? {
+        event_tag::CONFIGURED => Event::Configured(keeper.configure(settings(reader)?)),
+        event_tag::ENQUEUED => Event::Enqueued {
+            at: now,
+            seq: keeper.next_seq(),
+            body: keeper.keep(reader.blob("the body of an item")?),
+        },
+        event_tag::LEASED => Event::Leased {
+            at: now,
+            seq: seq(reader)?,
+            fence: Fence(reader.word("a fence")?),
+            deadline: after(reader, now)?,
+            worker: reader.name(&mut |name| keeper.name(name))?,
+        },
+        event_tag::EXTENDED => Event::Extended {
+            at: now,
+            seq: seq(reader)?,
+            deadline: after(reader, now)?,
+        },
+        event_tag::SETTLED => settled(reader, now, keeper)?,
+        event_tag::FELL_DUE => Event::FellDue { seq: seq(reader)? },
+        event_tag::TAKEN => Event::Taken {
+            at: now,
+            seq: seq(reader)?,
+        },
+        event_tag::PURGED => Event::Purged { seq: seq(reader)? },
+        event_tag::FORGOTTEN => Event::Forgotten {
+            through: reader.number("the number of an outcome")?,
+        },
+        event_tag::SEALED => Event::Sealed,
+        event_tag::REOPENED => Event::Reopened,
+        event_tag::PAUSED => Event::Paused,
+        event_tag::RESUMED => Event::Resumed,
+        _ => return Err(Malformed::new("the kind of an event")),
+    })
+}
+
+fn settled(
+    reader: &mut Reader<'_>,
+    now: Time,
+    keeper: &mut dyn Keeper,
+) -> Result<Event, Malformed> {
+    let seq = Seq(reader.number("the place of an item")?);
+    let flags = reader.u8("how a lease ended")?;
+    let ago = reader.number("a time")?;
+    let at = Time(now.0.checked_sub(ago).ok_or(Malformed::new("a time"))?);
+    let next = flags >> settled_flag::NEXT_SHIFT & settled_flag::NEXT_MASK;
+    let next = tags::read_next(next, || after(reader, at))?;
+    let note = flags & settled_flag::NOTE != 0;
+    let exit_code = flags & settled_flag::EXIT_CODE != 0;
+    Ok(Event::Settled {
+        at,
+        seq,
+        how: tags::read_how(flags & settled_flag::HOW_MASK)?,
+        next,
+        spent: flags & settled_flag::SPENT != 0,
+        note: note.then(|| note_of(reader, keeper)).transpose()?,
+        exit_code: exit_code.then(|| code_of(reader)).transpose()?,
+    })
+}
+
+fn note_of(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Blob, Malformed> {
+    Ok(keeper.keep(reader.blob("a result or an error")?))
+}
+
+fn code_of(reader: &mut Reader<'_>) -> Result<i32, Malformed> {
+    reader.signed("an exit code")
+}
+
+/// One part of a snapshot.
+pub(super) fn part(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Part, Malformed> {
+    Ok(match reader.u8("a part of a snapshot")? {
+        part_tag::OUTCOME => Part::Outcome {
+            number: reader.number("the number of an outcome")?,
+            outcome: Outcome {
+                seq: Seq(reader.number("the place of an item")?),
+                state: match reader.u8("an outcome")? {
+                    0 => State::Done,
+                    1 => State::Dead,
+                    _ => return Err(Malformed::new("an outcome")),
+                },
+                ended: time(reader)?,
+            },
+        },
+        part_tag::ITEM => Part::Item(item(reader, keeper)?),
+        part_tag::CLOSED => {
+            let count = reader.number("the number of totals")?;
+            let totals: Result<Vec<u64>, _> =
+                (0..count).map(|_| reader.number("a total")).collect();
+            let mut totals = totals?.into_iter();
+            Part::Closed {
+                totals: tags::read_totals(|| totals.next().unwrap_or(0)),
+            }
+        }
+        _ => return Err(Malformed::new("the kind of a part")),
+    })
+}
+
+fn item(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Kept, Malformed> {
+    let seq = Seq(reader.number("the place of an item")?);
+    let state = reader.u8("the state of an item")?;
+    let state = tags::read_state(state, || time(reader))?;
+    let attempts = reader.number("the attempts of an item")?;
+    let attempts =
+        u16::try_from(attempts).map_err(|_| Malformed::new("the attempts of an item"))?;
+    let releases = reader.u8("the releases of an item")?;
+    let enqueued = time(reader)?;
+    let body = keeper.keep(reader.blob("the body of an item")?);
+    let leased = matches!(state, State::Leased);
+    let lease = leased.then(|| lease(reader, keeper)).transpose()?;
+    let count = reader.number("the length of a story")?;
+    let story: Result<Vec<Attempt>, _> = (0..count).map(|_| attempt(reader, keeper)).collect();
+    Ok(Kept {
+        seq,
+        state,
+        attempts,
+        releases,
+        enqueued,
+        body,
+        lease,
+        story: story?,
+    })
+}
+
+fn lease(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Lease, Malformed> {
+    Ok(Lease {
+        fence: Fence(reader.word("a fence")?),
+        worker: reader.name(&mut |name| keeper.name(name))?,
+        started: time(reader)?,
+        renewed: time(reader)?,
+        deadline: time(reader)?,
+    })
+}
+
+fn attempt(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Attempt, Malformed> {
+    let fence = Fence(reader.word("a fence")?);
+    let worker = reader.name(&mut |name| keeper.name(name))?;
+    let started = time(reader)?;
+    let ended = time(reader)?;
+    let flags = reader.u8("how an attempt ended")?;
+    let note = flags & attempt_flag::NOTE != 0;
+    let exit_code = flags & attempt_flag::EXIT_CODE != 0;
+    Ok(Attempt {
+        fence,
+        worker,
+        started,
+        ended,
+        how: tags::read_how(flags & attempt_flag::HOW_MASK)?,
+        note: note.then(|| note_of(reader, keeper)).transpose()?,
+        exit_code: exit_code.then(|| code_of(reader)).transpose()?,
+    })
+}

@@ -1,0 +1,256 @@
+//! Records as bytes: what `docs/data-format.md` says of them, in the writing direction.
+
+use queue_api::{QueueName, Settings};
+use queue_core::{Attempt, Blob, Event, Lease, Next, Part, State, Time};
+use queue_log::{Lsn, Record};
+
+use super::tags::{self, attempt_flag, event_tag, part_tag, record_tag, settled_flag};
+use super::wire::Writer;
+
+/// Where the bytes of blobs are while a record is written, and who wants to know where they went.
+pub(in crate::engine) struct Source<'a> {
+    /// The bytes of a blob.
+    pub(in crate::engine) bytes: &'a dyn Fn(Blob) -> &'a [u8],
+    /// Told the address of each.
+    pub(in crate::engine) placed: &'a mut dyn FnMut(Blob, Lsn),
+}
+
+/// A queue as a record introduces it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Introduced<'a> {
+    pub(in crate::engine) incarnation: u64,
+    pub(in crate::engine) name: &'a QueueName,
+    pub(in crate::engine) settings: &'a Settings,
+}
+
+/// A queue was made.
+pub(in crate::engine) fn created(record: &mut Record<'_>, queue: Introduced<'_>, now: Time) {
+    let mut writer = Writer::begin(record, record_tag::CREATED, queue.incarnation);
+    introduce(&mut writer, queue, now);
+}
+
+/// A queue was deleted.
+pub(in crate::engine) fn deleted(record: &mut Record<'_>, incarnation: u64, now: Time) {
+    let mut writer = Writer::begin(record, record_tag::DELETED, incarnation);
+    writer.number(now.0);
+}
+
+/// What one command changed.
+pub(in crate::engine) fn events(
+    record: &mut Record<'_>,
+    incarnation: u64,
+    now: Time,
+    settings: &Settings,
+    events: &[Event],
+    source: &mut Source<'_>,
+) {
+    let mut writer = Writer::begin(record, record_tag::EVENTS, incarnation);
+    writer.number(now.0);
+    writer.number(events.len() as u64);
+    for each in events {
+        event(&mut writer, now, settings, each, source);
+    }
+}
+
+/// A snapshot begins.
+pub(in crate::engine) fn head(
+    record: &mut Record<'_>,
+    queue: Introduced<'_>,
+    now: Time,
+    head: &queue_core::Head,
+) {
+    let mut writer = Writer::begin(record, record_tag::HEAD, queue.incarnation);
+    introduce(&mut writer, queue, now);
+    writer.u8(u8::from(head.sealed) | u8::from(head.paused) << 1);
+    writer.number(head.next_seq.0);
+    writer.number(head.last_enqueued.0);
+    writer.number(head.first_outcome);
+    writer.number(head.next_outcome);
+}
+
+/// A slice of a snapshot.
+pub(in crate::engine) fn parts(
+    record: &mut Record<'_>,
+    incarnation: u64,
+    parts: &[Part],
+    source: &mut Source<'_>,
+) {
+    let mut writer = Writer::begin(record, record_tag::PARTS, incarnation);
+    writer.number(parts.len() as u64);
+    for each in parts {
+        part(&mut writer, each, source);
+    }
+}
+
+fn introduce(writer: &mut Writer<'_, '_>, queue: Introduced<'_>, now: Time) {
+    writer.number(now.0);
+    writer.text(queue.name.as_str().as_bytes());
+    write_settings(writer, queue.settings);
+}
+
+/// As the wire shows them: a setting that a later release adds is absent here and has its default.
+fn write_settings(writer: &mut Writer<'_, '_>, settings: &Settings) {
+    let json = serde_json::to_vec(settings).expect("settings are numbers, which are JSON");
+    writer.text(&json);
+}
+
+fn event(
+    writer: &mut Writer<'_, '_>,
+    now: Time,
+    settings: &Settings,
+    event: &Event,
+    source: &mut Source<'_>,
+) {
+    match *event {
+        // The core's settings are made of the wire's, which say more.
+        Event::Configured(_) => {
+            writer.u8(event_tag::CONFIGURED);
+            write_settings(writer, settings);
+        }
+        Event::Enqueued { body, .. } => {
+            writer.u8(event_tag::ENQUEUED);
+            blob(writer, body, source);
+        }
+        Event::Leased {
+            seq,
+            fence,
+            deadline,
+            ref worker,
+            ..
+        } => {
+            writer.u8(event_tag::LEASED);
+            writer.number(seq.0);
+            writer.word(fence.0);
+            writer.number(deadline.0 - now.0);
+            writer.name(worker.as_ref());
+        }
+        Event::Extended { seq, deadline, .. } => {
+            writer.u8(event_tag::EXTENDED);
+            writer.number(seq.0);
+            writer.number(deadline.0 - now.0);
+        }
+        Event::Settled {
+            at,
+            seq,
+            how,
+            next,
+            spent,
+            note,
+            exit_code,
+        } => {
+            writer.u8(event_tag::SETTLED);
+            writer.number(seq.0);
+            let flags = [
+                (spent, settled_flag::SPENT),
+                (note.is_some(), settled_flag::NOTE),
+                (exit_code.is_some(), settled_flag::EXIT_CODE),
+            ];
+            let flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag);
+            let ending = tags::how(how) | tags::next(next) << settled_flag::NEXT_SHIFT;
+            writer.u8(flags.fold(ending, |flags, flag| flags | flag));
+            // A lease that ran out ended before anybody looked.
+            writer.number(now.0 - at.0);
+            if let Next::Delayed(due) = next {
+                writer.number(due.0 - at.0);
+            }
+            if let Some(note) = note {
+                blob(writer, note, source);
+            }
+            if let Some(code) = exit_code {
+                writer.signed(code);
+            }
+        }
+        Event::FellDue { seq } => numbered(writer, event_tag::FELL_DUE, seq.0),
+        Event::Taken { seq, .. } => numbered(writer, event_tag::TAKEN, seq.0),
+        Event::Purged { seq } => numbered(writer, event_tag::PURGED, seq.0),
+        Event::Forgotten { through } => numbered(writer, event_tag::FORGOTTEN, through),
+        Event::Sealed => writer.u8(event_tag::SEALED),
+        Event::Reopened => writer.u8(event_tag::REOPENED),
+        Event::Paused => writer.u8(event_tag::PAUSED),
+        Event::Resumed => writer.u8(event_tag::RESUMED),
+    }
+}
+
+fn numbered(writer: &mut Writer<'_, '_>, tag: u8, number: u64) {
+    writer.u8(tag);
+    writer.number(number);
+}
+
+fn blob(writer: &mut Writer<'_, '_>, blob: Blob, source: &mut Source<'_>) {
+    let at = writer.blob((source.bytes)(blob));
+    (source.placed)(blob, at);
+}
+
+fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
+    match part {
+        Part::Outcome { number, outcome } => {
+            writer.u8(part_tag::OUTCOME);
+            writer.number(*number);
+            writer.number(outcome.seq.0);
+            writer.u8(u8::from(outcome.state == State::Dead));
+            writer.number(outcome.ended.0);
+        }
+        Part::Item(item) => {
+            writer.u8(part_tag::ITEM);
+            writer.number(item.seq.0);
+            state(writer, item.state);
+            writer.number(item.attempts.into());
+            writer.u8(item.releases);
+            writer.number(item.enqueued.0);
+            blob(writer, item.body, source);
+            if let Some(lease) = &item.lease {
+                self::lease(writer, lease);
+            }
+            writer.number(item.story.len() as u64);
+            for attempt in &item.story {
+                self::attempt(writer, attempt, source);
+            }
+        }
+        Part::Closed { totals } => {
+            writer.u8(part_tag::CLOSED);
+            let totals = tags::totals(totals);
+            writer.number(totals.len() as u64);
+            totals.into_iter().for_each(|total| writer.number(total));
+        }
+    }
+}
+
+fn state(writer: &mut Writer<'_, '_>, state: State) {
+    writer.u8(tags::state(state));
+    if let State::Delayed(due) = state {
+        writer.number(due.0);
+    }
+}
+
+fn lease(writer: &mut Writer<'_, '_>, lease: &Lease) {
+    writer.word(lease.fence.0);
+    writer.name(lease.worker.as_ref());
+    writer.number(lease.started.0);
+    writer.number(lease.renewed.0);
+    writer.number(lease.deadline.0);
+}
+
+fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'_>) {
+    let Attempt {
+        fence,
+        worker,
+        started,
+        ended,
+        how,
+        note,
+        exit_code,
+    } = attempt;
+    writer.word(fence.0);
+    writer.name(worker.as_ref());
+    writer.number(started.0);
+    writer.number(ended.0);
+    let note_flag = u8::from(note.is_some()) * attempt_flag::NOTE;
+    let exit_flag = u8::from(exit_code.is_some()) * attempt_flag::EXIT_CODE;
+    writer.u8(tags::how(*how) | note_flag | exit_flag);
+    if let Some(note) = note {
+        blob(writer, *note, source);
+    }
+    if let Some(code) = exit_code {
+        writer.signed(*code);
+    }
+}

@@ -1,0 +1,287 @@
+//! Queues from their records: the same `evolve` that made them, run again.
+//!
+//! A queue begins where it was made, or where a snapshot of it begins. While a snapshot is under way
+//! both are followed: if it was never finished, the older one goes on.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use queue_api::{QueueName, Settings};
+use queue_core::{Blob, Queue, Seq, Time};
+use queue_log::{Lsn, Replayed};
+
+use super::super::bodies::Bodies;
+use super::super::names::Names;
+use super::super::settings::for_core;
+use super::Logged;
+use super::decode::{self, Introduced, Keeper, Kind, Opening};
+use super::wire::{Malformed, Reader, Stored};
+
+/// A queue that was put together from its records.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// What tells it from other queues of its name.
+    pub(crate) incarnation: u64,
+    /// Its name.
+    pub(crate) name: QueueName,
+    /// Its settings.
+    pub(crate) settings: Settings,
+    /// Where its records begin.
+    pub(crate) base: Lsn,
+    /// Its state.
+    pub(crate) core: Queue,
+    /// Its bytes.
+    pub(crate) bodies: Bodies,
+    /// The names of its workers.
+    pub(crate) workers: Names,
+}
+
+/// Puts queues together.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    queues: HashMap<u64, Versions>,
+    /// Bytes of bodies that memory has room for.
+    budget: u64,
+    held: u64,
+    /// The latest time any record tells of.
+    latest: Time,
+}
+
+/// What is known of one queue.
+#[derive(Debug, Default)]
+struct Versions {
+    current: Option<Version>,
+    /// A snapshot that is not finished.
+    shadow: Option<Version>,
+}
+
+#[derive(Debug)]
+struct Version {
+    queue: Recovered,
+    free: Vec<Blob>,
+}
+
+/// The records contradict each other.
+#[derive(Debug, thiserror::Error)]
+enum Contradiction {
+    /// A bug, in this release or in the one that wrote them.
+    #[error("an event does not fit its queue: {0}")]
+    Event(String),
+    /// What the queue began with is missing.
+    #[error("queue `{0}` has no beginning")]
+    NoBeginning(QueueName),
+}
+
+impl Replay {
+    /// Keeps bodies in memory up to a budget of bytes; the others stay where they are in the log.
+    pub(crate) fn new(budget: u64) -> Self {
+        Self {
+            queues: HashMap::new(),
+            budget,
+            held: 0,
+            latest: Time(0),
+        }
+    }
+
+    /// Takes in a frame, whose first byte has this address.
+    pub(crate) fn frame(&mut self, at: Lsn, bytes: &[u8]) -> Replayed {
+        // What does not fit panics in the core: here it says which frame it was.
+        let replayed = catch_unwind(AssertUnwindSafe(|| self.records(Reader::new(bytes, at))));
+        match replayed {
+            Ok(replayed) => replayed.map_err(Into::into),
+            Err(panic) => Err(Contradiction::Event(message(panic.as_ref())).into()),
+        }
+    }
+
+    /// The latest time any record tells of.
+    pub(crate) fn latest(&self) -> Time {
+        self.latest
+    }
+
+    /// Queues so far.
+    pub(crate) fn len(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// The queues as the last frame left them.
+    pub(crate) fn finish(self) -> Result<Vec<Recovered>, Box<dyn std::error::Error + Send + Sync>> {
+        let finished = self.queues.into_values().map(|versions| {
+            let Versions { current, shadow } = versions;
+            match (current, shadow) {
+                (Some(version), _) => Ok(Some(version.queue)),
+                (None, Some(shadow)) => Err(Contradiction::NoBeginning(shadow.queue.name).into()),
+                (None, None) => Ok(None),
+            }
+        });
+        finished.filter_map(Result::transpose).collect()
+    }
+
+    fn records(&mut self, mut frame: Reader<'_>) -> Result<(), Malformed> {
+        while !frame.is_at_end() {
+            let base = frame.position();
+            let mut reader = frame.record()?;
+            let Opening { incarnation, kind } = decode::opening(&mut reader)?;
+            let versions = self.queues.entry(incarnation).or_default();
+            let room = &mut Room {
+                budget: self.budget,
+                held: &mut self.held,
+            };
+            match kind {
+                Kind::Created(queue) => {
+                    self.latest = self.latest.max(queue.now);
+                    let core = Queue::new(for_core(&queue.settings));
+                    versions.current = Some(Version::new(incarnation, queue, base, core));
+                }
+                Kind::Deleted { now } => {
+                    self.latest = self.latest.max(now);
+                    if let Some(Versions { current, shadow }) = self.queues.remove(&incarnation) {
+                        for version in [current, shadow].into_iter().flatten() {
+                            self.held -= version.queue.bodies.held();
+                        }
+                    }
+                }
+                // Without a version: what precedes the snapshot that the queue begins with.
+                Kind::Events { now, count } => {
+                    self.latest = self.latest.max(now);
+                    if let Some(shadow) = &mut versions.shadow {
+                        shadow.events(&mut reader.clone(), now, count, room)?;
+                    }
+                    if let Some(current) = &mut versions.current {
+                        current.events(&mut reader, now, count, room)?;
+                    }
+                }
+                Kind::Head(queue, head) => {
+                    self.latest = self.latest.max(queue.now);
+                    let core = Queue::restoring(&head.with(for_core(&queue.settings)));
+                    let begun = Version::new(incarnation, queue, base, core);
+                    if let Some(given_up) = versions.shadow.replace(begun) {
+                        self.held -= given_up.queue.bodies.held();
+                    }
+                }
+                Kind::Parts { count } => {
+                    let Some(shadow) = &mut versions.shadow else {
+                        continue;
+                    };
+                    shadow.parts(&mut reader, count, room)?;
+                    if !shadow.queue.core.is_restoring() {
+                        let finished = versions.shadow.take();
+                        if let Some(older) = std::mem::replace(&mut versions.current, finished) {
+                            self.held -= older.queue.bodies.held();
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Version {
+    fn new(incarnation: u64, queue: Introduced, base: Lsn, core: Queue) -> Self {
+        let Introduced { name, settings, .. } = queue;
+        let queue = Recovered {
+            incarnation,
+            name,
+            settings: *settings,
+            base,
+            core,
+            bodies: Bodies::default(),
+            workers: Names::default(),
+        };
+        let free = Vec::new();
+        Self { queue, free }
+    }
+
+    fn events(
+        &mut self,
+        reader: &mut Reader<'_>,
+        now: Time,
+        count: u64,
+        room: &mut Room<'_>,
+    ) -> Result<(), Malformed> {
+        let before = self.queue.bodies.held();
+        for _ in 0..count {
+            let queue = &mut self.queue;
+            let event = decode::event(reader, now, &mut Taking { queue, room })?;
+            queue.core.evolve(&event, &mut self.free);
+            self.let_go();
+        }
+        room.count(before, self.queue.bodies.held());
+        Ok(())
+    }
+
+    fn parts(
+        &mut self,
+        reader: &mut Reader<'_>,
+        count: u64,
+        room: &mut Room<'_>,
+    ) -> Result<(), Malformed> {
+        let before = self.queue.bodies.held();
+        for _ in 0..count {
+            let queue = &mut self.queue;
+            let part = decode::part(reader, &mut Taking { queue, room })?;
+            queue.core.restore(part, &mut self.free);
+            self.let_go();
+        }
+        room.count(before, self.queue.bodies.held());
+        Ok(())
+    }
+
+    fn let_go(&mut self) {
+        for blob in self.free.drain(..) {
+            self.queue.bodies.free(blob);
+        }
+    }
+}
+
+/// What memory still has room for.
+struct Room<'a> {
+    budget: u64,
+    held: &'a mut u64,
+}
+
+impl Room<'_> {
+    fn count(&mut self, before: u64, now: u64) {
+        *self.held = *self.held - before + now;
+    }
+}
+
+/// A version that takes in what its records hold.
+struct Taking<'a, 'r> {
+    queue: &'a mut Recovered,
+    room: &'a Room<'r>,
+}
+
+impl Keeper for Taking<'_, '_> {
+    fn next_seq(&self) -> Seq {
+        self.queue.core.next_seq()
+    }
+
+    fn keep(&mut self, stored: Stored<'_>) -> Blob {
+        if *self.room.held <= self.room.budget {
+            return self.queue.bodies.put(stored.bytes);
+        }
+        self.queue.bodies.put_logged(Logged {
+            at: stored.at,
+            len: u32::try_from(stored.bytes.len()).expect("a record is under 4 GiB"),
+        })
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        self.queue.workers.intern(name)
+    }
+
+    fn configure(&mut self, settings: Settings) -> queue_core::Settings {
+        self.queue.settings = settings;
+        for_core(&settings)
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no reason is given").to_owned()
+}
