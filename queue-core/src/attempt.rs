@@ -1,10 +1,10 @@
 //! Leases and what became of them.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::blob::Blob;
+use crate::paged::Vacant;
 use crate::time::Time;
 
 /// Tells one lease of an item from every other lease of it. Drawn at random, so that a lease which a
@@ -32,6 +32,18 @@ impl Lease {
     #[must_use]
     pub fn length(&self) -> Duration {
         self.deadline.since(self.renewed)
+    }
+}
+
+impl Vacant for Lease {
+    fn vacant() -> Self {
+        Self {
+            fence: Fence(0),
+            worker: None,
+            started: Time(0),
+            renewed: Time(0),
+            deadline: Time(0),
+        }
     }
 }
 
@@ -67,13 +79,4 @@ pub enum How {
     Buried,
     /// The lease ran out.
     Expired,
-}
-
-/// The past attempts of an item, at most [`crate::STORY_ATTEMPTS`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Story {
-    /// The latest.
-    pub last: Attempt,
-    /// Those before it, oldest first.
-    pub earlier: Vec<Attempt>,
 }

@@ -1,11 +1,9 @@
 //! Recounting what is kept counted.
 
-use alloc::collections::BTreeSet;
-
 use crate::Seq;
 use crate::item::State;
 use crate::queue::Queue;
-use crate::time::Time;
+use crate::timers::Timers;
 
 impl Queue {
     /// Recounts everything that is kept counted, of a queue that is whole. Costs a pass over the queue: for tests.
@@ -15,26 +13,28 @@ impl Queue {
     pub fn check(&self) {
         let (mut ready, mut delayed, mut leased, mut dead, mut done) = (0, 0, 0, 0, 0);
         let (mut held, mut retained) = (0, 0);
-        let mut timers: BTreeSet<(Time, Seq)> = BTreeSet::new();
+        let mut timers = Timers::default();
         for (seq, item) in self.items.range(0) {
             let seq = Seq(seq);
-            let body = u64::from(item.body().len);
+            let (body, notes) = self.bytes_of(seq);
             match item.state {
                 State::Ready => ready += u64::from(self.ready.contains(seq)),
                 State::Delayed(due) => {
                     delayed += u64::from(self.delayed.contains(seq));
-                    timers.insert((due, seq));
+                    timers.insert(due, seq);
                 }
                 State::Leased => {
-                    let lease = self.leases.get(&seq);
+                    let lease = self.leases.get(seq.0);
                     leased += u64::from(lease.is_some());
-                    timers.extend(lease.map(|lease| (lease.deadline, seq)));
+                    if let Some(lease) = lease {
+                        timers.insert(lease.deadline, seq);
+                    }
                 }
                 State::Dead => dead += u64::from(self.dead.contains(seq)),
                 State::Done => done += 1,
             }
             match item.state {
-                State::Done => retained += self.bytes_of(seq),
+                State::Done => retained += body + notes,
                 _ => held += body,
             }
         }
@@ -53,8 +53,8 @@ impl Queue {
             .outcomes(0)
             .filter(|(_, outcome)| outcome.state == State::Done);
         assert_eq!(done, kept.count() as u64, "invariant 5: outcomes");
-        let stories = self.stories.values();
-        let attempts: usize = stories.map(|story| 1 + story.earlier.len()).sum();
-        assert_eq!(attempts as u64, self.attempts_kept, "invariant 6: attempts");
+        let attempts = self.stories.recount();
+        let counted = self.stories.attempts();
+        assert_eq!(attempts, counted, "invariant 6: attempts");
     }
 }

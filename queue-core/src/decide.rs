@@ -94,10 +94,10 @@ impl Queue {
     /// out, items that fell due, outcomes past retention.
     pub fn due(&self, now: Time, events: &mut Vec<Event>) {
         let due = self.timers.iter().take_while(|(at, _)| *at <= now);
-        for &(at, seq) in due.take(SLICE) {
-            events.push(match self.leases.get(&seq) {
-                Some(_) => self.expire(at, seq),
-                None => Event::FellDue { seq },
+        for (at, seq) in due.take(SLICE) {
+            events.push(match self.leases.contains(seq.0) {
+                true => self.expire(at, seq),
+                false => Event::FellDue { seq },
             });
         }
         if let Some(through) = self.past_retention(now) {
@@ -136,7 +136,8 @@ impl Queue {
             }
             count -= 1;
             if outcome.state == State::Done {
-                bytes -= self.bytes_of(outcome.seq);
+                let (body, notes) = self.bytes_of(outcome.seq);
+                bytes -= body + notes;
             }
             through = Some(number);
         }
@@ -237,18 +238,18 @@ impl Queue {
     ///
     /// To be called after a recovery and before [`Queue::due`], which would end those leases.
     pub fn recovered(&self, now: Time, from: Seq, events: &mut Vec<Event>) -> Option<Seq> {
-        let mut leases = self.leases.range(from..);
-        for (&seq, lease) in leases.by_ref().take(SLICE) {
+        let mut leases = self.leases.range(from.0);
+        for (seq, lease) in leases.by_ref().take(SLICE) {
             let deadline = now + lease.length();
             if deadline > lease.deadline {
                 events.push(Event::Extended {
                     at: now,
-                    seq,
+                    seq: Seq(seq),
                     deadline,
                 });
             }
         }
-        leases.next().map(|(&seq, _)| seq)
+        leases.next().map(|(seq, _)| Seq(seq))
     }
 
     /// Ends a lease as its worker says.
@@ -361,15 +362,15 @@ impl Queue {
     #[must_use]
     pub fn live_lease(&self, now: Time, seq: Seq, fence: Fence) -> Option<&Lease> {
         self.leases
-            .get(&seq)
+            .get(seq.0)
             .filter(|lease| lease.fence == fence && lease.deadline > now)
     }
 
     /// Whether the item's last attempt had this fence and ended this way. An item that was leased
     /// again has moved on: no repeated settle can be about its last step.
     fn settled_before(&self, seq: Seq, fence: Fence, how: How) -> Option<()> {
-        let last = &self.stories.get(&seq)?.last;
-        (!self.leases.contains_key(&seq) && last.fence == fence && last.how == how).then_some(())
+        let ending = self.stories.ending(seq)?;
+        (ending == (fence, how) && !self.leases.contains(seq.0)).then_some(())
     }
 
     fn attempts(&self, seq: Seq) -> u32 {

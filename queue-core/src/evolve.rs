@@ -5,13 +5,13 @@
 
 use alloc::vec::Vec;
 
-use crate::attempt::{Attempt, How, Lease, Story};
+use crate::Seq;
+use crate::attempt::{Attempt, How, Lease};
 use crate::blob::Blob;
 use crate::event::{Event, Next};
 use crate::item::{Change, Item, State};
 use crate::queue::{Outcome, Queue};
 use crate::time::Time;
-use crate::{STORY_ATTEMPTS, Seq};
 
 impl Queue {
     /// Makes an event true. Pushes to `free` each blob that nothing refers to any more.
@@ -89,7 +89,9 @@ impl Queue {
                 };
                 self.give_back(seq, next, spent, how, ended, free);
             }
-            Event::FellDue { seq } => self.move_to(seq, Change::FallDue),
+            Event::FellDue { seq } => {
+                self.move_to(seq, Change::FallDue);
+            }
             Event::Taken { at, seq } => {
                 self.totals.taken += 1;
                 self.move_to(seq, Change::Take);
@@ -119,17 +121,16 @@ impl Queue {
 
     fn lend(&mut self, seq: Seq, lease: Lease) {
         self.totals.leased += 1;
-        self.move_to(seq, Change::Lease);
-        self.item_mut(seq).attempts += 1;
-        self.timers.insert((lease.deadline, seq));
-        self.leases.insert(seq, lease);
+        self.move_to(seq, Change::Lease).attempts += 1;
+        self.timers.insert(lease.deadline, seq);
+        self.leases.insert(seq.0, lease);
     }
 
     fn prolong(&mut self, at: Time, seq: Seq, deadline: Time) {
         self.move_to(seq, Change::Extend);
-        if let Some(lease) = self.leases.get_mut(&seq) {
-            self.timers.remove(&(lease.deadline, seq));
-            self.timers.insert((deadline, seq));
+        if let Some(lease) = self.leases.get_mut(seq.0) {
+            self.timers.remove(lease.deadline, seq);
+            self.timers.insert(deadline, seq);
             lease.renewed = at;
             lease.deadline = deadline;
         }
@@ -159,44 +160,21 @@ impl Queue {
         let to = State::from(next);
         let lease = self
             .leases
-            .remove(&seq)
+            .remove(seq.0)
             .unwrap_or_else(|| panic!("{seq:?} is settled and not leased"));
-        self.timers.remove(&(lease.deadline, seq));
+        self.timers.remove(lease.deadline, seq);
         let attempt = ended(lease);
         let at = attempt.ended;
-        self.remember(seq, attempt, free);
-        let item = self.item_mut(seq);
+        self.stories.add(seq, attempt, free);
+        let item = self.move_to(seq, Change::Settle(to));
         if !spent {
             item.attempts -= 1;
         }
         if how == How::Released {
             item.releases = item.releases.saturating_add(1);
         }
-        self.move_to(seq, Change::Settle(to));
         if let State::Done | State::Dead = to {
             self.finish(seq, to, at);
-        }
-    }
-
-    /// Adds an attempt to the item's story, whose oldest is forgotten where it grows too long.
-    pub(crate) fn remember(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) {
-        self.attempts_kept += 1;
-        let Some(story) = self.stories.get_mut(&seq) else {
-            let earlier = Vec::new();
-            self.stories.insert(
-                seq,
-                Story {
-                    last: attempt,
-                    earlier,
-                },
-            );
-            return;
-        };
-        let previous = core::mem::replace(&mut story.last, attempt);
-        story.earlier.push(previous);
-        if story.earlier.len() >= STORY_ATTEMPTS {
-            self.attempts_kept -= 1;
-            free.extend(story.earlier.remove(0).note);
         }
     }
 
@@ -205,8 +183,9 @@ impl Queue {
         match state {
             State::Dead => self.totals.dead += 1,
             _ => {
-                self.held_bytes -= u64::from(self.item_mut(seq).body().len);
-                self.retained_bytes += self.bytes_of(seq);
+                let (body, notes) = self.bytes_of(seq);
+                self.held_bytes -= body;
+                self.retained_bytes += body + notes;
             }
         }
         self.tell(seq, state, ended);
@@ -237,25 +216,18 @@ impl Queue {
     }
 
     fn drop_item(&mut self, seq: Seq, change: Change, free: &mut Vec<Blob>) {
-        let bytes = self.bytes_of(seq);
-        self.move_to(seq, change);
-        let Some(item) = self.items.remove(seq.0) else {
-            return;
-        };
+        let (body, notes) = self.bytes_of(seq);
         match change {
-            Change::Forget => self.retained_bytes -= bytes,
-            _ => self.held_bytes -= u64::from(item.body().len),
+            Change::Forget => self.retained_bytes -= body + notes,
+            _ => self.held_bytes -= body,
         }
-        free.push(item.body());
-        if let Some(story) = self.stories.remove(&seq) {
-            self.attempts_kept -= 1 + story.earlier.len() as u64;
-            free.extend(story.last.note);
-            free.extend(story.earlier.into_iter().filter_map(|attempt| attempt.note));
-        }
+        free.push(self.move_to(seq, change).body());
+        self.items.remove(seq.0);
+        self.stories.remove(seq, free);
     }
 
     /// Takes an item out of the index of its state and puts it into that of the next.
-    fn move_to(&mut self, seq: Seq, change: Change) {
+    fn move_to(&mut self, seq: Seq, change: Change) -> &mut Item {
         let from = self.item_mut(seq).state;
         let to = from
             .next(change)
@@ -264,15 +236,17 @@ impl Queue {
             State::Ready => self.ready.remove(seq),
             State::Delayed(due) => {
                 self.delayed.remove(seq);
-                self.timers.remove(&(due, seq));
+                self.timers.remove(due, seq);
             }
             State::Dead => self.dead.remove(seq),
             State::Leased | State::Done => {}
         }
         if let Some(to) = to {
             self.enter_index(seq, to);
-            self.item_mut(seq).state = to;
         }
+        let item = self.item_mut(seq);
+        item.state = to.unwrap_or(from);
+        item
     }
 
     /// Puts an item into the index of its state. A lease is put in with its terms, elsewhere.
@@ -281,24 +255,18 @@ impl Queue {
             State::Ready => self.ready.insert(seq),
             State::Delayed(due) => {
                 self.delayed.insert(seq);
-                self.timers.insert((due, seq));
+                self.timers.insert(due, seq);
             }
             State::Dead => self.dead.insert(seq),
             State::Leased | State::Done => {}
         }
     }
 
-    /// Bytes of an item's body and of its kept notes.
-    pub(crate) fn bytes_of(&self, seq: Seq) -> u64 {
+    /// Bytes of an item's body, and of its kept notes.
+    pub(crate) fn bytes_of(&self, seq: Seq) -> (u64, u64) {
         let body = self.item(seq).map_or(0, |item| u64::from(item.body().len));
-        let notes = self.stories.get(&seq).map_or(0, |story| {
-            let attempts = core::iter::once(&story.last).chain(&story.earlier);
-            attempts
-                .filter_map(|a| a.note)
-                .map(|note| u64::from(note.len))
-                .sum()
-        });
-        body + notes
+        let notes = self.stories.notes(seq).map(|note| u64::from(note.len));
+        (body, notes.sum())
     }
 
     fn item_mut(&mut self, seq: Seq) -> &mut Item {

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::blob::Blob;
+use crate::paged::Vacant;
 use crate::time::Time;
 
 /// An item. Small, because there may be millions: its id is derived from its place, its bytes lie in
@@ -56,6 +57,12 @@ impl Item {
     #[must_use]
     pub fn state(&self) -> State {
         self.state
+    }
+}
+
+impl Vacant for Item {
+    fn vacant() -> Self {
+        Self::new(Blob::default(), Time(0))
     }
 }
 
@@ -196,10 +203,6 @@ mod tests {
 
     #[test]
     fn an_item_stays_small() {
-        assert!(
-            size_of::<Option<Item>>() <= 40,
-            "{}",
-            size_of::<Option<Item>>()
-        );
+        assert!(size_of::<Item>() <= 40, "{}", size_of::<Item>());
     }
 }

@@ -1,14 +1,16 @@
 //! What a queue holds, and what can be asked of it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
-use crate::attempt::{Lease, Story};
+use crate::attempt::{Attempt, Lease};
 use crate::item::{Item, State};
-use crate::paged::Paged;
+use crate::paged::{Paged, Vacant};
 use crate::seqset::SeqSet;
 use crate::settings::Settings;
 use crate::snapshot::Cursor;
+use crate::stories::Stories;
 use crate::time::Time;
+use crate::timers::Timers;
 use crate::{SLICE, Seq};
 
 /// A queue: items, leases, outcomes. Changed by [`Queue::evolve`] only.
@@ -19,7 +21,7 @@ use crate::{SLICE, Seq};
 /// 3. Items that came in = ready + leased + delayed + dead + done + purged.
 /// 4. `held_bytes` and `retained_bytes` are the sums of what they count.
 /// 5. Each done item has one outcome that is not forgotten.
-/// 6. `attempts_kept` is the number of attempts in all stories.
+/// 6. `stories` counts the attempts it holds.
 ///
 /// They do not hold while the queue is put together from a snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,9 +35,9 @@ pub struct Queue {
     pub(crate) ready: SeqSet,
     pub(crate) delayed: SeqSet,
     pub(crate) dead: SeqSet,
-    pub(crate) leases: BTreeMap<Seq, Lease>,
-    pub(crate) stories: BTreeMap<Seq, Story>,
-    pub(crate) timers: BTreeSet<(Time, Seq)>,
+    pub(crate) leases: Paged<Lease, 16>,
+    pub(crate) stories: Stories,
+    pub(crate) timers: Timers,
     pub(crate) outcomes: Paged<Outcome>,
     /// Lowest outcome number that is kept.
     pub(crate) first_outcome: u64,
@@ -45,8 +47,6 @@ pub struct Queue {
     /// Bytes of the bodies and notes of done items.
     pub(crate) retained_bytes: u64,
     pub(crate) totals: Totals,
-    /// Past attempts in all stories.
-    pub(crate) attempts_kept: u64,
     /// What is still to come of the snapshot that it is put together from.
     pub(crate) restoring: Option<Cursor>,
 }
@@ -60,6 +60,16 @@ pub struct Outcome {
     pub state: State,
     /// When.
     pub ended: Time,
+}
+
+impl Vacant for Outcome {
+    fn vacant() -> Self {
+        Self {
+            seq: Seq(0),
+            state: State::Done,
+            ended: Time(0),
+        }
+    }
 }
 
 /// Items by state.
@@ -120,16 +130,15 @@ impl Queue {
             ready: SeqSet::default(),
             delayed: SeqSet::default(),
             dead: SeqSet::default(),
-            leases: BTreeMap::new(),
-            stories: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            leases: Paged::default(),
+            stories: Stories::default(),
+            timers: Timers::default(),
             outcomes: Paged::default(),
             first_outcome: 1,
             next_outcome: 1,
             held_bytes: 0,
             retained_bytes: 0,
             totals: Totals::default(),
-            attempts_kept: 0,
             restoring: None,
         }
     }
@@ -175,7 +184,7 @@ impl Queue {
     /// Nothing ready, leased or delayed.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.ready.len() == 0 && self.leases.is_empty() && self.delayed.len() == 0
+        self.ready.len() == 0 && self.leases.len() == 0 && self.delayed.len() == 0
     }
 
     /// Items by state.
@@ -183,7 +192,7 @@ impl Queue {
     pub fn counts(&self) -> Counts {
         Counts {
             ready: self.ready.len(),
-            leased: self.leases.len() as u64,
+            leased: self.leases.len(),
             delayed: self.delayed.len(),
             dead: self.dead.len(),
             done: self.totals.acked + self.totals.taken,
@@ -205,13 +214,20 @@ impl Queue {
     /// The lease of an item that is in a worker's hands.
     #[must_use]
     pub fn lease_of(&self, seq: Seq) -> Option<&Lease> {
-        self.leases.get(&seq)
+        self.leases.get(seq.0)
     }
 
-    /// The past attempts of an item, if it has any that are kept.
+    /// The past attempts of an item that are kept, oldest first, at most
+    /// [`STORY_ATTEMPTS`](crate::STORY_ATTEMPTS).
     #[must_use]
-    pub fn story(&self, seq: Seq) -> Option<&Story> {
-        self.stories.get(&seq)
+    pub fn story(&self, seq: Seq) -> Vec<Attempt> {
+        self.stories.all(seq)
+    }
+
+    /// The last of the past attempts of an item.
+    #[must_use]
+    pub fn last_attempt(&self, seq: Seq) -> Option<Attempt> {
+        self.stories.last(seq)
     }
 
     /// The ready item that came in first.
@@ -268,7 +284,7 @@ impl Queue {
     /// in; only more than that is worth a wake-up.
     #[must_use]
     pub fn next_deadline(&self, now: Time) -> Option<Time> {
-        let timer = self.timers.first().map(|(at, _)| *at);
+        let timer = self.timers.first();
         let kept = self.next_outcome - self.first_outcome;
         let behind = kept.saturating_sub(self.settings.done_retention_items) > SLICE as u64;
         let oldest = self.outcomes.get(self.first_outcome);

@@ -1,15 +1,34 @@
 //! An ordered set of sequence numbers that costs next to nothing where they lie close together, as
-//! the ready items of a queue do: a bitmap of 64 a map entry.
+//! the ready items of a queue do: a bit each, in chunks of 4,096.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
 
 use crate::Seq;
+use crate::directory::Directory;
+use crate::paged::first_from;
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+const WORDS: usize = 64;
+
+#[derive(Debug, Clone, PartialEq)]
+struct Chunk {
+    /// A bit for each word that is not 0. Never 0.
+    live: u64,
+    words: Box<[u64; WORDS]>,
+}
+
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SeqSet {
-    /// Never holds an empty bitmap, so the first entry has the first member.
-    bitmaps: BTreeMap<u64, u64>,
+    chunks: Directory<Chunk>,
     len: u64,
+    /// Empty words kept for the next chunk: a set that has one member now and none then would make and
+    /// drop them each time.
+    spare: Option<Box<[u64; WORDS]>>,
+}
+
+impl PartialEq for SeqSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.chunks == other.chunks
+    }
 }
 
 impl SeqSet {
@@ -18,53 +37,87 @@ impl SeqSet {
     }
 
     pub(crate) fn insert(&mut self, seq: Seq) {
-        let (page, bit) = split(seq);
-        let bitmap = self.bitmaps.entry(page).or_default();
-        debug_assert!(*bitmap & bit == 0, "{seq:?} is in the set already");
-        *bitmap |= bit;
+        let (number, word, bit) = split(seq);
+        let chunk = self.chunks.get_or_insert_with(number, || Chunk {
+            live: 0,
+            words: (self.spare.take()).unwrap_or_else(|| Box::new([0; WORDS])),
+        });
+        debug_assert!(
+            chunk.words[word] & 1 << bit == 0,
+            "{seq:?} is in the set already"
+        );
+        chunk.words[word] |= 1 << bit;
+        chunk.live |= 1 << word;
         self.len += 1;
     }
 
     pub(crate) fn remove(&mut self, seq: Seq) {
-        let (page, bit) = split(seq);
-        let bitmap = self
-            .bitmaps
-            .get_mut(&page)
-            .filter(|bitmap| **bitmap & bit != 0)
+        let (number, word, bit) = split(seq);
+        let chunk = self
+            .chunks
+            .get_mut(number)
+            .filter(|chunk| chunk.words[word] & 1 << bit != 0)
             .unwrap_or_else(|| panic!("{seq:?} is not in the set"));
-        *bitmap &= !bit;
-        if *bitmap == 0 {
-            self.bitmaps.remove(&page);
-        }
+        chunk.words[word] &= !(1 << bit);
         self.len -= 1;
+        if chunk.words[word] == 0 {
+            chunk.live &= !(1 << word);
+            if chunk.live == 0 {
+                self.spare = self.chunks.remove(number).map(|chunk| chunk.words);
+            }
+        }
     }
 
     pub(crate) fn contains(&self, seq: Seq) -> bool {
-        let (page, bit) = split(seq);
-        self.bitmaps
-            .get(&page)
-            .is_some_and(|bitmap| bitmap & bit != 0)
+        let (number, word, bit) = split(seq);
+        self.chunks
+            .get(number)
+            .is_some_and(|chunk| chunk.words[word] & 1 << bit != 0)
     }
 
     pub(crate) fn first(&self) -> Option<Seq> {
-        self.iter().next()
+        self.at_or_after(Seq(0))
     }
 
     /// The members in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Seq> {
-        self.bitmaps.iter().flat_map(|(&page, &bitmap)| {
-            let mut rest = bitmap;
-            core::iter::from_fn(move || {
-                let bit = rest.trailing_zeros();
-                rest &= rest.checked_sub(1)?;
-                Some(Seq(page << 6 | u64::from(bit)))
-            })
+        let mut next = Some(Seq(0));
+        core::iter::from_fn(move || {
+            let found = self.at_or_after(next?)?;
+            next = found.0.checked_add(1).map(Seq);
+            Some(found)
         })
+    }
+
+    fn at_or_after(&self, seq: Seq) -> Option<Seq> {
+        let (from, word, bit) = split(seq);
+        let (mut number, mut chunk) = self.chunks.at_or_after(from)?;
+        if number == from {
+            if let Some(bit) = first_from(chunk.words[word], bit) {
+                return Some(join(number, word, bit));
+            }
+            if let Some(word) = first_from(chunk.live, word + 1) {
+                let bit = chunk.words[word].trailing_zeros() as usize;
+                return Some(join(number, word, bit));
+            }
+            (number, chunk) = self.chunks.at_or_after(from.checked_add(1)?)?;
+        }
+        let word = chunk.live.trailing_zeros() as usize;
+        let bit = chunk.words[word].trailing_zeros() as usize;
+        Some(join(number, word, bit))
     }
 }
 
-fn split(seq: Seq) -> (u64, u64) {
-    (seq.0 >> 6, 1 << (seq.0 & 63))
+fn split(seq: Seq) -> (u64, usize, usize) {
+    (
+        seq.0 >> 12,
+        (seq.0 >> 6 & 63) as usize,
+        (seq.0 & 63) as usize,
+    )
+}
+
+fn join(chunk: u64, word: usize, bit: usize) -> Seq {
+    Seq(chunk << 12 | (word << 6 | bit) as u64)
 }
 
 #[cfg(test)]
@@ -74,9 +127,18 @@ mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
+    /// Numbers close together, a word apart, and chunks apart.
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            0_u64..400,
+            (0_u64..200).prop_map(|n| n * 64),
+            (0_u64..20).prop_map(|n| n * 5_000),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn it_is_a_set_of_numbers_in_order(toggles in proptest::collection::vec(0_u64..400, 0..300)) {
+        fn it_is_a_set_of_numbers_in_order(toggles in proptest::collection::vec(number(), 0..300)) {
             let mut set = SeqSet::default();
             let mut model = BTreeSet::new();
             for n in toggles {
@@ -98,10 +160,12 @@ mod tests {
     #[test]
     fn a_set_that_is_emptied_holds_nothing() {
         let mut set = SeqSet::default();
-        set.insert(Seq(63));
-        set.insert(Seq(64));
-        set.remove(Seq(63));
-        set.remove(Seq(64));
+        for n in [63, 64, 4_096] {
+            set.insert(Seq(n));
+        }
+        for n in [63, 64, 4_096] {
+            set.remove(Seq(n));
+        }
         assert_eq!(set, SeqSet::default());
     }
 }

@@ -151,12 +151,14 @@ impl Queue {
             }
             return false;
         }
-        let already = parts.len();
-        parts.extend(self.items_for(cursor).take(max).map(Part::Item));
-        if let Some(Part::Item(last)) = parts[already..].last() {
-            cursor.item = Seq(last.seq.0 + 1);
+        let before = parts.len();
+        let mut next = cursor.item;
+        for (seq, item) in self.items_for(cursor).take(max) {
+            parts.push(Part::Item(self.kept(seq, item)));
+            next = Seq(seq.0 + 1);
         }
-        if parts.len() - already >= max {
+        cursor.item = next;
+        if parts.len() - before >= max {
             return false;
         }
         let totals = self.totals;
@@ -176,42 +178,41 @@ impl Queue {
         } else {
             max
         };
-        self.items_for(cursor).take(max).flat_map(|kept| {
-            let notes = kept.story.into_iter().filter_map(|attempt| attempt.note);
-            let blobs = core::iter::once(kept.body).chain(notes);
-            blobs.map(move |blob| (kept.seq, blob))
+        self.items_for(cursor).take(max).flat_map(|(seq, item)| {
+            let blobs = core::iter::once(item.body()).chain(self.stories.notes(seq));
+            blobs.map(move |blob| (seq, blob))
         })
     }
 
     /// How many outcomes, items and past attempts a snapshot begun now would hold.
     #[must_use]
     pub fn snapshot_len(&self) -> u64 {
-        self.outcomes.len() + self.items.len() + self.attempts_kept
+        self.outcomes.len() + self.items.len() + self.stories.attempts()
     }
 
     fn has_outcomes_for(&self, cursor: &Cursor) -> bool {
         cursor.outcome.max(self.first_outcome) < cursor.outcomes_end
     }
 
-    fn items_for(&self, cursor: &Cursor) -> impl Iterator<Item = Kept> {
-        let Cursor {
-            item, items_end, ..
-        } = *cursor;
-        let ahead = self.items.range(item.0).map(|(seq, item)| (Seq(seq), item));
+    fn items_for(&self, cursor: &Cursor) -> impl Iterator<Item = (Seq, &Item)> {
+        let end = cursor.items_end;
+        let ahead = self.items.range(cursor.item.0);
         ahead
-            .take_while(move |(seq, _)| *seq < items_end)
-            .map(|(seq, item)| Kept {
-                seq,
-                state: item.state,
-                attempts: item.attempts,
-                releases: item.releases,
-                enqueued: item.enqueued,
-                body: item.body(),
-                lease: self.leases.get(&seq).cloned(),
-                story: self.story(seq).map_or_else(Vec::new, |story| {
-                    story.earlier.iter().chain([&story.last]).cloned().collect()
-                }),
-            })
+            .map(|(seq, item)| (Seq(seq), item))
+            .take_while(move |(seq, _)| *seq < end)
+    }
+
+    fn kept(&self, seq: Seq, item: &Item) -> Kept {
+        Kept {
+            seq,
+            state: item.state,
+            attempts: item.attempts,
+            releases: item.releases,
+            enqueued: item.enqueued,
+            body: item.body(),
+            lease: self.lease_of(seq).cloned(),
+            story: self.stories.all(seq),
+        }
     }
 
     /// A queue that is being put together from a head: it takes the parts and the events that follow
@@ -285,7 +286,7 @@ impl Queue {
         item.state = state;
         self.items.insert(seq.0, item);
         for attempt in kept.story {
-            self.remember(seq, attempt, free);
+            self.stories.add(seq, attempt, free);
         }
         assert_eq!(
             state == State::Leased,
@@ -293,12 +294,15 @@ impl Queue {
             "{seq:?} has a lease or is not lent"
         );
         if let Some(lease) = kept.lease {
-            self.timers.insert((lease.deadline, seq));
-            self.leases.insert(seq, lease);
+            self.timers.insert(lease.deadline, seq);
+            self.leases.insert(seq.0, lease);
         }
         self.enter_index(seq, state);
         match state {
-            State::Done => self.retained_bytes += self.bytes_of(seq),
+            State::Done => {
+                let (body, notes) = self.bytes_of(seq);
+                self.retained_bytes += body + notes;
+            }
             _ => self.held_bytes += u64::from(kept.body.len),
         }
     }

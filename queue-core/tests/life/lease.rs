@@ -88,7 +88,7 @@ fn an_expired_lease_cannot_settle() {
             State::Ready,
             "though nobody took it"
         );
-        assert_eq!(shell.story(token.seq).last.how, How::Expired);
+        assert_eq!(shell.last_attempt(token.seq).how, How::Expired);
     }
 }
 
@@ -150,7 +150,7 @@ fn an_attempt_that_ran_out_ended_at_its_deadline_however_late_anyone_looked() {
     shell.lease();
     shell.pass(LEASE * 100);
     shell.catch_up();
-    let last = &shell.story(item).last;
+    let last = shell.last_attempt(item);
     assert_eq!((last.started, last.ended), (began, began + LEASE));
     assert_eq!((last.note, last.exit_code), (None, None));
 }

@@ -161,7 +161,7 @@ fn a_dead_item_outlives_its_outcome() {
     assert!(numbers(&shell).is_empty());
     assert_eq!(shell.state(item), State::Dead);
     assert_eq!(shell.queue.counts().dead, 1);
-    assert_eq!(shell.story(item).last.how, How::Buried);
+    assert_eq!(shell.last_attempt(item).how, How::Buried);
     assert_eq!(shell.blobs.freed(), 0);
 
     let before = shell.queue.next_seq();

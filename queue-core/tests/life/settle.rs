@@ -80,7 +80,7 @@ fn a_repeat_keeps_the_first_note_and_asks_for_no_other() {
     };
     assert_eq!(shell.settle_with(token, ack(first)), Ok(Settled::Now));
     assert_eq!(shell.settle_with(token, ack(again)), Ok(Settled::Before));
-    assert_eq!(shell.story(token.seq).last.note, Some(first));
+    assert_eq!(shell.last_attempt(token.seq).note, Some(first));
 }
 
 #[test]

@@ -335,7 +335,7 @@ impl Pair {
         let seq = Seq(seq as u64);
         let Some(item) = queue.item(seq) else {
             assert_eq!(entry.place, Place::Gone, "{seq:?}");
-            assert!(queue.story(seq).is_none() && queue.lease_of(seq).is_none());
+            assert!(queue.story(seq).is_empty() && queue.lease_of(seq).is_none());
             return;
         };
         let lease = queue.lease_of(seq);
@@ -354,9 +354,9 @@ impl Pair {
         assert_eq!(place, entry.place, "{seq:?}");
         let told = (item.attempts(), item.body().len, item.enqueued().0);
         assert_eq!(told, (entry.attempts, entry.body, entry.came), "{seq:?}");
-        let story = queue.story(seq).into_iter();
-        let past: Vec<_> = story
-            .flat_map(|story| story.earlier.iter().chain([&story.last]))
+        let past: Vec<_> = queue
+            .story(seq)
+            .into_iter()
             .map(|attempt| naive::Past {
                 fence: attempt.fence,
                 started: attempt.started.0,

@@ -77,15 +77,11 @@ impl Blobs {
     }
 }
 
-pub(super) fn refers(queue: &Queue, seq: Seq) -> impl Iterator<Item = Blob> {
+pub(super) fn refers(queue: &Queue, seq: Seq) -> impl Iterator<Item = Blob> + use<> {
     let body = queue.item(seq).map(|item| item.body());
-    let attempts = queue
+    let notes = queue
         .story(seq)
-        .map(|story| story.earlier.iter().chain([&story.last]));
-    body.into_iter().chain(
-        attempts
-            .into_iter()
-            .flatten()
-            .filter_map(|attempt| attempt.note),
-    )
+        .into_iter()
+        .filter_map(|attempt| attempt.note);
+    body.into_iter().chain(notes)
 }

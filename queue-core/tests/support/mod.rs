@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_core::{
-    Event, Fence, How, LeaseLost, Purge, Queue, Refusal, Seq, Settings, Settled, Settlement, State,
-    Story, Time,
+    Attempt, Event, Fence, How, LeaseLost, Purge, Queue, Refusal, Seq, Settings, Settled,
+    Settlement, State, Time,
 };
 
 pub(crate) use blobs::Blobs;
@@ -273,8 +273,8 @@ impl Shell {
             .attempts()
     }
 
-    pub(crate) fn story(&self, seq: Seq) -> &Story {
-        self.queue.story(seq).expect("the item has a past")
+    pub(crate) fn last_attempt(&self, seq: Seq) -> Attempt {
+        self.queue.last_attempt(seq).expect("the item has a past")
     }
 }
 
