@@ -71,11 +71,11 @@ impl Paced {
         let fine = lag <= nanos(SMALL_LAG) || lag as f64 <= latency as f64 * LAG_PART;
         anyhow::ensure!(
             fine,
-            "this client could not keep up with {:.0} requests a second: it sent one in a hundred \
-             over {:.2} ms late, so that a p99 of {:.2} ms would be its own",
+            "the client could not keep up with {:.0} requests a second (p99 {:.2} ms, of which it was \
+             late itself {:.2} ms)",
             self.rate,
-            lag as f64 / 1e6,
-            latency as f64 / 1e6
+            latency as f64 / 1e6,
+            lag as f64 / 1e6
         );
         Ok(&self.latency)
     }
@@ -262,7 +262,7 @@ mod tests {
         let refused = paced(2, 1_500).trusted().expect_err("mostly its own");
         let words = refused.to_string();
         assert!(
-            words.contains("1.50 ms late") && words.contains("2.00 ms"),
+            words.contains("late itself 1.50 ms") && words.contains("p99 2.00 ms"),
             "{words}"
         );
     }

@@ -84,20 +84,7 @@ pub(super) async fn lines(lab: &Lab, args: &BenchArgs) -> Result<Vec<Line>> {
 }
 
 fn sides(server: &Process, work: &Work, batch: usize) -> Result<Vec<Mixed>> {
-    let talk = |op| {
-        let work = Work {
-            op,
-            batch,
-            ..work.clone()
-        };
-        work.talk(&server.target)
-    };
-    let side = |_| {
-        Ok(Mixed {
-            put: talk(Op::Put)?,
-            take: talk(Op::Take)?,
-        })
-    };
+    let side = |_| Mixed::new(&server.target, work, batch);
     (0..CONNECTIONS).map(side).collect()
 }
 

@@ -89,7 +89,10 @@ impl Line {
     }
 
     pub(crate) fn cells(&self) -> Vec<String> {
-        let ratio = self.ratio.map(|ratio| format!("{ratio:.2}"));
+        // Rounded down: what looks reached is.
+        let ratio = self
+            .ratio
+            .map(|ratio| format!("{:.2}", (ratio * 100.0).floor() / 100.0));
         let reached = match self.reached {
             Some(true) => "yes",
             Some(false) => "**no**",
@@ -116,7 +119,7 @@ mod tests {
         let line =
             |ratio| Line::ratio(Goal::P1, "put", "90 k/s".into(), "floor".into(), ratio, 0.9);
         assert_eq!(line(0.9).cells()[4..], ["0.90", "≥ 0.9", "yes"]);
-        assert_eq!(line(0.89).cells()[6], "**no**");
+        assert_eq!(line(0.899).cells()[4..], ["0.89", "≥ 0.9", "**no**"]);
         let without = Line::without(Goal::P7, "recovery", "it keeps nothing");
         assert_eq!(without.cells()[2], "not measured: it keeps nothing");
         assert_eq!(without.cells()[6], "-");

@@ -1,15 +1,32 @@
-//! Sides made of talks: one that puts as much as it takes, and one that goes round many queues.
+//! Sides made of talks: one that puts as much as it takes, and one that does so in many queues.
 
 use anyhow::Result;
 
 use crate::side::{Heard, Side, Turned};
-use crate::talk::Talk;
+use crate::talk::{Op, Talk, Work};
+use crate::target::Target;
 use crate::wire::Connection;
 
 /// Puts and takes in turns, so that the queue stays as deep as it was. A turn is one of each.
 pub(super) struct Mixed {
-    pub(super) put: Talk,
-    pub(super) take: Talk,
+    put: Talk,
+    take: Talk,
+}
+
+impl Mixed {
+    /// About the work's queue.
+    pub(super) fn new(target: &Target, work: &Work, batch: usize) -> Result<Self> {
+        let talk = |op| {
+            let work = Work {
+                op,
+                batch,
+                ..work.clone()
+            };
+            work.talk(target)
+        };
+        let (put, take) = (talk(Op::Put)?, talk(Op::Take)?);
+        Ok(Self { put, take })
+    }
 }
 
 impl Side for Mixed {
@@ -31,31 +48,30 @@ impl Side for Mixed {
     }
 }
 
-/// Talks about many queues, one after the other.
+/// Goes round many queues, and puts and takes in each.
 pub(super) struct Tour {
-    talks: Vec<Talk>,
+    queues: Vec<Mixed>,
     next: usize,
 }
 
 impl Tour {
-    /// Of at least one talk.
-    pub(super) fn new(talks: Vec<Talk>) -> Self {
-        Self { talks, next: 0 }
+    /// Of at least one queue.
+    pub(super) fn new(queues: Vec<Mixed>) -> Self {
+        Self { queues, next: 0 }
     }
 }
 
 impl Side for Tour {
     async fn turn(&mut self, connection: &mut Connection) -> Result<Turned> {
-        let at = self.next % self.talks.len();
+        let at = self.next % self.queues.len();
         self.next += 1;
-        self.talks[at].turn(connection).await
+        self.queues[at].turn(connection).await
     }
 
     async fn finish(&mut self, connection: &mut Connection) -> Result<u64> {
-        let mut items = 0;
-        for talk in &mut self.talks {
-            items += talk.finish(connection).await?;
+        for queue in &mut self.queues {
+            queue.finish(connection).await?;
         }
-        Ok(items)
+        Ok(0)
     }
 }

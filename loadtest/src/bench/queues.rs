@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use queue_api::SettingsPatch;
 
 use super::goal::Line;
-use super::mixed::Tour;
+use super::mixed::{Mixed, Tour};
 use super::rates::per_second;
 use super::sides::Lab;
 use crate::args::{BenchArgs, Goal};
@@ -36,45 +36,36 @@ pub(super) async fn lines(lab: &Lab, args: &BenchArgs) -> Result<Vec<Line>> {
         let queue = client.queue(name(number).parse()?);
         queue.create(&SettingsPatch::default()).await?;
     }
-    let mut lines = Vec::new();
-    let mut rates = [[const { Vec::new() }; 2], [const { Vec::new() }; 2]];
+    let mut rates = [const { Vec::new() }; 2];
     let book = new_book(args.body_bytes)?;
     for number in 0..=args.rounds {
         for (queues, rates) in [1, args.queues].into_iter().zip(&mut rates) {
-            for (op, rates) in [Op::Put, Op::Take].into_iter().zip(rates) {
-                let sides = sides(&server, &book, queues, op)?;
-                let limits = Limits {
-                    requests: match op {
-                        Op::Put => args.requests,
-                        // A lease that settles nothing yet goes before the first of each queue.
-                        Op::Take => args.requests + queues.max(CONNECTIONS),
-                    },
-                    duration: ROUND_TIME,
-                };
-                let round = round(&server.target, sides, limits).await?;
-                // The first warms up.
-                if number > 0 {
-                    rates.push(round.rate());
-                }
+            let limits = Limits {
+                requests: args.requests,
+                duration: ROUND_TIME,
+            };
+            let sides = sides(&server, &book, queues)?;
+            let round = round(&server.target, sides, limits).await?;
+            // The first warms up.
+            if number > 0 {
+                rates.push(round.rate());
             }
         }
         report::progress(&format!("many queues: round {number} of {}", args.rounds));
     }
     let [one, many] = rates;
-    for ((one, many), what) in one.iter().zip(&many).zip(["put", "take and settle"]) {
-        let ratio = Spread::of(many.iter().zip(one).map(|(many, one)| many / one)).median;
-        let rate = |rates: &[f64]| per_second(Spread::of(rates.iter().copied()).median);
-        let what = format!("{what} over {} queues", args.queues);
-        let beside = format!("one queue {}", rate(one));
-        lines.push(Line::ratio(
-            Goal::P10,
-            what,
-            rate(many),
-            beside,
-            ratio,
-            SAME,
-        ));
-    }
+    let ratio = Spread::of(many.iter().zip(&one).map(|(many, one)| many / one)).median;
+    let rate = |rates: &[f64]| per_second(Spread::of(rates.iter().copied()).median);
+    let what = format!("{} queues: put, take and settle", args.queues);
+    let beside = format!("one queue {}", rate(&one));
+    let mut lines = vec![Line::ratio(
+        Goal::P10,
+        what,
+        rate(&many),
+        beside,
+        ratio,
+        SAME,
+    )];
     lines.push(scrape(&server, args.queues).await?);
     drop(server);
     lab.scratch.clear("queues");
@@ -86,22 +77,22 @@ fn name(number: u64) -> String {
 }
 
 /// A side for each connection, which goes round its share of the queues.
-fn sides(server: &Process, book: &Book, queues: u64, op: Op) -> Result<Vec<Tour>> {
-    let talk = |number: u64| {
+fn sides(server: &Process, book: &Book, queues: u64) -> Result<Vec<Tour>> {
+    let mixed = |number: u64| {
         let work = Work {
             api: Api::V1,
-            op,
+            op: Op::Put,
             queue: name(number).parse()?,
             book: book.clone(),
             batch: 1,
         };
-        work.talk(&server.target)
+        Mixed::new(&server.target, &work, 1)
     };
     let tour = |connection: u64| {
         let first = connection % queues;
         let step = usize::try_from(CONNECTIONS.min(queues))?;
-        let talks: Result<_> = (first..queues).step_by(step).map(talk).collect();
-        Ok(Tour::new(talks?))
+        let share: Result<_> = (first..queues).step_by(step).map(mixed).collect();
+        Ok(Tour::new(share?))
     };
     (0..CONNECTIONS).map(tour).collect()
 }
