@@ -42,6 +42,8 @@ pub(crate) struct ServerPlan {
     pub(crate) extra: Vec<String>,
     /// Keep it to the server's core.
     pub(crate) pinned: bool,
+    /// What it logs to our standard error, unless MEMQ_LOG says otherwise.
+    pub(crate) log: &'static str,
 }
 
 impl ServerPlan {
@@ -59,6 +61,8 @@ impl ServerPlan {
             connections: 1024,
             extra: Vec::new(),
             pinned: true,
+            // A log line a request would be measured too.
+            log: "warn",
         })
     }
 
@@ -83,11 +87,9 @@ impl ServerPlan {
         command.args(["--max-connections", &allowed]);
         command.args(["--max-waiters", &self.connections.to_string()]);
         command.args(&self.extra);
-        // A log line a request would be measured too.
-        command.env(
-            "MEMQ_LOG",
-            std::env::var_os("MEMQ_LOG").unwrap_or("warn".into()),
-        );
+        if std::env::var_os("MEMQ_LOG").is_none() {
+            command.env("MEMQ_LOG", self.log);
+        }
         command
     }
 

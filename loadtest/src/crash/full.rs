@@ -15,7 +15,7 @@ use crate::target::Target;
 use crate::wire::{Connection, request};
 
 /// Most bytes on disk.
-const DATA: u64 = 32 * 1024 * 1024;
+const DATA: u64 = 64 * 1024 * 1024;
 /// Lines of a request that fills the disk, and requests by which it must be full.
 const LINES: usize = 1_000;
 const MOST_REQUESTS: u64 = 10_000;
@@ -23,6 +23,7 @@ const CREW: Crew = Crew {
     putters: 0,
     workers: 8,
     lease: Duration::from_secs(5),
+    body: 1_024,
 };
 /// How soon there must be room again once items are done.
 const ROOM: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::chance::Chance;
 use super::ending;
-use super::load::{Crew, Load};
+use super::load::{BODY, Crew, Load};
 use super::scenario::{Report, Setting};
 use crate::report;
 
@@ -14,6 +14,7 @@ const CREW: Crew = Crew {
     putters: 8,
     workers: 8,
     lease: Duration::from_millis(700),
+    body: BODY,
 };
 /// How long a life lasts at least and at most, in milliseconds.
 const LIFE: (u64, u64) = (5, 400);

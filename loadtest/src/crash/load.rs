@@ -17,7 +17,7 @@ use crate::setup::{client, new_book};
 use crate::target::Target;
 use crate::wire::Connection;
 
-/// Bytes of an item.
+/// Bytes of an item, where nothing else is asked for.
 pub(super) const BODY: u64 = 64;
 /// A call that takes longer is given up; a server that is stopped answers none.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
@@ -55,6 +55,8 @@ pub(super) struct Crew {
     pub(super) putters: u64,
     pub(super) workers: u64,
     pub(super) lease: Duration,
+    /// Bytes of an item.
+    pub(super) body: u64,
 }
 
 /// Clients at work.
@@ -124,7 +126,7 @@ impl Load {
     ) -> Result<Self> {
         let field = Field {
             queue: "crash".parse()?,
-            book: new_book(BODY)?,
+            book: new_book(crew.body)?,
             at: Arc::default(),
             phase: watch::Sender::new(Phase::Load),
         };

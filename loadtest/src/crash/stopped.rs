@@ -24,6 +24,7 @@ const CREW: Crew = Crew {
     putters: 4,
     workers: 6,
     lease: Duration::from_millis(500),
+    body: BODY,
 };
 /// How long the server works and how long it is stopped, in milliseconds: past every lease.
 const WORKS: (u64, u64) = (100, 500);
