@@ -40,6 +40,8 @@ pub enum Code {
     Overloaded,
     /// The server is starting or stopping; try again after `Retry-After`.
     NotReady,
+    /// The server has queues already. Restore into one that has none.
+    NotEmpty,
     /// The disk is full: what ends items still works. Wait, settle or purge, or give it room.
     StorageFull,
     /// A fault of the server; its log has the chain under the request's id.
@@ -96,6 +98,7 @@ impl Code {
             Self::QueueFull => ("queue_full", 429, "Queue is full"),
             Self::Overloaded => ("overloaded", 429, "Server is at a limit"),
             Self::NotReady => ("not_ready", 503, "Not ready"),
+            Self::NotEmpty => ("not_empty", 409, "Not empty"),
             Self::StorageFull => ("storage_full", 507, "Storage full"),
             Self::Internal => ("internal", 500, "Internal error"),
         }

@@ -97,6 +97,15 @@ pub struct Totals {
     pub taken: u64,
 }
 
+/// What a restore brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Queues.
+    pub queues: u64,
+    /// Items in them that are neither done nor dead.
+    pub unfinished: u64,
+}
+
 /// A queue after a call that changed many of its items.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Affected {

@@ -40,6 +40,15 @@ enum Slice {
     Needs(Vec<Logged>),
 }
 
+/// Whether a snapshot is whole with its last slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It is, and replaces what was known of the queue.
+    Closed,
+    /// Somebody else writes its end.
+    Open,
+}
+
 /// Bytes that were read for a slice.
 type Fetched = HashMap<Logged, Vec<u8>>;
 
@@ -101,6 +110,7 @@ impl Engine {
         let bases = self.all();
         let first = bases.iter().map(|queue| queue.base()).min();
         let start = first.map_or(durable, |first| first.min(durable));
+        let start = self.pinned().map_or(start, |pin| start.min(pin));
         store.trim(start);
         start
     }
@@ -123,11 +133,22 @@ impl LiveQueue {
     }
 
     /// Writes the queue down at the end of the log, and has it begin there.
-    pub(super) async fn write_down(&self) -> Result<(), Fault> {
+    async fn write_down(&self) -> Result<(), Fault> {
+        let base = self.write_snapshot(Ending::Closed).await?;
+        self.lock().base = base;
+        Ok(())
+    }
+
+    /// Writes down a queue that nobody sees yet, but for the end; where that begins.
+    pub(super) async fn write_parts(&self) -> Result<Lsn, Fault> {
+        self.write_snapshot(Ending::Open).await
+    }
+
+    async fn write_snapshot(&self, ending: Ending) -> Result<Lsn, Fault> {
         let (base, mut cursor) = self.open_snapshot()?;
         let mut fetched = Fetched::new();
         loop {
-            let (end, closed) = match self.write_slice(&mut cursor, &fetched)? {
+            let (end, closed) = match self.write_slice(&mut cursor, &fetched, ending)? {
                 Slice::Written(end) => (end, false),
                 Slice::Closed(end) => (end, true),
                 Slice::Needs(needs) => {
@@ -139,8 +160,7 @@ impl LiveQueue {
             let rest = Rest::default().and(end);
             self.shared.store().wait(rest).await?;
             if closed {
-                self.lock().base = base;
-                return Ok(());
+                return Ok(base);
             }
         }
     }
@@ -160,7 +180,12 @@ impl LiveQueue {
         Ok((base, cursor))
     }
 
-    fn write_slice(&self, cursor: &mut Cursor, fetched: &Fetched) -> Result<Slice, Fault> {
+    fn write_slice(
+        &self,
+        cursor: &mut Cursor,
+        fetched: &Fetched,
+        ending: Ending,
+    ) -> Result<Slice, Fault> {
         let mut inner = self.present()?;
         let Inner { core, bodies, .. } = &mut *inner;
         let missing = |blob| match bodies.get(blob) {
@@ -182,6 +207,9 @@ impl LiveQueue {
         // Without items: outcomes, or the end.
         let max = if whole == 0 { SLICE_PARTS } else { whole };
         let closed = core.parts(cursor, max, &mut parts);
+        if closed && ending == Ending::Open {
+            parts.pop();
+        }
         let store = self.shared.store();
         let spills = store.is_over_budget();
         let mut placed = Vec::new();

@@ -100,6 +100,15 @@ pub(crate) enum Fault {
         "the disk is full, or the log at its limit (--max-data-bytes): settle or purge items, or give it room"
     )]
     StorageFull,
+    /// Back up a server that keeps its items on disk.
+    #[error("the server keeps its items in memory: there is nothing to back up")]
+    NothingToBackUp,
+    /// Restore into a server without queues.
+    #[error("the server has {0} queues: restore into one that has none")]
+    NotEmpty(usize),
+    /// Send a backup, whole.
+    #[error("the backup is refused, and nothing of it restored: {0}")]
+    BadBackup(String),
     /// Bytes on disk cannot be read.
     #[error("the item's bytes cannot be read from the log: {0}")]
     Unreadable(String),
@@ -116,7 +125,11 @@ impl Fault {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::NoSuchQueue(_) => Code::NoSuchQueue,
-            Self::QueueExists(_) | Self::Settings(_) => Code::BadRequest,
+            Self::QueueExists(_)
+            | Self::Settings(_)
+            | Self::NothingToBackUp
+            | Self::BadBackup(_) => Code::BadRequest,
+            Self::NotEmpty(_) => Code::NotEmpty,
             Self::QueueBusy { .. } => Code::QueueBusy,
             Self::Refused {
                 refusal: Refusal::Sealed,

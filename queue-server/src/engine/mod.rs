@@ -3,6 +3,7 @@
 //! HTTP hands in bytes that were checked for form and gets answers or [`Fault`]s back; it never sees
 //! a lock. The engine never sees a request.
 
+mod backup;
 mod bodies;
 mod clock;
 mod commands;
@@ -25,7 +26,7 @@ mod view;
 mod waiters;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -33,13 +34,14 @@ use dashmap::mapref::entry::Entry;
 use queue_api::{LeaseToken, Queue, QueueName, Settings, SettingsPatch};
 use tokio_util::sync::CancellationToken;
 
-use queue_log::Room;
+use queue_log::{Lsn, Room};
 
 use clock::Clock;
 use entropy::Entropy;
 use store::Store;
 use timer::Timer;
 
+pub(crate) use backup::Chunks;
 pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page, check_sizes};
 pub(crate) use fault::Fault;
@@ -65,6 +67,8 @@ pub(crate) struct Engine {
     limits: EngineLimits,
     by_name: DashMap<QueueName, Arc<LiveQueue>>,
     by_incarnation: DashMap<u64, Arc<LiveQueue>>,
+    /// Where a restore puts things aside: no compaction lets go of what lies behind.
+    pin: Mutex<Option<Lsn>>,
     shared: Arc<Shared>,
 }
 
@@ -99,6 +103,7 @@ impl Engine {
             limits,
             by_name: DashMap::new(),
             by_incarnation: DashMap::new(),
+            pin: Mutex::new(None),
             shared: Arc::new(shared),
         })
     }
@@ -269,6 +274,14 @@ impl Engine {
         let rest = queue.delete(force)?;
         self.unlist(&queue);
         Ok(self.shared.store().wait(rest).await?)
+    }
+
+    fn pin(&self, at: Option<Lsn>) {
+        *self.pin.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn pinned(&self) -> Option<Lsn> {
+        *self.pin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets nobody find a deleted queue any more.

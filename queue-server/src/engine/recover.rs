@@ -37,9 +37,6 @@ pub(crate) enum RecoverError {
     /// The log cannot be read or written.
     #[error("the log cannot be opened")]
     Log(#[from] OpenError),
-    /// The records contradict each other, which only a bug can do.
-    #[error("the log tells no whole story")]
-    Story(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It failed as soon as it was written.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -81,7 +78,7 @@ impl Engine {
         })?;
         let recovery = opened.recovery;
         self.shared.clock.not_before(replay.latest());
-        let queues = replay.finish().map_err(RecoverError::Story)?;
+        let queues = replay.finish();
         self.keep_in(Store::on_log(opened, body_memory)?);
         let found = queues.len();
         for queue in queues {

@@ -1,6 +1,7 @@
 //! The server as its callers see it: every call of the protocol over a real socket, against a real
 //! server of its own for each test.
 
+mod backup;
 mod connections;
 mod embedding;
 mod harness;

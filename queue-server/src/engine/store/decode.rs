@@ -36,6 +36,7 @@ pub(super) enum Kind {
     Events { now: Time, count: u64 },
     Head(Introduced, RawHead),
     Parts { count: u64 },
+    Aside,
 }
 
 /// A queue as a record introduces it.
@@ -97,6 +98,7 @@ pub(super) fn opening(reader: &mut Reader<'_>) -> Result<Opening, Malformed> {
         record_tag::PARTS => Kind::Parts {
             count: reader.number("the number of parts")?,
         },
+        record_tag::ASIDE => Kind::Aside,
         _ => return Err(Malformed::new("the kind of a record")),
     };
     Ok(Opening { incarnation, kind })

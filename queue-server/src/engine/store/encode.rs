@@ -1,7 +1,7 @@
 //! Records as bytes: what `docs/data-format.md` says of them, in the writing direction.
 
 use queue_api::{QueueName, Settings};
-use queue_core::{Attempt, Blob, Event, Lease, Next, Part, State, Time};
+use queue_core::{Attempt, Blob, Event, Lease, Next, Part, State, Time, Totals};
 use queue_log::{Lsn, Record};
 
 use super::tags::{self, attempt_flag, event_tag, part_tag, record_tag, settled_flag};
@@ -80,6 +80,18 @@ pub(in crate::engine) fn parts(
     for each in parts {
         part(&mut writer, each, source);
     }
+}
+
+/// The last part of a snapshot.
+pub(in crate::engine) fn closed(record: &mut Record<'_>, incarnation: u64, totals: &Totals) {
+    let mut writer = Writer::begin(record, record_tag::PARTS, incarnation);
+    writer.number(1);
+    close(&mut writer, totals);
+}
+
+/// Bytes that belong to no queue yet; where they can be read again.
+pub(in crate::engine) fn aside(record: &mut Record<'_>, bytes: &[u8]) -> Lsn {
+    Writer::begin(record, record_tag::ASIDE, 0).blob(bytes)
 }
 
 fn introduce(writer: &mut Writer<'_, '_>, queue: Introduced<'_>, now: Time) {
@@ -206,13 +218,15 @@ fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
                 self::attempt(writer, attempt, source);
             }
         }
-        Part::Closed { totals } => {
-            writer.u8(part_tag::CLOSED);
-            let totals = tags::totals(totals);
-            writer.number(totals.len() as u64);
-            totals.into_iter().for_each(|total| writer.number(total));
-        }
+        Part::Closed { totals } => close(writer, totals),
     }
+}
+
+fn close(writer: &mut Writer<'_, '_>, totals: &Totals) {
+    writer.u8(part_tag::CLOSED);
+    let totals = tags::totals(totals);
+    writer.number(totals.len() as u64);
+    totals.into_iter().for_each(|total| writer.number(total));
 }
 
 fn state(writer: &mut Writer<'_, '_>, state: State) {

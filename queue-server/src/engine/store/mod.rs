@@ -3,6 +3,7 @@
 //! Commands append what they changed and go on; their answers wait here for the disk. What a record
 //! says is in [`encode`] and [`decode`]; where its bytes lie is the log's affair.
 
+pub(super) mod archive;
 mod decode;
 pub(super) mod encode;
 mod gate;
@@ -163,6 +164,11 @@ impl Store {
         // Wraps below zero on the way, and comes out right in the end.
         let change = now.wrapping_sub(before);
         self.memory.used.fetch_add(change, Ordering::Relaxed);
+    }
+
+    /// Bytes of bodies that memory has room for.
+    pub(super) fn body_budget(&self) -> u64 {
+        self.memory.budget
     }
 
     /// Bytes of bodies in memory.

@@ -69,9 +69,6 @@ enum Contradiction {
     /// A bug, in this release or in the one that wrote them.
     #[error("an event does not fit its queue: {0}")]
     Event(String),
-    /// What the queue began with is missing.
-    #[error("queue `{0}` has no beginning")]
-    NoBeginning(QueueName),
 }
 
 impl Replay {
@@ -87,8 +84,23 @@ impl Replay {
 
     /// Takes in a frame, whose first byte has this address.
     pub(crate) fn frame(&mut self, at: Lsn, bytes: &[u8]) -> Replayed {
+        self.take_in(at, bytes, None)
+    }
+
+    /// Takes in a frame of the log of another server: what memory has no room for goes aside.
+    pub(in crate::engine) fn frame_of_another_log(
+        &mut self,
+        at: Lsn,
+        bytes: &[u8],
+        aside: Aside<'_>,
+    ) -> Replayed {
+        self.take_in(at, bytes, Some(aside))
+    }
+
+    fn take_in(&mut self, at: Lsn, bytes: &[u8], aside: Option<Aside<'_>>) -> Replayed {
         // What does not fit panics in the core: here it says which frame it was.
-        let replayed = catch_unwind(AssertUnwindSafe(|| self.records(Reader::new(bytes, at))));
+        let records = || self.records(Reader::new(bytes, at), aside);
+        let replayed = catch_unwind(AssertUnwindSafe(records));
         match replayed {
             Ok(replayed) => replayed.map_err(Into::into),
             Err(panic) => Err(Contradiction::Event(message(panic.as_ref())).into()),
@@ -105,34 +117,39 @@ impl Replay {
         self.queues.len()
     }
 
-    /// The queues as the last frame left them.
-    pub(crate) fn finish(self) -> Result<Vec<Recovered>, Box<dyn std::error::Error + Send + Sync>> {
-        let finished = self.queues.into_values().map(|versions| {
-            let Versions { current, shadow } = versions;
-            match (current, shadow) {
-                (Some(version), _) => Ok(Some(version.queue)),
-                (None, Some(shadow)) => Err(Contradiction::NoBeginning(shadow.queue.name).into()),
-                (None, None) => Ok(None),
-            }
-        });
-        finished.filter_map(Result::transpose).collect()
+    /// The queues as the last frame left them. One of which there is no more than an unfinished snapshot
+    /// was being restored, and never was there.
+    pub(crate) fn finish(self) -> Vec<Recovered> {
+        let versions = self.queues.into_values();
+        versions
+            .filter_map(|versions| Some(versions.current?.queue))
+            .collect()
     }
 
-    fn records(&mut self, mut frame: Reader<'_>) -> Result<(), Malformed> {
+    fn records(
+        &mut self,
+        mut frame: Reader<'_>,
+        mut aside: Option<Aside<'_>>,
+    ) -> Result<(), Malformed> {
         while !frame.is_at_end() {
             let base = frame.position();
             let mut reader = frame.record()?;
             let Opening { incarnation, kind } = decode::opening(&mut reader)?;
-            let versions = self.queues.entry(incarnation).or_default();
             let room = &mut Room {
                 budget: self.budget,
                 held: &mut self.held,
+                // Borrowed anew each time round, which `as_deref_mut` cannot do for a closure.
+                aside: match &mut aside {
+                    Some(aside) => Some(&mut **aside),
+                    None => None,
+                },
             };
             match kind {
                 Kind::Created(queue) => {
                     self.latest = self.latest.max(queue.now);
                     let core = Queue::new(for_core(&queue.settings));
-                    versions.current = Some(Version::new(incarnation, queue, base, core));
+                    let version = Version::new(incarnation, queue, base, core);
+                    self.queues.entry(incarnation).or_default().current = Some(version);
                 }
                 Kind::Deleted { now } => {
                     self.latest = self.latest.max(now);
@@ -142,9 +159,12 @@ impl Replay {
                         }
                     }
                 }
-                // Without a version: what precedes the snapshot that the queue begins with.
                 Kind::Events { now, count } => {
                     self.latest = self.latest.max(now);
+                    // Without one: what precedes the snapshot that the queue begins with.
+                    let Some(versions) = self.queues.get_mut(&incarnation) else {
+                        continue;
+                    };
                     if let Some(shadow) = &mut versions.shadow {
                         shadow.events(&mut reader.clone(), now, count, room)?;
                     }
@@ -156,11 +176,19 @@ impl Replay {
                     self.latest = self.latest.max(queue.now);
                     let core = Queue::restoring(&head.with(for_core(&queue.settings)));
                     let begun = Version::new(incarnation, queue, base, core);
+                    let versions = self.queues.entry(incarnation).or_default();
                     if let Some(given_up) = versions.shadow.replace(begun) {
                         self.held -= given_up.queue.bodies.held();
                     }
                 }
+                // Bytes that a restore put aside: what refers to them brings its own copy.
+                Kind::Aside => {}
                 Kind::Parts { count } => {
+                    let versions = self.queues.get_mut(&incarnation);
+                    let Some(versions) = versions.filter(|versions| versions.shadow.is_some())
+                    else {
+                        continue;
+                    };
                     let Some(shadow) = &mut versions.shadow else {
                         continue;
                     };
@@ -236,11 +264,15 @@ impl Version {
     }
 }
 
-/// What memory still has room for.
+/// What memory still has room for, and where the rest goes.
 struct Room<'a> {
     budget: u64,
     held: &'a mut u64,
+    aside: Option<Aside<'a>>,
 }
+
+/// Keeps bytes that are not in this server's log yet; where they are now.
+pub(in crate::engine) type Aside<'a> = &'a mut dyn FnMut(&[u8]) -> Lsn;
 
 impl Room<'_> {
     fn count(&mut self, before: u64, now: u64) {
@@ -251,7 +283,7 @@ impl Room<'_> {
 /// A version that takes in what its records hold.
 struct Taking<'a, 'r> {
     queue: &'a mut Recovered,
-    room: &'a Room<'r>,
+    room: &'a mut Room<'r>,
 }
 
 impl Keeper for Taking<'_, '_> {
@@ -263,8 +295,12 @@ impl Keeper for Taking<'_, '_> {
         if *self.room.held <= self.room.budget {
             return self.queue.bodies.put(stored.bytes);
         }
+        let at = match &mut self.room.aside {
+            Some(aside) => aside(stored.bytes),
+            None => stored.at,
+        };
         self.queue.bodies.put_logged(Logged {
-            at: stored.at,
+            at,
             len: u32::try_from(stored.bytes.len()).expect("a record is under 4 GiB"),
         })
     }

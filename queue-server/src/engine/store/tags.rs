@@ -12,6 +12,7 @@ pub(super) mod record_tag {
     pub(in super::super) const EVENTS: u8 = 3;
     pub(in super::super) const HEAD: u8 = 4;
     pub(in super::super) const PARTS: u8 = 5;
+    pub(in super::super) const ASIDE: u8 = 6;
 }
 
 /// What an event is.

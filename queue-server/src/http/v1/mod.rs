@@ -1,5 +1,6 @@
 //! The calls of `/v1`.
 
+mod backup;
 mod items;
 mod leases;
 mod outcomes;
@@ -17,6 +18,8 @@ pub(super) type Shared = axum::extract::State<Arc<Engine>>;
 
 pub(super) fn routes() -> Router<Arc<Engine>> {
     Router::new()
+        .route("/v1/backup", get(backup::backup))
+        .route("/v1/restore", post(backup::restore))
         .route("/v1/queues", get(queues::list))
         .route(
             "/v1/queues/{queue}",

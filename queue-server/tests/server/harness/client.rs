@@ -37,6 +37,12 @@ impl IntoBody for String {
     }
 }
 
+impl IntoBody for Bytes {
+    fn into_body(self) -> Bytes {
+        self
+    }
+}
+
 impl IntoBody for Vec<u8> {
     fn into_body(self) -> Bytes {
         self.into()

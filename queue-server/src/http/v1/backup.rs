@@ -1,0 +1,53 @@
+//! Everything out of a server, and everything into one.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use queue_api::Restored;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use crate::http::error::ApiError;
+
+/// Chunks of a backup that wait for the disk.
+const CHUNKS: usize = 4;
+
+pub(super) async fn backup(State(engine): Shared) -> Result<Response, ApiError> {
+    let chunks = engine.backup()?;
+    let next = async |mut chunks: crate::engine::Chunks| Some((chunks.recv().await?, chunks));
+    let body = Body::from_stream(stream::unfold(chunks, next));
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"memq.backup\""),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Not bounded in size: a backup is as large as the log it was made of, and goes through memory in
+/// small chunks.
+pub(super) async fn restore(
+    State(engine): Shared,
+    request: Request,
+) -> Result<Json<Restored>, ApiError> {
+    let (chunks, backup) = mpsc::channel(CHUNKS);
+    let mut arriving = request.into_body().into_data_stream();
+    let receive = async move {
+        while let Some(chunk) = arriving.next().await {
+            if chunks
+                .send(chunk.map_err(std::io::Error::other))
+                .await
+                .is_err()
+            {
+                // Refused before its end.
+                return;
+            }
+        }
+    };
+    // In a task of its own: it comes to its end also where the client does not wait for it.
+    let restoring = tokio::spawn(async move { engine.restore(backup).await });
+    receive.await;
+    Ok(Json(restoring.await.map_err(ApiError::internal)??))
+}
