@@ -139,6 +139,15 @@ impl Log {
         self.shared.store.space.room(written, appended, bytes)
     }
 
+    /// Bytes that may be appended, in frames that fit its segments, until only the reserve is left:
+    /// until what makes the log larger is refused.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        let appended = self.shared.gather.appended();
+        let written = self.shared.written();
+        self.shared.store.space.left(written, appended)
+    }
+
     /// What it takes.
     #[must_use]
     pub fn usage(&self) -> Usage {

@@ -45,6 +45,26 @@ impl Space {
     /// What there is room for after so many bytes more; `written` and `appended` are where the log
     /// has come.
     pub(crate) fn room(&self, written: Lsn, appended: Lsn, bytes: u64) -> Room {
+        let left = self.all(written, appended, bytes);
+        let reserve = self.reserve.load(Ordering::Relaxed);
+        if left > reserve {
+            Room::Grow
+        } else if left > reserve / 2 {
+            Room::Lend
+        } else if left > 0 {
+            Room::Settle
+        } else {
+            Room::Nothing
+        }
+    }
+
+    /// Bytes until only the reserve is left.
+    pub(crate) fn left(&self, written: Lsn, appended: Lsn) -> u64 {
+        let all = self.all(written, appended, 0);
+        all.saturating_sub(self.reserve.load(Ordering::Relaxed))
+    }
+
+    fn all(&self, written: Lsn, appended: Lsn, bytes: u64) -> u64 {
         let beyond = self.beyond.load(Ordering::Acquire);
         let largest = self.largest.load(Ordering::Acquire);
         let rest = self.limit.load(Ordering::Acquire).saturating_sub(written.0);
@@ -57,17 +77,7 @@ impl Space {
         } else {
             0
         };
-        let left = left.saturating_sub(FOR_STARTS);
-        let reserve = self.reserve.load(Ordering::Relaxed);
-        if left > reserve {
-            Room::Grow
-        } else if left > reserve / 2 {
-            Room::Lend
-        } else if left > 0 {
-            Room::Settle
-        } else {
-            Room::Nothing
-        }
+        left.saturating_sub(FOR_STARTS)
     }
 }
 
@@ -104,6 +114,19 @@ mod tests {
         ] {
             assert_eq!(at(left), what, "{left} bytes left");
         }
+    }
+
+    #[test]
+    fn what_is_left_ends_where_the_reserve_begins() {
+        let left = |appended: u64| {
+            let space = Space::default();
+            space.set(FULL);
+            space.left(Lsn(0), Lsn(appended))
+        };
+        assert_eq!(left(0), 60_000 - FOR_STARTS);
+        assert_eq!(left(50_000), 10_000 - FOR_STARTS);
+        assert_eq!(left(60_000), 0);
+        assert_eq!(left(100_000), 0);
     }
 
     #[test]
