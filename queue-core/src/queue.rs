@@ -199,6 +199,19 @@ impl Queue {
         }
     }
 
+    /// Items that are ready, leased, delayed or dead, and the bytes of their bodies.
+    #[must_use]
+    pub fn held(&self) -> (u64, u64) {
+        let Counts {
+            ready,
+            leased,
+            delayed,
+            dead,
+            ..
+        } = self.counts();
+        (ready + leased + delayed + dead, self.held_bytes)
+    }
+
     /// Everything that ever happened.
     #[must_use]
     pub fn totals(&self) -> Totals {

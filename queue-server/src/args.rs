@@ -55,6 +55,14 @@ pub struct Args {
     #[arg(long, env = "MEMQ_MAX_QUEUES", value_name = "N", default_value_t = Config::default().max_queues)]
     max_queues: usize,
 
+    /// Most items over all queues: ready, leased, delayed and dead; 60 to 150 bytes of memory each
+    #[arg(long, env = "MEMQ_MAX_ITEMS", value_name = "N", default_value_t = Config::default().max_items)]
+    max_items: u64,
+
+    /// Most bytes of their bodies over all queues [default: what the disk takes; 4 GiB in memory]
+    #[arg(long, env = "MEMQ_MAX_BYTES", value_name = "BYTES")]
+    max_bytes: Option<u64>,
+
     /// Most connections; one past it is answered 429 and closed
     #[arg(long, env = "MEMQ_MAX_CONNECTIONS", value_name = "N", default_value_t = ConnectionLimits::default().max_connections)]
     max_connections: usize,
@@ -92,6 +100,8 @@ impl Args {
             accept_loss,
             log_format,
             max_queues,
+            max_items,
+            max_bytes,
             max_connections,
             max_waiters,
             max_request_bytes,
@@ -114,6 +124,8 @@ impl Args {
             storage,
             max_queues,
             max_waiters: max_waiters.unwrap_or_else(|| waiters_for(max_connections)),
+            max_items,
+            max_bytes,
             http: HttpLimits { max_request_bytes },
             connections: ConnectionLimits {
                 max_connections,

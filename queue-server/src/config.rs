@@ -21,6 +21,8 @@ const MIN_CONNECTIONS: usize = 8;
 const MAX_CONNECTIONS: usize = 1_000_000;
 /// Most queues one may ask for: each is listed, scraped and swept.
 const MAX_QUEUES: usize = 1_000_000;
+/// Most items one may ask for: what has a number of 32 bits in a queue.
+const MAX_ITEMS: usize = 4_000_000_000;
 /// Smallest limit of a request one may ask for, in bytes: settings and settlements must fit.
 const MIN_REQUEST_BYTES: usize = 64 * 1024;
 
@@ -36,6 +38,13 @@ pub struct Config {
     /// Most calls parked at a time. One past it is refused with `overloaded`, so that those who
     /// enqueue and settle still find a connection.
     pub max_waiters: usize,
+    /// Most items over all queues: ready, leased, delayed and dead. Each takes about 60 bytes of memory
+    /// beside its body, and up to 150 with a lease or a failed attempt. One past it is refused with
+    /// `overloaded`.
+    pub max_items: u64,
+    /// Most bytes of their bodies; `None`: as many as the disk takes, or 4 GiB in memory. One past it is
+    /// refused with `overloaded`.
+    pub max_bytes: Option<u64>,
     /// Bounds of requests.
     pub http: HttpLimits,
     /// Bounds of connections.
@@ -101,11 +110,23 @@ impl Default for Config {
             storage: Storage::default(),
             max_queues: 10_000,
             max_waiters: waiters_for(connections.max_connections),
+            max_items: 20_000_000,
+            max_bytes: None,
             http: HttpLimits {
                 max_request_bytes: MAX_REQUEST_BYTES,
             },
             connections,
         }
+    }
+}
+
+impl Config {
+    /// Most bytes of bodies of items.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes.unwrap_or(match self.storage {
+            Storage::Memory => 4096 * MIB,
+            Storage::Disk(_) => u64::MAX,
+        })
     }
 }
 
@@ -144,6 +165,8 @@ impl Config {
         )?;
         within("max_waiters", self.max_waiters, 1, connections)?;
         within("max_queues", self.max_queues, 1, MAX_QUEUES)?;
+        let items = usize::try_from(self.max_items).unwrap_or(usize::MAX);
+        within("max_items", items, 1, MAX_ITEMS)?;
         if let Storage::Disk(DiskStorage {
             max_data_bytes: Some(bytes),
             ..

@@ -109,11 +109,14 @@ impl Server {
         if let Some(lowered) = lowered {
             info!("{lowered}");
         }
+        let max_bytes = config.max_bytes();
         let Config {
             listen: address,
             storage,
             max_queues,
             max_waiters,
+            max_items,
+            max_bytes: _,
             http,
             connections,
         } = config;
@@ -126,6 +129,8 @@ impl Server {
         let limits = EngineLimits {
             max_queues,
             max_waiters,
+            max_items,
+            max_bytes,
         };
         let engine = Engine::new(limits, machine.wall_clock);
         let router = crate::http::router(Arc::clone(&engine), &http);

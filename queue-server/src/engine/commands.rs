@@ -7,13 +7,13 @@ use queue_api::{Outcome, Queue, QueueName, Settings, SettingsPatch, Until};
 use queue_core::{Event, Purge, Seq, Time};
 use queue_log::Room;
 
-use super::ParkingPlace;
 use super::fault::Fault;
 use super::fetch::Reading;
 use super::grant::Bytes;
 use super::live::{LiveQueue, Turn};
 use super::settings::for_core;
 use super::view;
+use super::{ParkingPlace, Shared};
 
 /// Bytes of outcomes that one page may hold: more would keep the queue's lock too long.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -54,6 +54,9 @@ impl LiveQueue {
     /// first, and when.
     pub(crate) async fn enqueue(&self, bodies: &[&[u8]], seal: bool) -> Result<(Seq, Time), Fault> {
         self.shared.room_for(Room::Grow)?;
+        let bytes = bodies.iter().map(|body| body.len() as u64).sum();
+        let Shared { held, limits, .. } = &*self.shared;
+        held.has_room_for(limits, bodies.len() as u64, bytes)?;
         self.commit(|turn| {
             check_sizes(&self.name, &turn.inner.settings, bodies)?;
             let first = turn.inner.core.next_seq();

@@ -87,6 +87,12 @@ pub(crate) enum Fault {
     /// Too many calls are parked.
     #[error("the server has {0} parked calls, its limit (--max-waiters): ask again later")]
     TooManyWaiters(usize),
+    /// All queues together hold as many items as they may. Wait until some are finished.
+    #[error("the server holds {0} items, its limit (--max-items): enqueue again later")]
+    TooManyItems(u64),
+    /// All queues together hold as many bytes as they may. Wait until some are finished.
+    #[error("the server holds {0} bytes of items, its limit (--max-bytes): enqueue again later")]
+    TooManyBytes(u64),
     /// The server is reading its log. Try again.
     #[error("the server is recovering: it serves once it has read its log")]
     Recovering,
@@ -140,7 +146,10 @@ impl Fault {
             Self::BodyTooLarge { .. } | Self::ResultTooLarge { .. } => Code::BodyTooLarge,
             Self::LeaseLost => Code::LeaseLost,
             Self::OutcomesGone { .. } => Code::OutcomesGone,
-            Self::TooManyQueues(_) | Self::TooManyWaiters(_) => Code::Overloaded,
+            Self::TooManyQueues(_)
+            | Self::TooManyWaiters(_)
+            | Self::TooManyItems(_)
+            | Self::TooManyBytes(_) => Code::Overloaded,
             Self::Recovering | Self::LogFailed(_) => Code::NotReady,
             Self::StorageFull => Code::StorageFull,
             Self::Unreadable(_) => Code::Internal,

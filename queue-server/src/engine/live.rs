@@ -56,7 +56,9 @@ pub(super) struct Inner {
     /// Where the queue's records begin: what lies before is not needed to recover it.
     pub(super) base: Lsn,
     /// Bytes of bodies in memory that the store was told of.
-    held: u64,
+    in_memory: u64,
+    /// Items and bytes that the engine was told of.
+    held: (u64, u64),
     /// When the timer will come round; nothing earlier may be due without telling it.
     armed: Option<Time>,
     told: Progress,
@@ -169,7 +171,7 @@ impl LiveQueue {
         while let Some(seq) = from {
             from = turn.apply(|core, now, events| core.recovered(now, seq, events));
         }
-        turn.report_memory();
+        turn.report();
         if let Some(at) = turn.wake_up_at() {
             self.shared.timer.arm(at, self.incarnation);
         }
@@ -209,7 +211,7 @@ impl LiveQueue {
         turn.serve_waiters();
         let at = turn.wake_up_at();
         let moved = turn.has_moved();
-        turn.report_memory();
+        turn.report();
         let rest = inner.rest;
         drop(inner);
         if let Some(at) = at {
@@ -268,7 +270,8 @@ impl LiveQueue {
         let recorded = store.append(|record| encode::deleted(record, self.incarnation, now));
         let held = std::mem::replace(&mut *inner, emptied);
         drop(inner);
-        store.holds(held.held, 0);
+        store.holds(held.in_memory, 0);
+        self.shared.held.change(held.held, (0, 0));
         let (_, durable) = recorded.unwrap_or_default();
         // Not under the lock, and not where requests are served: millions of items take a while to
         // let go of.
@@ -389,13 +392,17 @@ impl Turn<'_> {
         }
     }
 
-    /// Tells the store how much memory the queue's bodies take.
-    fn report_memory(&mut self) {
+    /// Tells the engine what the queue holds, and the store how much memory its bodies take.
+    fn report(&mut self) {
+        let shared = &self.queue.shared;
         let now = self.inner.bodies.held();
-        let before = std::mem::replace(&mut self.inner.held, now);
+        let before = std::mem::replace(&mut self.inner.in_memory, now);
         if before != now {
-            self.queue.shared.store().holds(before, now);
+            shared.store().holds(before, now);
         }
+        let now = self.inner.core.held();
+        let before = std::mem::replace(&mut self.inner.held, now);
+        shared.held.change(before, now);
     }
 
     /// A random number.

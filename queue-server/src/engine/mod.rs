@@ -12,6 +12,7 @@ mod entropy;
 mod fault;
 mod fetch;
 mod grant;
+mod held;
 mod live;
 mod names;
 mod park;
@@ -38,6 +39,7 @@ use queue_log::{Lsn, Room};
 
 use clock::Clock;
 use entropy::Entropy;
+use held::Held;
 use store::Store;
 use timer::Timer;
 
@@ -59,6 +61,10 @@ pub(crate) struct EngineLimits {
     pub(crate) max_queues: usize,
     /// Most parked calls over all queues.
     pub(crate) max_waiters: usize,
+    /// Most items over all queues: ready, leased, delayed and dead.
+    pub(crate) max_items: u64,
+    /// Most bytes of their bodies.
+    pub(crate) max_bytes: u64,
 }
 
 /// All queues of a server.
@@ -83,7 +89,8 @@ pub(crate) struct Shared {
     timer: Timer,
     stop: CancellationToken,
     parked: AtomicUsize,
-    max_waiters: usize,
+    held: Held,
+    limits: EngineLimits,
 }
 
 impl Engine {
@@ -97,7 +104,8 @@ impl Engine {
             timer: Timer::default(),
             stop: CancellationToken::new(),
             parked: AtomicUsize::new(0),
-            max_waiters: limits.max_waiters,
+            held: Held::default(),
+            limits,
         };
         Arc::new(Self {
             limits,
@@ -327,8 +335,9 @@ impl ParkingPlace {
             return Ok(None);
         }
         let place = Self(Arc::clone(shared));
-        if shared.parked.fetch_add(1, Ordering::Relaxed) >= shared.max_waiters {
-            return Err(Fault::TooManyWaiters(shared.max_waiters));
+        let most = shared.limits.max_waiters;
+        if shared.parked.fetch_add(1, Ordering::Relaxed) >= most {
+            return Err(Fault::TooManyWaiters(most));
         }
         Ok(Some(place))
     }
@@ -349,6 +358,8 @@ pub(crate) mod tests {
         let limits = EngineLimits {
             max_queues: 10,
             max_waiters: 10,
+            max_items: 1_000_000,
+            max_bytes: 1_000_000_000,
         };
         let engine = Engine::new(limits, wall_time());
         engine.open(Storage::Memory).expect("nothing can be wrong");

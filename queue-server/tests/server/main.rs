@@ -8,6 +8,7 @@ mod harness;
 mod items;
 mod kuard;
 mod leases;
+mod limits;
 mod operations;
 mod outcomes;
 mod problems;
