@@ -79,7 +79,7 @@ pub struct Args {
     #[arg(long, env = "MEMQ_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     header_timeout: Duration,
 
-    /// Time for a request's body to arrive, from the end of its headers
+    /// Time for each MiB of a request's body to arrive, from the end of its headers on
     #[arg(long, env = "MEMQ_BODY_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     body_timeout: Duration,
 

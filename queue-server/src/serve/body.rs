@@ -31,7 +31,7 @@ impl fmt::Display for BodyTimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the request's body did not arrive within {:?} of its headers; send less at a time",
+            "the request's body, or a mebibyte of it, did not arrive within {:?}; send less at a time",
             self.bound
         )
     }
@@ -39,12 +39,18 @@ impl fmt::Display for BodyTimedOut {
 
 impl std::error::Error for BodyTimedOut {}
 
+/// Bytes of a body that get the whole time again: a backup is longer than any time for a request, and one
+/// that brings a byte now and then still ends.
+const PORTION: usize = 1024 * 1024;
+
 /// A request's body on its way in.
 pub(super) struct ArrivingBody {
     inner: Incoming,
     bound: Duration,
     /// Made when the body is first waited for: most arrive with their head and need no timer.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Bytes since the time was last given.
+    arrived: usize,
     ended: bool,
     signals: Arc<Signals>,
 }
@@ -55,6 +61,7 @@ impl ArrivingBody {
             inner,
             bound,
             timer: None,
+            arrived: 0,
             ended: false,
             signals,
         }
@@ -73,6 +80,13 @@ impl Body for ArrivingBody {
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.ended = frame.is_none();
+                if let Some(Ok(frame)) = &frame {
+                    this.arrived += frame.data_ref().map_or(0, Bytes::len);
+                }
+                if this.arrived >= PORTION {
+                    this.arrived = 0;
+                    this.timer = None;
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {

@@ -18,7 +18,7 @@ pub struct ConnectionLimits {
     /// Time for a request's head, from its first byte (or from the connection's begin) to its
     /// last: half a request must not hold a connection.
     pub head_timeout: Duration,
-    /// Time for a request's body, from the end of its head to its last byte.
+    /// Time for each mebibyte of a request's body, or what there is of it, from the end of its head on.
     pub body_timeout: Duration,
     /// Time a kept connection may lie idle. Longer than clients keep theirs (90 s is usual), so
     /// that they close first and no request meets a closing connection.

@@ -245,6 +245,32 @@ async fn a_body_that_does_not_arrive_is_a_time_out_and_the_connection_ends() {
 }
 
 #[tokio::test]
+async fn a_long_body_gets_its_time_for_each_mebibyte() {
+    let bound = Duration::from_secs(2);
+    let limits = ConnectionLimits {
+        body_timeout: bound,
+        ..limits()
+    };
+    let count = post(async |body: Bytes| body.len().to_string());
+    let router = Router::new().route("/count", count);
+    let router = router.layer(DefaultBodyLimit::disable());
+    let served = start(limits, router).await;
+    let mut client = served.connect().await;
+    let portion = vec![b'x'; 1024 * 1024];
+    let head =
+        "POST /count HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 4194304\r\n\r\n";
+    send(&mut client, head).await;
+    let begin = Instant::now();
+    for _ in 0..4 {
+        client.write_all(&portion).await.expect("it is taken");
+        tokio::time::sleep(bound / 3).await;
+    }
+    assert!(begin.elapsed() > bound, "longer than the time of one");
+    let answer = read_all(&mut client).await;
+    assert!(answer.ends_with("\r\n\r\n4194304"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_that_trickles_in_gets_no_more_time_for_it() {
     let limits = ConnectionLimits {
         body_timeout: SHORT,
