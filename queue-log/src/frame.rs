@@ -172,3 +172,90 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(*bytes[at..].first_chunk().expect("eight bytes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: Head = Head {
+        kind: Kind::Records,
+        segment: 7,
+        lsn: Lsn(4096),
+        epoch: 3,
+        durable: Lsn(4000),
+    };
+
+    fn sealed(body: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0; HEADER];
+        frame.extend_from_slice(body);
+        seal(&mut frame, &HEAD).expect("a short body");
+        frame
+    }
+
+    fn read(frame: &[u8]) -> Result<(Head, u64), Bad> {
+        let found = head(frame, 7, Lsn(4096))?;
+        intact(frame).then_some(found).ok_or(Bad::Checksum)
+    }
+
+    #[test]
+    fn a_frame_is_read_as_it_was_sealed() {
+        for length in [0, 1, 7, 8, 9, 1000] {
+            let frame = sealed(&vec![0xab; length]);
+            assert_eq!(frame.len() as u64, span(length as u64));
+            assert_eq!(frame.len() as u64 % ALIGN, 0);
+            assert_eq!(read(&frame), Ok((HEAD, length as u64)));
+        }
+    }
+
+    #[test]
+    fn each_field_is_checked_for_what_it_is() {
+        let table = [
+            (0, Bad::Checksum),
+            (4, Bad::Checksum),
+            (8, Bad::Magic),
+            (9, Bad::Magic),
+            (10, Bad::Version),
+            (11, Bad::Kind),
+            (12, Bad::Segment),
+            (15, Bad::Segment),
+            (16, Bad::Lsn),
+            (23, Bad::Lsn),
+            (24, Bad::Checksum),
+            (31, Bad::Checksum),
+            (32, Bad::Checksum),
+            (39, Bad::Durable),
+            (40, Bad::Checksum),
+            (47, Bad::Checksum),
+        ];
+        for (at, bad) in table {
+            let mut frame = sealed(b"body");
+            frame[at] ^= 0x04;
+            assert_eq!(read(&frame), Err(bad), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_passes() {
+        for bit in 0..sealed(b"some body").len() * 8 {
+            let mut frame = sealed(b"some body");
+            frame[bit / 8] ^= 1 << (bit % 8);
+            assert!(read(&frame).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn zeros_are_told_from_a_frame_that_is_torn() {
+        assert_eq!(read(&[0; HEADER]), Err(Bad::Blank));
+        let mut torn = sealed(b"body");
+        torn[..8].fill(0);
+        assert_eq!(read(&torn), Err(Bad::Checksum));
+    }
+
+    #[test]
+    fn a_kind_of_an_epoch_is_its_own() {
+        let mut frame = vec![0; HEADER];
+        let kind = Kind::Epoch;
+        seal(&mut frame, &Head { kind, ..HEAD }).expect("no body");
+        assert_eq!(read(&frame), Ok((Head { kind, ..HEAD }, 0)));
+    }
+}

@@ -7,6 +7,7 @@
 //! docs/data-format.md says what is on disk, and what is made of it after a crash.
 
 mod disk;
+pub mod faulty;
 mod frame;
 mod gather;
 mod log;

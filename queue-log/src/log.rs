@@ -136,7 +136,11 @@ impl Log {
     pub fn room_for(&self, bytes: u64) -> Room {
         let appended = self.shared.gather.appended();
         let written = self.shared.written();
-        self.shared.store.space.room(written, appended, bytes)
+        let store = &self.shared.store;
+        if store.space.guesses(written, appended, bytes) {
+            store.publish(&store.state());
+        }
+        store.space.room(written, appended, bytes)
     }
 
     /// Bytes that may be appended, in frames that fit its segments, until only the reserve is left:
@@ -188,7 +192,7 @@ impl Log {
     /// Lets go of whole segments before this position, to be used again. After a crash some of them
     /// may be there again: what is kept always begins at the end of a frame, never later than this.
     pub fn trim(&self, before: Lsn) {
-        self.shared.store.trim(before);
+        self.shared.store.trim(before, self.shared.durable());
     }
 
     /// Reads the frames of a range that is durable, in order, as [`crate::Opened::read`] does: those

@@ -20,6 +20,8 @@ pub(crate) struct Space {
     beyond: AtomicU64,
     /// The largest frame that fits past it.
     largest: AtomicU64,
+    /// The largest that fits into a file that is ready.
+    ready: AtomicU64,
     reserve: AtomicU64,
 }
 
@@ -29,6 +31,7 @@ pub(crate) struct Known {
     pub(crate) limit: Lsn,
     pub(crate) beyond: u64,
     pub(crate) largest: u64,
+    pub(crate) ready: u64,
     pub(crate) reserve: u64,
 }
 
@@ -39,7 +42,16 @@ impl Space {
         // never: that is a request too many out of the reserve, and not one refused for no reason.
         self.limit.store(known.limit.0, Ordering::Release);
         self.largest.store(known.largest, Ordering::Release);
+        self.ready.store(known.ready, Ordering::Release);
         self.beyond.store(known.beyond, Ordering::Release);
+    }
+
+    /// Whether what gathers, with so many bytes more, needs a file that is not there yet: then it is
+    /// worth asking the disk first.
+    pub(crate) fn guesses(&self, written: Lsn, appended: Lsn, bytes: u64) -> bool {
+        let frame = (appended.0.saturating_sub(written.0)).saturating_add(bytes);
+        let limit = self.limit.load(Ordering::Acquire);
+        frame > limit.saturating_sub(written.0) && frame > self.ready.load(Ordering::Acquire)
     }
 
     /// What there is room for after so many bytes more; `written` and `appended` are where the log
@@ -95,6 +107,7 @@ mod tests {
         limit: Lsn(100_000),
         beyond: 0,
         largest: 0,
+        ready: 0,
         reserve: 40_000,
     };
 
@@ -135,6 +148,7 @@ mod tests {
             limit: Lsn(100_000),
             beyond: 1_000_000,
             largest: 200_000,
+            ready: 0,
             reserve: 40_000,
         };
         assert_eq!(room(known, 50_000, 50_000, 200_000), Room::Grow);
@@ -147,6 +161,7 @@ mod tests {
             limit: Lsn(100_000),
             beyond: 60_000,
             largest: 60_000,
+            ready: 60_000,
             reserve: 10_000,
         };
         assert_eq!(room(known, 0, 0, 45_000), Room::Grow);

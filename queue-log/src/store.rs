@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) spares: Vec<Spare>,
     /// Trimmed and not yet let go, oldest first: that order keeps the log whole over a crash.
     pub(crate) doomed: VecDeque<Arc<Segment>>,
+    /// Nothing before it is wanted.
+    pub(crate) trimmed: Lsn,
     pub(crate) next_number: u64,
     /// Size of the next segment.
     pub(crate) size: u64,
@@ -63,6 +65,7 @@ impl Store {
             live: live.into_iter().map(Arc::new).collect(),
             spares,
             doomed: VecDeque::new(),
+            trimmed: Lsn(0),
             next_number,
             size: sizes.next(kept, 0),
             wanted: None,
@@ -112,7 +115,9 @@ impl Store {
     /// Goes on in this segment.
     pub(crate) fn begin(&self, segment: Arc<Segment>) {
         let mut state = self.state();
+        let durable = segment.header.base;
         state.live.push_back(segment);
+        self.let_go(&mut state, durable);
         state.size = self.sizes.next(state.kept(), state.size);
         self.publish(&state);
     }
@@ -133,10 +138,20 @@ impl Store {
     }
 
     /// Lets go of segments that end before a position. The preparer does the rest.
-    pub(crate) fn trim(&self, before: Lsn) {
+    pub(crate) fn trim(&self, before: Lsn, durable: Lsn) {
         let mut state = self.state();
+        state.trimmed = state.trimmed.max(before);
+        self.let_go(&mut state, durable);
+    }
+
+    fn let_go(&self, state: &mut State, durable: Lsn) {
         let doomed = state.doomed.len();
-        while state.live.len() > 1 && state.live[1].header.base <= before {
+        while let Some(next) = state.live.get(1).map(|next| next.header.base) {
+            // Once its first frame is synced, the next segment says where the log is and in which
+            // epoch. Until then only this one does, and without it the log would begin anew.
+            if next > state.trimmed || next >= durable {
+                break;
+            }
             let segment = state.live.pop_front();
             state.doomed.extend(segment);
         }
@@ -155,13 +170,14 @@ impl Store {
     /// Tells what there is room for now.
     pub(crate) fn publish(&self, state: &State) {
         let ready: u64 = state.spares.iter().map(Spare::room).sum();
-        let largest = state.spares.iter().map(Spare::room).max().unwrap_or(0);
+        let largest_ready = state.spares.iter().map(Spare::room).max().unwrap_or(0);
         let more = self.more(state);
         let limit = state.live.back().map_or(Lsn(0), |active| active.limit());
         self.space.set(Known {
             limit,
             beyond: ready.saturating_add(more),
-            largest: largest.max(more.saturating_sub(crate::segment::HEADER)),
+            largest: largest_ready.max(more.saturating_sub(crate::segment::HEADER)),
+            ready: largest_ready,
             reserve: self.sizes.reserve(state.size),
         });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use queue_log::{Disk, LogError, Lsn, OpenError, Opened, Options, RealDisk, Room};
 
-use crate::support::{Running, SMALL, open};
+use crate::support::{Running, SMALL, eventually, open};
 
 fn real(directory: &Path) -> Arc<dyn Disk> {
     Arc::new(RealDisk::open(directory).expect("a directory"))
@@ -40,7 +40,7 @@ fn a_group_is_one_frame_and_each_record_has_its_address() {
     let (first, _) = running.append(b"first");
     let (second, end) = running.append(b"second");
     running.log.hand_over();
-    running.watch.until(|progress| progress.durable >= end);
+    running.until_durable(end);
     let mut bytes = [0; 6];
     running.log.read(second, &mut bytes).unwrap();
     assert_eq!(&bytes, b"second");
@@ -110,15 +110,8 @@ fn trimming_gives_the_disk_back_and_keeps_the_rest() {
     let full = running.log.usage();
     let from = kept[50];
     running.log.trim(from);
-    let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while running.log.usage().bytes > full.bytes / 3 {
-        assert!(
-            std::time::Instant::now() < bound,
-            "{:?}",
-            running.log.usage()
-        );
-        std::thread::yield_now();
-    }
+    let fell = || running.log.usage().bytes <= full.bytes / 3;
+    eventually(fell, "the disk is given back");
     let mut bytes = [0; 4000];
     running.log.read(from, &mut bytes).unwrap();
     assert_eq!(bytes, record);
@@ -211,10 +204,6 @@ fn room_ends_at_the_limit_for_growth_first() {
     }
     assert_eq!(seen, [Room::Grow, Room::Lend, Room::Settle, Room::Nothing]);
     running.log.trim(running.log.progress().durable);
-    let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while running.log.room() != Room::Grow {
-        assert!(std::time::Instant::now() < bound);
-        std::thread::yield_now();
-    }
+    eventually(|| running.log.room() == Room::Grow, "room comes back");
     running.keep(&[1; 500]);
 }

@@ -1,7 +1,7 @@
 //! What the stories share: opening a log with a list of what was replayed, and waiting with a bound.
 
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue_log::{Disk, Log, Lsn, OpenError, Opened, Options, Progress, Recovery};
 
@@ -62,9 +62,19 @@ impl Running {
     pub(crate) fn keep(&self, bytes: &[u8]) -> Lsn {
         let (at, end) = self.append(bytes);
         self.log.hand_over();
-        let progress = self.watch.until(|progress| progress.durable >= end);
+        let progress = self.until_durable(end);
         assert!(progress.failed.is_none(), "{progress:?}");
         at
+    }
+
+    /// Waits until the log is durable up to there, or has failed.
+    pub(crate) fn until_durable(&self, end: Lsn) -> Progress {
+        let progress = self.log.progress();
+        // Of what was there at the start nobody is told.
+        if progress.failed.is_some() || progress.durable >= end {
+            return progress;
+        }
+        self.watch.until(|progress| progress.durable >= end)
     }
 
     /// Appends a record: where it begins and ends.
@@ -101,4 +111,14 @@ pub(crate) fn open(disk: Arc<dyn Disk>, options: Options) -> Result<Running, Ope
         recovery,
         replayed,
     })
+}
+
+/// Waits until it is so.
+#[track_caller]
+pub(crate) fn eventually(is: impl Fn() -> bool, what: &str) {
+    let bound = Instant::now() + Duration::from_secs(20);
+    while !is() {
+        assert!(Instant::now() < bound, "never: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
