@@ -3,7 +3,7 @@
 //!
 //! `axum::serve` installs no timer, so its time-outs are inert, and it takes as many connections as
 //! come. This loop owns each connection's task, from accept to the end. It does not
-//! know what is served: any router will do.
+//! know what is served.
 
 mod accept;
 mod body;
@@ -23,19 +23,43 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Body as _;
 use queue_api::Code;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tower::Service as _;
 use tracing::{error, warn};
 
 use self::accept::Acceptor;
-pub(crate) use self::body::BodyTimedOut;
+pub(crate) use self::body::{ArrivingBody, BodyTimedOut};
 use self::connection::Keep;
 pub use self::limits::ConnectionLimits;
 pub(crate) use self::limits::TURNED_AWAY;
 pub(crate) use self::listen::listen;
 use crate::http::error::ApiError;
+
+/// What answers requests.
+pub(crate) trait Answers: Clone + Send + Sync + 'static {
+    /// The answer to one request. Nothing may happen before the first poll.
+    fn answer(&self, request: Request<ArrivingBody>) -> impl Future<Output = Response> + Send;
+}
+
+impl Answers for Router {
+    async fn answer(&self, request: Request<ArrivingBody>) -> Response {
+        let request = request.map(|body| match body.is_end_stream() {
+            true => Body::empty(),
+            false => Body::new(body),
+        });
+        match self.clone().call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
 
 /// What all connections look at.
 #[derive(Debug)]
@@ -75,7 +99,7 @@ impl fmt::Display for Stopped {
 /// Dropping the future ends every connection at once.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    answers: impl Answers,
     limits: &ConnectionLimits,
     stop: CancellationToken,
 ) -> Stopped {
@@ -102,8 +126,12 @@ pub(crate) async fn serve(
                     warn!(limit = limits.max_connections, "connection limit reached: new connections are turned away");
                 }
                 full = over;
-                let (router, keep) = if over { (&turned_away, Keep::One) } else { (&router, Keep::Alive) };
-                connections.spawn(connection::serve(stream, router.clone(), keep, Arc::clone(&shared)));
+                let shared = Arc::clone(&shared);
+                if over {
+                    connections.spawn(connection::serve(stream, turned_away.clone(), Keep::One, shared));
+                } else {
+                    connections.spawn(connection::serve(stream, answers.clone(), Keep::Alive, shared));
+                }
             }
         }
     }

@@ -8,12 +8,14 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
-use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::BoxError;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use queue_api::{Code, DurationError, NameError, PROBLEM_JSON, Problem, SettingsError};
 
+use super::answer::document;
 use crate::serve::BodyTimedOut;
 
 /// Seconds after which a client may repeat what failed for a passing reason: long enough that a
@@ -96,11 +98,10 @@ impl IntoResponse for ApiError {
             source,
         } = self;
         let body = serde_json::to_vec(&Problem::new(code, detail)).unwrap_or_default();
-        let mut response = Response::new(body.into());
-        *response.status_mut() =
+        let status =
             StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = document(status, HeaderValue::from_static(PROBLEM_JSON), body);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = retry_after_s {
             headers.insert(RETRY_AFTER, seconds.into());
         }
@@ -151,28 +152,10 @@ impl From<QueryRejection> for ApiError {
     }
 }
 
-impl From<BytesRejection> for ApiError {
-    fn from(rejection: BytesRejection) -> Self {
-        match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::new(
-                Code::BodyTooLarge,
-                "the request is larger than this server takes; send it in several",
-            ),
-            _ => Self::unread_body(&rejection),
-        }
-    }
-}
-
-impl From<axum::Error> for ApiError {
-    fn from(error: axum::Error) -> Self {
-        Self::unread_body(&error)
-    }
-}
-
-impl ApiError {
-    /// The body did not arrive: too slowly, or broken off, or not as HTTP has it.
-    fn unread_body(error: &(dyn StdError + 'static)) -> Self {
-        let timed_out = causes(error).find_map(|cause| cause.downcast_ref::<BodyTimedOut>());
+impl From<BoxError> for ApiError {
+    /// A body that did not arrive: too slowly, or broken off, or not as HTTP has it.
+    fn from(error: BoxError) -> Self {
+        let timed_out = causes(&*error).find_map(|cause| cause.downcast_ref::<BodyTimedOut>());
         match timed_out {
             Some(late) => Self::new(Code::RequestTimeout, late.to_string()),
             None => {
@@ -221,9 +204,9 @@ pub(crate) fn late_head(waited: Duration) -> String {
     let body = serde_json::to_string(&Problem::new(code, detail)).unwrap_or_default();
     format!(
         "HTTP/1.1 {} Request Timeout\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
+         connection: close\r\n\r\n{body}\n",
         code.status(),
-        body.len(),
+        body.len() + 1,
     )
 }
 
@@ -234,6 +217,7 @@ fn shown(uri: &Uri) -> String {
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use axum::http::header::CONTENT_TYPE;
 
     use super::*;
 
@@ -281,7 +265,7 @@ mod tests {
     #[test]
     fn a_body_that_came_too_late_is_a_time_out_however_deep_it_lies() {
         let late = BodyTimedOut::new(Duration::from_secs(30));
-        let error = ApiError::from(axum::Error::new(axum::Error::new(late)));
+        let error = ApiError::from(BoxError::from(axum::Error::new(axum::Error::new(late))));
         assert_eq!(error.code(), Code::RequestTimeout);
         assert!(error.detail().contains("30"), "{}", error.detail());
         assert_eq!(error.into_response().headers()[CONNECTION], "close");

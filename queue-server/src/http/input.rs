@@ -9,7 +9,9 @@ use axum::http::request::Parts;
 use queue_api::limits;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::App;
 use super::error::ApiError;
 
 /// A part of the path.
@@ -36,25 +38,39 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for FromQuery<T> {
     }
 }
 
-/// The body, whole and within the request's limit.
-pub(super) struct Payload(pub(super) Bytes);
+/// The body of a request, whole.
+#[derive(Debug)]
+pub(super) struct Payload {
+    bytes: Bytes,
+    /// Its place among the large ones, where it is one.
+    _room: Option<OwnedSemaphorePermit>,
+}
 
-impl<S: Send + Sync> FromRequest<S> for Payload {
+impl FromRequest<App> for Payload {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        Ok(Self(Bytes::from_request(request, state).await?))
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        app.intake.read(request.into_body()).await
     }
 }
 
 impl Payload {
+    pub(super) fn new(bytes: Bytes, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self { bytes, _room: room }
+    }
+
+    /// The bytes as they came.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The body as JSON, whatever its content type: `curl -d` sends another. An empty body is the
     /// default, for calls whose every field may be absent.
     pub(super) fn json_or_default<T: DeserializeOwned + Default>(
         &self,
         what: &str,
     ) -> Result<T, ApiError> {
-        if self.0.is_empty() {
+        if self.bytes.is_empty() {
             Ok(T::default())
         } else {
             self.json(what)
@@ -65,10 +81,10 @@ impl Payload {
     pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, ApiError> {
         let told = |error| ApiError::json(what, &error);
         // serde reads an array as an object by position: `[1]` would be a lease of one item.
-        if self.0.trim_ascii_start().starts_with(b"[") {
-            serde_json::from_slice::<HashMap<String, IgnoredAny>>(&self.0).map_err(told)?;
+        if self.bytes.trim_ascii_start().starts_with(b"[") {
+            serde_json::from_slice::<HashMap<String, IgnoredAny>>(&self.bytes).map_err(told)?;
         }
-        serde_json::from_slice(&self.0).map_err(told)
+        serde_json::from_slice(&self.bytes).map_err(told)
     }
 }
 

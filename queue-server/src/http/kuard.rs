@@ -4,24 +4,30 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use queue_api::{ItemId, QueueName};
+use axum::{BoxError, Router};
+use hyper::body::Body as HttpBody;
+use queue_api::{NameError, QueueName};
 use queue_core::{Refusal, Seq, Time};
 
-use super::error::ApiError;
-use crate::engine::{Engine, Fault, LiveQueue, MassPurge, timestamp};
+use super::App;
+use super::json::{item_id, string_as_go, time};
+use crate::engine::{Engine, Fault, LiveQueue, MassPurge};
 
 type Shared = State<Arc<Engine>>;
 
-pub(super) fn routes() -> Router<Arc<Engine>> {
+/// Bytes of a message beside its body, with room for an escape or two.
+const AROUND_BODY: usize = 160;
+
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/stats", get(stats))
         .route("/queues/{queue}", put(create).merge(delete(remove)))
@@ -73,49 +79,79 @@ impl From<Fault> for Refused {
     }
 }
 
-fn find(engine: &Engine, name: &str) -> Result<Arc<LiveQueue>, Refused> {
-    Ok(engine.queue(&checked(name)?)?)
+/// The queue that the path names.
+struct Name(QueueName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let refused = |text| Refused(StatusCode::BAD_REQUEST, text);
+        let Path(name) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| refused(rejection.body_text()))?;
+        let name = name
+            .parse()
+            .map_err(|error: NameError| refused(error.to_string()))?;
+        Ok(Self(name))
+    }
 }
 
-fn checked(name: &str) -> Result<QueueName, Refused> {
-    name.parse()
-        .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("{error}")))
-}
-
-async fn create(State(engine): Shared, Path(name): Path<String>) -> Result<StatusCode, Refused> {
-    let name = checked(&name)?;
+async fn create(State(engine): Shared, Name(name): Name) -> Result<StatusCode, Refused> {
     engine.create(&name).await?;
     Ok(StatusCode::OK)
 }
 
 /// Deletes a queue with all that is in it: kuard knows no leases that could be in the way.
-async fn remove(State(engine): Shared, Path(name): Path<String>) -> Result<StatusCode, Refused> {
-    engine.delete(&checked(&name)?, true).await?;
+async fn remove(State(engine): Shared, Name(name): Name) -> Result<StatusCode, Refused> {
+    engine.delete(&name, true).await?;
     Ok(StatusCode::OK)
 }
 
 async fn enqueue(
-    State(engine): Shared,
-    Path(name): Path<String>,
+    State(app): State<App>,
+    Name(name): Name,
     request: Request,
 ) -> Result<Response, Refused> {
-    let queue = find(&engine, &name)?;
-    let body = Bytes::from_request(request, &())
-        .await
-        .map_err(|rejection| {
-            let error = ApiError::from(rejection);
-            let status = StatusCode::from_u16(error.code().status());
-            Refused(
-                status.unwrap_or(StatusCode::BAD_REQUEST),
-                error.detail().to_owned(),
-            )
-        })?;
-    let (seq, at) = queue.enqueue(&[&body], false).await?;
-    Ok(message(&queue, seq, at, &body))
+    put_in(&app, &name, request.into_body()).await
 }
 
-async fn dequeue(State(engine): Shared, Path(name): Path<String>) -> Result<Response, Refused> {
-    let queue = find(&engine, &name)?;
+async fn dequeue(State(app): State<App>, Name(name): Name) -> Result<Response, Refused> {
+    take_out(&app, &name).await
+}
+
+/// An enqueue that needs no router.
+pub(super) async fn enqueue_one<B>(app: &App, name: &QueueName, body: B) -> Response
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    put_in(app, name, body).await.into_response()
+}
+
+/// A dequeue that needs no router.
+pub(super) async fn dequeue_one(app: &App, name: &QueueName) -> Response {
+    take_out(app, name).await.into_response()
+}
+
+async fn put_in<B>(app: &App, name: &QueueName, body: B) -> Result<Response, Refused>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    let queue = app.engine.queue(name)?;
+    let payload = app.intake.read(body).await.map_err(|error| {
+        let status = StatusCode::from_u16(error.code().status());
+        Refused(
+            status.unwrap_or(StatusCode::BAD_REQUEST),
+            error.detail().to_owned(),
+        )
+    })?;
+    let body = payload.bytes();
+    let (seq, at) = queue.enqueue(&[body], false).await?;
+    Ok(message(&queue, seq, at, body))
+}
+
+async fn take_out(app: &App, name: &QueueName) -> Result<Response, Refused> {
+    let queue = app.engine.queue(name)?;
     match queue.take().await? {
         Ok(Some(taken)) => Ok(message(&queue, taken.seq, taken.enqueued, &taken.body)),
         Ok(None) => Ok(StatusCode::NO_CONTENT.into_response()),
@@ -124,12 +160,12 @@ async fn dequeue(State(engine): Shared, Path(name): Path<String>) -> Result<Resp
     }
 }
 
-async fn drain(State(engine): Shared, Path(name): Path<String>) -> Result<StatusCode, Refused> {
+async fn drain(State(engine): Shared, Name(name): Name) -> Result<StatusCode, Refused> {
     let waiting = MassPurge {
         ready: true,
         ..MassPurge::default()
     };
-    find(&engine, &name)?.purge(waiting).await?;
+    engine.queue(&name)?.purge(waiting).await?;
     Ok(StatusCode::OK)
 }
 
@@ -147,7 +183,7 @@ async fn stats(State(engine): Shared) -> Result<Response, Refused> {
             text.push(b',');
         }
         text.extend_from_slice(br#"{"name":"#);
-        json_string(view.name.as_str().as_bytes(), &mut text);
+        string_as_go(view.name.as_str().as_bytes(), &mut text);
         let numbers = format!(
             r#","depth":{depth},"enqueued":{enqueued},"dequeued":{dequeued},"drained":{drained}}}"#
         );
@@ -158,11 +194,14 @@ async fn stats(State(engine): Shared) -> Result<Response, Refused> {
 }
 
 fn message(queue: &LiveQueue, seq: Seq, enqueued: Time, body: &[u8]) -> Response {
-    let id = ItemId::derive(queue.incarnation(), seq.0);
-    let mut text = format!(r#"{{"kind":"message","id":"{id}","body":"#).into_bytes();
-    json_string(body, &mut text);
-    let end = format!(",\"creationTimestamp\":\"{}\"}}\n", timestamp(enqueued));
-    text.extend_from_slice(end.as_bytes());
+    let mut text = Vec::with_capacity(AROUND_BODY + body.len());
+    text.extend_from_slice(br#"{"kind":"message","id":"#);
+    item_id(queue.incarnation(), seq.0, &mut text);
+    text.extend_from_slice(br#","body":"#);
+    string_as_go(body, &mut text);
+    text.extend_from_slice(br#","creationTimestamp":"#);
+    time(enqueued, &mut text);
+    text.extend_from_slice(b"}\n");
     json(text)
 }
 
@@ -178,54 +217,4 @@ fn json(text: Vec<u8>) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// Writes bytes as Go's encoder writes a string: `<`, `>`, `&` and the two line separators escaped,
-/// each byte that is no UTF-8 as U+FFFD.
-fn json_string(bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '"' => out.extend_from_slice(b"\\\""),
-                '\\' => out.extend_from_slice(b"\\\\"),
-                '\n' => out.extend_from_slice(b"\\n"),
-                '\r' => out.extend_from_slice(b"\\r"),
-                '\t' => out.extend_from_slice(b"\\t"),
-                '\u{8}' => out.extend_from_slice(b"\\b"),
-                '\u{c}' => out.extend_from_slice(b"\\f"),
-                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                    out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
-                }
-                c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
-        }
-        for _ in chunk.invalid() {
-            out.extend_from_slice(b"\\ufffd");
-        }
-    }
-    out.push(b'"');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_escaped_as_go_escapes_it() {
-        for (bytes, text) in [
-            (b"work-item-1".as_slice(), r#""work-item-1""#),
-            (b"<a>&\"\\/", r#""\u003ca\u003e\u0026\"\\/""#),
-            (
-                b"\x00\n\r\t\x08\x0c\x1b\x7f",
-                "\"\\u0000\\n\\r\\t\\b\\f\\u001b\x7f\"",
-            ),
-            ("é\u{2028}".as_bytes(), "\"é\\u2028\""),
-            (b"a\xff\xfeb", r#""a\ufffd\ufffdb""#),
-        ] {
-            let mut out = Vec::new();
-            json_string(bytes, &mut out);
-            assert_eq!(String::from_utf8(out).expect("text"), text);
-        }
-    }
 }

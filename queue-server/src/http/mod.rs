@@ -1,7 +1,11 @@
 //! HTTP: two families of calls on one port, kuard's MemQ API and `/v1`, and what operators ask.
 
+mod answer;
 pub(crate) mod error;
+mod hot;
 mod input;
+mod intake;
+mod json;
 mod kuard;
 mod metrics;
 mod ops;
@@ -11,19 +15,57 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::FromRef;
+use axum::http::Request;
+use axum::response::Response;
 
+use self::hot::Hot;
+use self::intake::Intake;
 use crate::config::HttpLimits;
 use crate::engine::Engine;
+use crate::serve::{Answers, ArrivingBody};
+
+/// What handlers reach.
+#[derive(Debug, Clone)]
+struct App {
+    engine: Arc<Engine>,
+    intake: Arc<Intake>,
+}
+
+impl FromRef<App> for Arc<Engine> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.engine)
+    }
+}
 
 /// Everything the server answers.
-pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Router {
-    Router::new()
+#[derive(Debug, Clone)]
+pub(crate) struct Calls {
+    app: App,
+    router: Router,
+}
+
+/// Everything the server answers.
+pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Calls {
+    let app = App {
+        engine,
+        intake: Arc::new(Intake::new(limits.max_request_bytes)),
+    };
+    let router = Router::new()
         .merge(v1::routes())
         .merge(ops::routes())
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .nest("/memq/server", kuard::routes())
-        .layer(DefaultBodyLimit::max(limits.max_request_bytes))
-        .with_state(engine)
+        .with_state(app.clone());
+    Calls { app, router }
+}
+
+impl Answers for Calls {
+    async fn answer(&self, request: Request<ArrivingBody>) -> Response {
+        match Hot::find(request.method(), request.uri().path()) {
+            Some((call, name)) => call.answer(&self.app, name, request).await,
+            None => self.router.answer(request).await,
+        }
+    }
 }

@@ -9,11 +9,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use queue_api::Code;
 
+use super::App;
 use super::error::ApiError;
 use super::metrics;
 use crate::engine::Engine;
 
-pub(super) fn routes() -> Router<Arc<Engine>> {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

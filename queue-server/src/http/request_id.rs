@@ -5,18 +5,15 @@
 //! they would cost more than serving it.
 
 use std::any::Any;
-use std::convert::Infallible;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use axum::response::IntoResponse;
 use futures_util::FutureExt;
-use tower::Service;
 use tracing::{Instrument, debug, debug_span, error};
 
 use super::error::{ApiError, Cause};
@@ -26,24 +23,29 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Longest id taken from a caller, in bytes: it is repeated in logs.
 const MAX_BYTES: usize = 128;
 
-/// Sends a request through the router: with an id, in a span, and with a panic turned into an
-/// answer like any other fault of ours.
-pub(crate) async fn answer(mut router: Router, request: Request<Body>) -> Response<Body> {
+/// Has a request answered: with an id, in a span, and with a panic turned into an answer like any
+/// other fault of ours.
+pub(crate) async fn answer<B, F>(
+    request: Request<B>,
+    answer: impl FnOnce(Request<B>) -> F,
+) -> Response<Body>
+where
+    F: Future<Output = Response<Body>>,
+{
     let id = take_or_make(request.headers());
     let span =
         debug_span!("request", id = ?id, method = %request.method(), path = request.uri().path());
     // For the line that tells of a failure. Copied, because a part of the request's own would keep
     // the connection's whole read buffer from being used again, and a call may park for minutes.
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let routed = AssertUnwindSafe(router.call(request)).catch_unwind();
+    let answered = AssertUnwindSafe(answer(request)).catch_unwind();
     let result = if span.is_disabled() {
-        routed.await
+        answered.await
     } else {
-        routed.instrument(span.clone()).await
+        answered.instrument(span.clone()).await
     };
     let mut response = match result {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never as Infallible {},
+        Ok(response) => response,
         Err(panic) => ApiError::internal(Panicked::new(panic.as_ref())).into_response(),
     };
     if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
@@ -109,8 +111,10 @@ impl std::error::Error for Panicked {}
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::get;
     use rstest::rstest;
+    use tower::Service as _;
 
     use super::*;
 
@@ -120,7 +124,12 @@ mod tests {
             request = request.header(REQUEST_ID, id);
         }
         let request = request.body(Body::empty()).expect("a request");
-        answer(router.clone(), request).await
+        let mut router = router.clone();
+        answer(request, async |request| match router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        })
+        .await
     }
 
     #[rstest]

@@ -44,7 +44,7 @@ impl std::error::Error for BodyTimedOut {}
 const PORTION: usize = 1024 * 1024;
 
 /// A request's body on its way in.
-pub(super) struct ArrivingBody {
+pub(crate) struct ArrivingBody {
     inner: Incoming,
     bound: Duration,
     /// Made when the body is first waited for: most arrive with their head and need no timer.

@@ -13,9 +13,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -26,13 +24,13 @@ use tokio::time::timeout;
 use tokio_util::sync::WaitForCancellationFuture;
 use tracing::debug;
 
-use super::Shared;
 use super::body::{AnsweringBody, ArrivingBody};
 use super::clock::{Clock, bound};
 use super::io::WatchedStream;
 use super::limits::{ConnectionLimits, LINGER};
 use super::signals::{Phase, Signals};
 use super::waker::Left;
+use super::{Answers, Shared};
 use crate::http::request_id;
 
 /// Whether a connection is kept after an answer.
@@ -45,7 +43,12 @@ pub(super) enum Keep {
 }
 
 /// Serves one connection until it ends, by whichever side.
-pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared: Arc<Shared>) {
+pub(super) async fn serve(
+    stream: TcpStream,
+    answers: impl Answers,
+    keep: Keep,
+    shared: Arc<Shared>,
+) {
     // Answers are small and complete when written: waiting for more to send only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         let error = &error as &dyn std::error::Error;
@@ -54,14 +57,8 @@ pub(super) async fn serve(stream: TcpStream, router: Router, keep: Keep, shared:
     }
     let limits = &shared.limits;
     let signals = Arc::new(Signals::default());
-    let service = service_fn(|request| {
-        answer(
-            router.clone(),
-            request,
-            limits.body_timeout,
-            Arc::clone(&signals),
-        )
-    });
+    let service =
+        service_fn(|request| answer(&answers, request, limits.body_timeout, Arc::clone(&signals)));
     let io = TokioIo::new(WatchedStream::new(stream, Arc::clone(&signals)));
     let mut connection = http1::Builder::new()
         .keep_alive(keep == Keep::Alive)
@@ -127,24 +124,19 @@ async fn close(
     }
 }
 
-/// One request through the router. Nothing happens before the first poll, so that what is made then
-/// is made in its place and not moved there.
-fn answer(
-    router: Router,
+/// One request and its answer. Nothing happens before the first poll, so that what is made then is
+/// made in its place and not moved there.
+fn answer<A: Answers>(
+    answers: &A,
     request: Request<Incoming>,
     body_timeout: Duration,
     signals: Arc<Signals>,
 ) -> impl Future<Output = Result<Response<AnsweringBody>, Infallible>> {
     signals.begin();
     async move {
-        let request = request.map(|body| {
-            if body.is_end_stream() {
-                Body::empty()
-            } else {
-                Body::new(ArrivingBody::new(body, body_timeout, Arc::clone(&signals)))
-            }
-        });
-        let response = request_id::answer(router, request).await;
+        let request =
+            request.map(|body| ArrivingBody::new(body, body_timeout, Arc::clone(&signals)));
+        let response = request_id::answer(request, |request| answers.answer(request)).await;
         Ok(response.map(|body| AnsweringBody::new(body, signals)))
     }
 }

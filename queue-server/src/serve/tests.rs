@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::BoxError;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{get, post};
 use rstest::rstest;
@@ -43,8 +42,9 @@ fn limits() -> ConnectionLimits {
     }
 }
 
-async fn echo(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
-    Ok(body?)
+async fn echo(request: Request) -> Result<Bytes, ApiError> {
+    let body = to_bytes(request.into_body(), 1024 * 1024).await;
+    body.map_err(|error| ApiError::from(BoxError::from(error)))
 }
 
 fn router() -> Router {
@@ -63,7 +63,6 @@ fn router() -> Router {
         .route("/pending", get(pending))
         .route("/slow", get(slow))
         .route("/hello", get(|| async { "hello" }))
-        .layer(DefaultBodyLimit::max(1024 * 1024))
 }
 
 async fn start(limits: ConnectionLimits, router: Router) -> Served {

@@ -77,7 +77,7 @@ async fn told_to_stop_it_answers_who_waits_and_exits_0(#[case] signal: Signal) {
     program.signal(signal);
     let answer = parked.read_to_end().await;
     assert!(
-        answer.ends_with(r#"{"items":[],"state":"waiting"}"#),
+        answer.ends_with("{\"items\":[],\"state\":\"waiting\"}\n"),
         "{answer}"
     );
     let logged = program.ended().await;

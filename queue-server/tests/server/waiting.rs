@@ -353,7 +353,7 @@ async fn stopping_answers_everyone_who_waits() {
     let lease = lease.await.expect("answered");
     assert!(lease.starts_with("HTTP/1.1 200 OK\r\n"), "{lease}");
     assert!(
-        lease.ends_with(r#"{"items":[],"state":"waiting"}"#),
+        lease.ends_with("{\"items\":[],\"state\":\"waiting\"}\n"),
         "{lease}"
     );
     let wait = wait.await.expect("answered");

@@ -1,6 +1,5 @@
 //! Everything out of a server, and everything into one.
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -10,6 +9,7 @@ use queue_api::Restored;
 use tokio::sync::mpsc;
 
 use super::Shared;
+use crate::http::answer::Json;
 use crate::http::error::ApiError;
 
 /// Chunks of a backup that wait for the disk.

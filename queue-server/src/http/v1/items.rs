@@ -1,19 +1,27 @@
 //! Enqueue: bytes become items.
 
+use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::request::Parts;
+use axum::response::Response;
 use queue_api::limits::MAX_ENQUEUE_ITEMS;
-use queue_api::{Code, Enqueued, EnqueuedItem, ItemId, NDJSON, QueueName, Settings, SettingsPatch};
+use queue_api::{Code, NDJSON, QueueName, Settings, SettingsPatch};
 use serde::Deserialize;
 
 use super::Shared;
 use crate::engine::{Fault, LiveQueue, check_sizes};
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload};
+use crate::http::{answer, json};
+
+/// Bytes of an answer beside its ids, and of each id with what is around it.
+const AROUND_IDS: usize = 48;
+const EACH_ID: usize = 64;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,19 +48,19 @@ pub(super) async fn enqueue(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
     FromQuery(query): FromQuery<EnqueueQuery>,
-    headers: HeaderMap,
-    Payload(bytes): Payload,
-) -> Result<(StatusCode, Json<Enqueued>), ApiError> {
-    if is_ndjson(&headers) {
+    form: Form,
+    payload: Payload,
+) -> Result<Response, ApiError> {
+    if form == Form::Ndjson {
         return Err(ApiError::new(
             Code::UnsupportedMediaType,
             "enqueue takes one item as the raw body, or one a text line with ?lines=true; it does not take NDJSON",
         ));
     }
     let bodies: Vec<&[u8]> = if query.lines {
-        lines(&bytes).take(MAX_ENQUEUE_ITEMS + 1).collect()
+        lines(payload.bytes()).take(MAX_ENQUEUE_ITEMS + 1).collect()
     } else {
-        vec![&bytes]
+        vec![payload.bytes()]
     };
     if bodies.len() > MAX_ENQUEUE_ITEMS {
         return Err(ApiError::new(
@@ -79,28 +87,54 @@ pub(super) async fn enqueue(
         entered => entered?,
     };
     let count = bodies.len() as u64;
-    let items = if query.ids {
-        first.0..first.0 + count
-    } else {
-        0..0
-    };
-    let items = items.map(|seq| EnqueuedItem {
-        id: ItemId::derive(incarnation, seq),
-        duplicate: false,
-    });
-    let answer = Enqueued {
-        items: items.collect(),
-        count,
-    };
-    Ok((StatusCode::CREATED, Json(answer)))
+    let named = if query.ids { count } else { 0 };
+    let text = enqueued(incarnation, first.0..first.0 + named, count);
+    Ok(answer::json(StatusCode::CREATED, text))
 }
 
-fn is_ndjson(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(NDJSON))
+/// [`queue_api::Enqueued`] of new items, as serde would write it.
+fn enqueued(incarnation: u64, ids: Range<u64>, count: u64) -> Vec<u8> {
+    let mut text = Vec::with_capacity(AROUND_IDS + EACH_ID * (ids.end - ids.start) as usize);
+    text.push(b'{');
+    for (at, sequence) in ids.clone().enumerate() {
+        let begin: &[u8] = if at == 0 {
+            br#""items":[{"id":"#
+        } else {
+            br#",{"id":"#
+        };
+        text.extend_from_slice(begin);
+        json::item_id(incarnation, sequence, &mut text);
+        text.extend_from_slice(br#","duplicate":false}"#);
+    }
+    if !ids.is_empty() {
+        text.extend_from_slice(b"],");
+    }
+    text.extend_from_slice(br#""count":"#);
+    json::number(count, &mut text);
+    text.push(b'}');
+    text
+}
+
+/// What the body of an enqueue is by its content type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One JSON object a line.
+    Ndjson,
+    /// Whatever it likes.
+    Raw,
+}
+
+/// Read off the head, so that the call does not hold on to all headers and the buffer they lie in.
+impl<S: Sync> FromRequestParts<S> for Form {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let content_type = parts.headers.get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        let essence = content_type.and_then(|value| value.split(';').next());
+        let is_ndjson = essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(NDJSON));
+        Ok(if is_ndjson { Self::Ndjson } else { Self::Raw })
+    }
 }
 
 /// The lines of a text: ended by LF, one CR before it dropped, empty ones skipped.
@@ -112,6 +146,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use queue_api::{Enqueued, EnqueuedItem, ItemId};
+
     use super::*;
 
     #[test]
@@ -120,5 +156,19 @@ mod tests {
         let items: Vec<&[u8]> = lines(text).collect();
         assert_eq!(items, [b"a".as_slice(), b"b", b"c\r", b"  ", b"last"]);
         assert_eq!(lines(b"").count(), 0);
+    }
+
+    #[test]
+    fn the_answer_is_as_serde_writes_it() {
+        for (first, named, count) in [(0, 1, 1), (u64::MAX - 9, 3, 3), (5, 0, 1_000)] {
+            let items = (first..first + named).map(|sequence| EnqueuedItem {
+                id: ItemId::derive(0x0123_4567_89ab_cdef, sequence),
+                duplicate: false,
+            });
+            let items = items.collect();
+            let serdes = serde_json::to_string(&Enqueued { items, count }).expect("JSON");
+            let ours = enqueued(0x0123_4567_89ab_cdef, first..first + named, count);
+            assert_eq!(String::from_utf8(ours).expect("text"), serdes);
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -11,14 +10,14 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use queue_api::limits::{MAX_LEASE_ITEMS, MAX_SETTLEMENTS, MAX_WORKER_BYTES};
 use queue_api::{
-    Body, Code, ExtendRequest, ItemId, LEASE_HEADER, LeaseAnswer, LeaseRequest, LeaseToken, Leased,
-    QueueName, QueueState, SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Until,
+    Code, ExtendRequest, ItemId, LEASE_HEADER, LeaseRequest, LeaseToken, QueueName, QueueState,
+    SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Until,
 };
-use queue_core::Time;
 use serde::Deserialize;
 
-use super::Shared;
-use crate::engine::{Ask, Grant, Granted, LiveQueue, Report, Token, Verdict, timestamp};
+use super::{Shared, lent};
+use crate::engine::{Ask, Granted, LiveQueue, Report, Verdict};
+use crate::http::answer::{Json, json};
 use crate::http::error::ApiError;
 use crate::http::input::{
     FromPath, FromQuery, Payload, checked_delay, checked_lease, checked_wait, duration,
@@ -76,14 +75,8 @@ pub(super) async fn lease(
     if query.raw {
         return raw(&queue, reply.granted, until);
     }
-    let now = reply.granted.now;
-    let items = reply.granted.items.into_iter();
-    let answer = LeaseAnswer {
-        items: items.map(|grant| leased(&queue, now, grant)).collect(),
-        state: reply.granted.state,
-        settled: reply.settled,
-    };
-    Ok(Json(answer).into_response())
+    let text = lent::answer(queue.incarnation(), reply.granted, &reply.settled);
+    Ok(json(StatusCode::OK, text))
 }
 
 fn checked_worker(worker: Option<String>) -> Result<Option<Arc<str>>, ApiError> {
@@ -97,32 +90,6 @@ fn checked_worker(worker: Option<String>) -> Result<Option<Arc<str>>, ApiError> 
         )));
     }
     Ok(worker.map(Arc::from))
-}
-
-fn leased(queue: &LiveQueue, now: Time, grant: Grant) -> Leased {
-    let Grant {
-        seq,
-        fence,
-        deadline,
-        attempt,
-        enqueued,
-        body,
-    } = grant;
-    let incarnation = queue.incarnation();
-    Leased {
-        id: ItemId::derive(incarnation, seq.0),
-        body: Body(body.into_vec()),
-        attempt,
-        lease: Token {
-            incarnation,
-            seq,
-            fence,
-        }
-        .encode(),
-        lease_ms: deadline.since(now).as_millis() as u64,
-        lease_expires: timestamp(deadline),
-        enqueued: timestamp(enqueued),
-    }
 }
 
 /// The answer a shell can use: the body as it is, or a status that says why there is none.
@@ -143,17 +110,20 @@ fn raw(queue: &LiveQueue, granted: Granted, until: Option<Until>) -> Result<Resp
             Ok(StatusCode::NO_CONTENT.into_response())
         };
     };
-    let item = leased(queue, granted.now, grant);
-    let mut response = Response::new(HttpBody::from(item.body.0));
+    let incarnation = queue.incarnation();
+    let id = ItemId::derive(incarnation, grant.seq.0).to_string();
+    let lease = lent::token(incarnation, grant.seq, grant.fence);
+    let attempt = grant.attempt;
+    let mut response = Response::new(HttpBody::from(grant.body.into_vec()));
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/octet-stream"),
     );
-    headers.insert(ATTEMPT, item.attempt.into());
+    headers.insert(ATTEMPT, attempt.into());
     for (name, value) in [
-        (HeaderName::from_static(LEASE_HEADER), item.lease.as_str()),
-        (ITEM_ID, &item.id.to_string()),
+        (HeaderName::from_static(LEASE_HEADER), lease.as_str()),
+        (ITEM_ID, &id),
     ] {
         headers.insert(
             name,
@@ -299,7 +269,7 @@ async fn settle_one(
     State(engine): Shared,
     FromPath(lease): FromPath<LeaseToken>,
     FromQuery(query): FromQuery<OneQuery>,
-    Payload(note): Payload,
+    payload: Payload,
     verdict: SettleAs,
 ) -> Result<Json<Settled>, ApiError> {
     let delay = checked_delay(query.delay_ms)?;
@@ -312,7 +282,7 @@ async fn settle_one(
     let (queue, token) = engine.lease_owner(&lease)?;
     let verdict = Verdict {
         verdict,
-        note: (!note.is_empty()).then(|| note.to_vec()),
+        note: Some(payload.bytes().to_vec()).filter(|note| !note.is_empty()),
         exit_code: query.exit_code,
         delay,
     };

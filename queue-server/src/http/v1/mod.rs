@@ -3,20 +3,29 @@
 mod backup;
 mod items;
 mod leases;
+mod lent;
 mod outcomes;
 mod queues;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{BoxError, Router};
+use hyper::body::Body;
+use queue_api::QueueName;
 
+use super::App;
 use super::error::ApiError;
+use super::input::{FromPath, FromQuery};
 use crate::engine::{Engine, Fault};
 
-pub(super) type Shared = axum::extract::State<Arc<Engine>>;
+pub(super) type Shared = State<Arc<Engine>>;
 
-pub(super) fn routes() -> Router<Arc<Engine>> {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/v1/backup", get(backup::backup))
         .route("/v1/restore", post(backup::restore))
@@ -44,6 +53,40 @@ pub(super) fn routes() -> Router<Arc<Engine>> {
         .route("/v1/leases/{lease}/extend", post(leases::extend_one))
         .route("/v1/queues/{queue}/wait", get(outcomes::wait))
         .route("/v1/queues/{queue}/outcomes", get(outcomes::outcomes))
+}
+
+/// An enqueue that needs no router.
+pub(super) async fn enqueue<B>(app: &App, name: QueueName, parts: Parts, body: B) -> Response
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send,
+{
+    let answered = async {
+        let mut parts = parts;
+        let query = FromQuery::from_request_parts(&mut parts, app).await?;
+        let Ok(form) = items::Form::from_request_parts(&mut parts, app).await;
+        // They hold the connection's read buffer.
+        drop(parts);
+        let payload = app.intake.read(body).await?;
+        let engine = State(Arc::clone(&app.engine));
+        items::enqueue(engine, FromPath(name), query, form, payload).await
+    };
+    answered.await.into_response()
+}
+
+/// A lease call that needs no router.
+pub(super) async fn lease<B>(app: &App, name: QueueName, parts: Parts, body: B) -> Response
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send,
+{
+    let answered = async {
+        let mut parts = parts;
+        let query = FromQuery::from_request_parts(&mut parts, app).await?;
+        drop(parts);
+        let payload = app.intake.read(body).await?;
+        let engine = State(Arc::clone(&app.engine));
+        leases::lease(engine, FromPath(name), query, payload).await
+    };
+    answered.await.into_response()
 }
 
 impl From<Fault> for ApiError {

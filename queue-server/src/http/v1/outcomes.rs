@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,6 +15,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use crate::engine::{Fault, LiveQueue, Page};
+use crate::http::answer::Json;
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, checked_wait, duration};
 

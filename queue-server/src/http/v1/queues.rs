@@ -1,6 +1,5 @@
 //! Queues: making, showing, setting, and the calls that change a whole queue.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use queue_api::{Affected, Queue, QueueList, QueueName, SettingsPatch};
@@ -8,6 +7,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use crate::engine::MassPurge;
+use crate::http::answer::Json;
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload};
 
