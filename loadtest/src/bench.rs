@@ -16,6 +16,8 @@ mod row;
 mod sides;
 mod waiting;
 
+use std::time::Instant;
+
 use anyhow::Result;
 
 use crate::args::{BenchArgs, Goal};
@@ -40,6 +42,7 @@ pub(crate) async fn bench(args: BenchArgs) -> Result<()> {
     } else {
         "nothing pinned to a core"
     };
+    let (begun, others) = (Instant::now(), machine::cpu_of_others());
     let mut lines = Vec::new();
     if OF_ROUNDS.iter().any(|&goal| args.wants(goal)) {
         lines.extend(of_rounds(&lab, &args, cores).await?);
@@ -56,6 +59,13 @@ pub(crate) async fn bench(args: BenchArgs) -> Result<()> {
     report::say(&format!("\nGoals, {storage}, {cores}:\n"));
     let cells: Vec<_> = lines.iter().map(Line::cells).collect();
     report::say(&report::table(&goal::HEAD, &cells));
+    // By now all that we started has ended and is counted as ours.
+    if let Some((after, before)) = machine::cpu_of_others().zip(others) {
+        let cores = after.saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64();
+        report::say(&format!(
+            "Meanwhile other programs used {cores:.2} of this machine's cores."
+        ));
+    }
     Ok(())
 }
 

@@ -33,6 +33,8 @@ enum Put {
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     put: Put,
+    /// When the client knew that it was accepted.
+    accepted_at: Option<Tick>,
     /// Times it was delivered.
     deliveries: u8,
     /// Times the client itself asked for another delivery.
@@ -67,7 +69,13 @@ impl Book {
     /// A new ledger for bodies of this kind.
     #[must_use]
     pub fn new(bodies: Bodies) -> Self {
-        Self(Arc::new(Mutex::new(Ledger::new(bodies))))
+        Self::of(Ledger::new(bodies))
+    }
+
+    /// This ledger, to be shared.
+    #[must_use]
+    pub fn of(ledger: Ledger) -> Self {
+        Self(Arc::new(Mutex::new(ledger)))
     }
 
     /// What is wrong, with each acknowledged settlement taken for its item's end.
@@ -122,7 +130,11 @@ impl Ledger {
 
     /// The enqueue was acknowledged: from now on the item must not get lost.
     pub fn accepted(&mut self, number: u64) {
-        self.note(number, |entry| entry.put = Put::Accepted);
+        let now = self.tick();
+        self.note(number, |entry| {
+            entry.put = Put::Accepted;
+            entry.accepted_at = Some(now);
+        });
     }
 
     /// The enqueue was refused: the item must never be seen.
@@ -180,6 +192,33 @@ impl Ledger {
     pub fn take_settled_for_done(&mut self) {
         for entry in &mut self.entries {
             entry.done = entry.settled;
+        }
+    }
+
+    /// The ledger as it must hold for a server that goes on from what was on disk at this moment: what
+    /// had been acknowledged counts, and of the rest nothing is known.
+    #[must_use]
+    pub fn as_of(&self, moment: Tick) -> Self {
+        let by_then = |at: Option<Tick>| at.filter(|at| *at < moment);
+        let entries = self.entries.iter().map(|entry| {
+            let accepted_at = by_then(entry.accepted_at);
+            let settled_at = by_then(entry.settled_at);
+            Entry {
+                put: match (entry.put, accepted_at) {
+                    (Put::Accepted, None) => Put::Unanswered,
+                    (put, _) => put,
+                },
+                accepted_at,
+                settled: u8::from(settled_at.is_some()),
+                settled_at,
+                ..Entry::default()
+            }
+        });
+        Self {
+            bodies: self.bodies,
+            entries: entries.collect(),
+            now: self.now,
+            strange: 0,
         }
     }
 

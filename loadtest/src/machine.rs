@@ -34,6 +34,34 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(user + kernel)
 }
 
+/// Processor time that all programs of this machine have used, ours and our ended children's apart.
+pub(crate) fn cpu_of_others() -> Option<Duration> {
+    let all = all_ticks(&std::fs::read_to_string("/proc/stat").ok()?)?;
+    let ours = family_ticks(&std::fs::read_to_string("/proc/self/stat").ok()?)?;
+    let per_second = rustix::param::clock_ticks_per_second();
+    let others = all.saturating_sub(ours);
+    Some(Duration::from_secs_f64(others as f64 / per_second as f64))
+}
+
+/// The ticks of all cores in which something ran: user, nice, system, and interrupts.
+fn all_ticks(stat: &str) -> Option<u64> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .map_while(|n| n.parse().ok())
+        .collect();
+    let [user, nice, system, _idle, _waiting, hard, soft, ..] = ticks[..] else {
+        return None;
+    };
+    Some(user + nice + system + hard + soft)
+}
+
+/// The ticks of a process and of those children that it has waited for.
+fn family_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(4);
+    fields.map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
 /// Bytes of memory that a process has resident.
 pub(crate) fn resident(pid: u32) -> Option<u64> {
     resident_in(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
@@ -120,6 +148,14 @@ mod tests {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 90 0 0 0 120 34 0 0 20 0 3 0 1 2 3";
         assert_eq!(cpu_ticks(stat), Some(154));
         assert_eq!(cpu_ticks("no such thing"), None);
+    }
+
+    #[test]
+    fn time_of_all_and_of_a_family_is_added_up() {
+        let stat = "cpu  10 20 30 400 500 6 7 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
+        assert_eq!(all_ticks(stat), Some(10 + 20 + 30 + 6 + 7));
+        let stat = "7 (a) S 1 7 7 0 -1 4194304 90 0 0 0 120 34 1000 200 20 0 3 0 1 2 3";
+        assert_eq!(family_ticks(stat), Some(120 + 34 + 1000 + 200));
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub(super) async fn audit_by_answers(load: Load, target: &Target) -> Result<Audi
 }
 
 async fn drain(mut load: Load, target: &Target) -> Result<(Client, Field)> {
-    load.phase(Phase::Work);
+    if load.field.phase() == Phase::Load {
+        load.phase(Phase::Work);
+    }
     let client = Client::builder(&target.url())
         .give_up_after(DRAIN)
         .build()

@@ -22,9 +22,11 @@ pub(super) const BODY: u64 = 64;
 /// A call that takes longer is given up; a server that is stopped answers none.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// Pause before the next try to reach a server that is not there.
-const AWAY: Duration = Duration::from_millis(3);
+pub(super) const AWAY: Duration = Duration::from_millis(3);
 /// Attempts that an item has: so many that none dies of what is done to its server.
 const ATTEMPTS: u32 = 1_000;
+/// How long outcomes are kept, in milliseconds: ten years, as clocks may jump by one.
+const RETENTION: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// What is asked of the clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +74,15 @@ pub(super) fn body_text(body: &Body) -> Result<&str> {
 }
 
 impl Field {
+    fn new(book: Book, phase: Phase) -> Result<Self> {
+        Ok(Self {
+            queue: "crash".parse()?,
+            book,
+            at: Arc::default(),
+            phase: watch::Sender::new(phase),
+        })
+    }
+
     /// Where the server is, as soon as there is one; `None` once all is over.
     pub(super) async fn target(&self) -> Option<Target> {
         loop {
@@ -117,22 +128,18 @@ impl Load {
         Self::start_with(target, seed, crew, SettingsPatch::default()).await
     }
 
-    /// The same with settings of its own, the number of attempts apart.
+    /// The same with settings of its own, attempts and retention apart.
     pub(super) async fn start_with(
         target: &Target,
         seed: u64,
         crew: Crew,
         settings: SettingsPatch,
     ) -> Result<Self> {
-        let field = Field {
-            queue: "crash".parse()?,
-            book: new_book(crew.body)?,
-            at: Arc::default(),
-            phase: watch::Sender::new(Phase::Load),
-        };
+        let field = Field::new(new_book(crew.body)?, Phase::Load)?;
         field.server_is_at(target);
         let settings = SettingsPatch {
             max_attempts: Some(Some(ATTEMPTS)),
+            done_retention_ms: Some(Some(RETENTION)),
             ..settings
         };
         let queue = client(target)?.queue(field.queue.clone());
@@ -140,6 +147,23 @@ impl Load {
             .create(&settings)
             .await
             .context("cannot make a queue to load")?;
+        Ok(Self::of(field, seed, crew))
+    }
+
+    /// Sends a crew to work on a queue that is there, with a ledger that knows what must be in it.
+    pub(super) fn resume(
+        target: &Target,
+        seed: u64,
+        crew: Crew,
+        book: Book,
+        phase: Phase,
+    ) -> Result<Self> {
+        let field = Field::new(book, phase)?;
+        field.server_is_at(target);
+        Ok(Self::of(field, seed, crew))
+    }
+
+    fn of(field: Field, seed: u64, crew: Crew) -> Self {
         let mut clients = JoinSet::new();
         for number in 0..crew.putters {
             let chance = Chance::new(seed, number);
@@ -149,16 +173,24 @@ impl Load {
             let chance = Chance::new(seed, 1_000 + number);
             clients.spawn(worker::work(field.clone(), crew.lease, chance));
         }
-        Ok(Self { field, clients })
+        Self { field, clients }
     }
 
     /// Lets time pass under load; fails at once if a client does.
     pub(super) async fn go_on(&mut self, time: Duration) -> Result<()> {
-        let pass = tokio::time::sleep(time);
-        tokio::pin!(pass);
+        let pass = async {
+            tokio::time::sleep(time).await;
+            Ok(())
+        };
+        self.while_it(pass).await
+    }
+
+    /// Lets something else happen under load; fails at once if a client does.
+    pub(super) async fn while_it(&mut self, other: impl Future<Output = Result<()>>) -> Result<()> {
+        tokio::pin!(other);
         loop {
             tokio::select! {
-                () = &mut pass => return Ok(()),
+                done = &mut other => return done,
                 Some(ended) = self.clients.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => return Err(error),

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use tokio::time::timeout;
 
 use super::chance::Chance;
-use super::load::{Field, PATIENCE, Phase};
+use super::load::{AWAY, Field, PATIENCE, Phase};
 use crate::wire::request;
 
 /// Most items of a request.
@@ -39,7 +39,7 @@ pub(super) async fn put(field: Field, mut chance: Chance) -> Result<()> {
             }
         }
         // What refuses for now is not asked again at once.
-        tokio::task::yield_now().await;
+        tokio::time::sleep(AWAY).await;
     }
     Ok(())
 }

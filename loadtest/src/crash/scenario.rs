@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{full, kill, second, stopped};
+use super::{full, images, kill, power, second, stopped};
 use crate::ledger::Audit;
 use crate::process::{ServerPlan, Storage};
 use crate::report::Spread;
@@ -51,7 +51,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Report>> + 'a>>;
 type Run = for<'a> fn(&'a Setting) -> Running<'a>;
 
 /// All scenarios in the order in which they run.
-pub(super) const ALL: [(&str, Run); 5] = [
+pub(super) const ALL: [(&str, Run); 9] = [
     ("kill -9 under load", |setting| Box::pin(kill::run(setting))),
     ("client stopped past its lease", |setting| {
         Box::pin(stopped::client(setting))
@@ -63,6 +63,18 @@ pub(super) const ALL: [(&str, Run); 5] = [
         Box::pin(second::run(setting))
     }),
     ("disk full", |setting| Box::pin(full::run(setting))),
+    ("image at every sync", |setting| {
+        Box::pin(images::run(setting))
+    }),
+    ("power lost, writes torn", |setting| {
+        Box::pin(power::cut(setting))
+    }),
+    ("write and sync fail", |setting| {
+        Box::pin(power::errors(setting))
+    }),
+    ("wall clock jumps", |setting| {
+        Box::pin(power::clock(setting))
+    }),
 ];
 
 /// The columns.

@@ -10,7 +10,7 @@ use queue_api::{
 use tokio::time::timeout;
 
 use super::chance::Chance;
-use super::load::{Field, PATIENCE, Phase, body_text};
+use super::load::{AWAY, Field, PATIENCE, Phase, body_text};
 use crate::ledger::Tick;
 use crate::target::Target;
 use crate::wire::{Connection, request};
@@ -23,6 +23,8 @@ const WAIT: Duration = Duration::from_millis(50);
 const FAILS: u64 = 5;
 const GIVES_BACK: u64 = 3;
 const FORGETS: u64 = 4;
+/// Longest that an item that failed is delayed, in milliseconds.
+const LONGEST_DELAY: u64 = 100;
 /// How often in a hundred leases it extends first.
 const EXTENDS: u64 = 20;
 
@@ -54,6 +56,7 @@ pub(super) async fn work(field: Field, lease: Duration, chance: Chance) -> Resul
         if worker.converse(&target, &mut connection).await? {
             return Ok(());
         }
+        tokio::time::sleep(AWAY).await;
     }
     Ok(())
 }
@@ -161,7 +164,7 @@ impl Worker {
             result: None,
             error: None,
             exit_code: None,
-            delay_ms: (verdict == SettleAs::Nack).then_some(0),
+            delay_ms: (verdict == SettleAs::Nack).then(|| self.chance.below(LONGEST_DELAY)),
         };
         self.open.push(Open { number, settlement });
     }

@@ -95,6 +95,30 @@ impl Audit {
         self.lost() == 0 && self.beyond() == 0
     }
 
+    /// Adds what another audit found, of other items.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            sent,
+            accepted,
+            unanswered,
+            settled,
+            redelivered,
+            strange,
+            findings,
+            counts,
+        } = other;
+        self.sent += sent;
+        self.accepted += accepted;
+        self.unanswered += unanswered;
+        self.settled += settled;
+        self.redelivered += redelivered;
+        self.strange += strange;
+        self.findings.extend(findings);
+        for (sum, count) in self.counts.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+
     /// Of no items yet but so many strange ones.
     pub(super) fn of(strange: u64) -> Self {
         Self {
@@ -106,6 +130,7 @@ impl Audit {
     pub(super) fn look_at(&mut self, number: u64, entry: &Entry) {
         let &Entry {
             put,
+            accepted_at: _,
             deliveries,
             given_back,
             settled,

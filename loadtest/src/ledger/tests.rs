@@ -187,3 +187,38 @@ fn without_outcomes_the_answers_stand_for_them() {
     ledger.take_settled_for_done();
     found(&ledger, &[(Finding::Lost, 1), (Finding::DoneTwice, 1)]);
 }
+
+#[test]
+fn what_was_acknowledged_after_a_moment_may_be_missing_then_and_before_it_not() {
+    let mut ledger = ledger();
+    let (early, early_body) = accepted(&mut ledger);
+    deliver(&mut ledger, &early_body);
+    let before_settle = ledger.tick();
+    ledger.settled(early, false);
+    let after_settle = ledger.tick();
+    accepted(&mut ledger);
+
+    // Nothing is there: what was accepted by then is lost, the second item is not missed.
+    found(&ledger.as_of(before_settle), &[(Finding::Lost, 1)]);
+    found(&ledger.as_of(after_settle), &[(Finding::Undone, 1)]);
+    // The item is there and was not settled yet.
+    let mut then = ledger.as_of(before_settle);
+    deliver(&mut then, &early_body);
+    then.settled(early, false);
+    then.found_done(&early_body);
+    found(&then, &[]);
+    // It had been settled, and is given out all the same.
+    let mut then = ledger.as_of(after_settle);
+    deliver(&mut then, &early_body);
+    then.found_done(&early_body);
+    found(&then, &[(Finding::DeliveredAfterSettle, 1)]);
+}
+
+#[test]
+fn audits_add_up() {
+    let mut lossy = ledger();
+    accepted(&mut lossy);
+    let mut sum = lossy.audit();
+    sum.add(&lossy.audit());
+    assert_eq!((sum.accepted, sum.lost(), sum.beyond()), (2, 2, 0));
+}

@@ -183,10 +183,18 @@ fn publish(subject: &str, inbox: &str, body: &str) -> Vec<u8> {
 }
 
 /// Reads `MSG subject sid [reply] bytes` or `HMSG subject sid [reply] head-bytes bytes`.
+///
+/// The server may ask at any time whether we are there: before an answer or behind it. We are, and it
+/// waits for longer than any measurement lasts, so that it need not be told.
 fn frame(bytes: &[u8]) -> Result<Option<(Message, usize)>> {
-    let Some((first, head)) = line(bytes) else {
+    let mut at = 0;
+    while bytes[at..].starts_with(PING) {
+        at += PING.len();
+    }
+    let Some((first, head)) = line(&bytes[at..]) else {
         return Ok(None);
     };
+    let head = at + head;
     let words: Vec<&str> = first.split(' ').collect();
     let odd = || format!("nats answered `{first}`");
     let number = |word: &str| word.parse::<usize>().with_context(odd);
@@ -204,7 +212,9 @@ fn frame(bytes: &[u8]) -> Result<Option<(Message, usize)>> {
         head: head + skipped,
         length: total - skipped,
     };
-    Ok(Some((message, head + total + 2)))
+    let end = head + total + 2;
+    let asked = bytes.get(end..).is_some_and(|rest| rest == PING);
+    Ok(Some((message, if asked { bytes.len() } else { end })))
 }
 
 #[cfg(test)]
@@ -218,6 +228,13 @@ mod tests {
         let (message, length) = frame(bytes).expect("whole").expect("a message");
         assert_eq!(message.reply.as_deref(), Some("$JS.ACK.x"));
         assert_eq!((message.body(bytes), length), (&b"abc"[..], bytes.len()));
+        for asked in [
+            &b"PING\r\nMSG a 1 3\r\nabc\r\n"[..],
+            b"MSG a 1 3\r\nabc\r\nPING\r\n",
+        ] {
+            let (message, length) = frame(asked).expect("whole").expect("a message");
+            assert_eq!((message.body(asked), length), (&b"abc"[..], asked.len()));
+        }
         let none = b"HMSG a 1 8 8\r\nNATS/1.0\r\n";
         let (message, length) = frame(none).expect("whole").expect("a status");
         assert!(message.status && length == none.len());

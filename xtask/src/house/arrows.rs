@@ -15,7 +15,10 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("queue-client", &["queue-api"]),
     ("queue-server", &["queue-api", "queue-core"]),
     ("worker", &["queue-api", "queue-client"]),
-    ("loadtest", &["queue-api", "queue-client", "queue-server"]),
+    (
+        "loadtest",
+        &["queue-api", "queue-client", "queue-log", "queue-server"],
+    ),
     (
         "orchestrator",
         &["queue-api", "queue-client", "queue-server", "worker"],
