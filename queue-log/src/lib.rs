@@ -10,6 +10,7 @@ mod disk;
 pub mod faulty;
 mod frame;
 mod gather;
+pub mod inspect;
 mod log;
 mod lsn;
 mod open;

@@ -38,13 +38,13 @@ pub(crate) struct Walk {
 
 /// What was read of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Passed {
+pub struct Passed {
     /// Frames that hold records.
-    pub(crate) frames: u64,
+    pub frames: u64,
     /// Bytes of their bodies.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Where its last good frame ends.
-    pub(crate) end: Lsn,
+    pub end: Lsn,
 }
 
 /// A file that holds nothing of the log.

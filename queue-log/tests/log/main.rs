@@ -10,6 +10,7 @@ mod support;
 mod damage;
 mod fault;
 mod life;
+mod look;
 mod model;
 mod simulation;
 mod world;
