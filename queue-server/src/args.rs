@@ -9,6 +9,7 @@ use queue_api::parse_duration_with_unit;
 use crate::config::{
     Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage, waiters_for,
 };
+use crate::fsck;
 use crate::telemetry::LogFormat;
 
 /// Serve work queues over HTTP.
@@ -16,7 +17,11 @@ use crate::telemetry::LogFormat;
 /// The log goes to standard error; MEMQ_LOG (or RUST_LOG) filters it, for example
 /// MEMQ_LOG=info,queue_server=debug.
 #[derive(Debug, Clone, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "MEMQ_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = listen_addr)]
     listen: SocketAddr,
@@ -88,10 +93,18 @@ pub struct Args {
     grace: Duration,
 }
 
+/// What is done instead of serving.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Check a data directory, without changing it
+    Fsck(fsck::Args),
+}
+
 impl Args {
     /// The configuration these arguments describe, checked, and the form of the log.
     pub(crate) fn into_config(self) -> Result<(Config, LogFormat), ArgsError> {
         let Self {
+            command: _,
             listen,
             storage,
             data_dir,

@@ -6,6 +6,7 @@
 mod args;
 mod config;
 mod engine;
+mod fsck;
 mod http;
 mod open_files;
 mod program;

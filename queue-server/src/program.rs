@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::config::{Config, Storage};
-use crate::open_files;
 use crate::server::{Broken, Server};
 use crate::telemetry;
+use crate::{fsck, open_files};
 
 /// Exit code of a usage error, as sysexits.h has it.
 const EX_USAGE: u8 = 64;
@@ -20,6 +20,9 @@ const EX_USAGE: u8 = 64;
 /// in order, exit code 0; a second one at once, exit code 128 + signal. Usage errors exit 64, all
 /// else 1.
 pub fn run(args: Args) -> ExitCode {
+    if let Some(Command::Fsck(args)) = &args.command {
+        return fsck::run(args);
+    }
     let (config, log_format) = match args.into_config() {
         Ok(read) => read,
         Err(error) => return usage(&error),

@@ -51,6 +51,7 @@ pub(crate) use grant::{Grant, Granted};
 pub(crate) use live::LiveQueue;
 pub(crate) use recover::{RecoverError, Storage};
 pub(crate) use settle::{Report, Verdict};
+pub(crate) use store::{Recovered, Replay};
 pub(crate) use token::Token;
 pub(crate) use waiters::Ask;
 

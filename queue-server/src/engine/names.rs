@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A set of names that forgets those nobody uses any more.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     known: HashSet<Arc<str>>,
     /// Forgetting goes over all names: it is done each time their number has doubled.
     sweep_at: usize,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use queue_log::{Disk, OpenError, Opened, Options};
+use queue_log::{Disk, OpenError, Opened, Options, Usage};
 use tracing::info;
 
 use super::Engine;
@@ -118,8 +118,13 @@ impl Engine {
         Ok(self.shared.store().flush().await?)
     }
 
-    /// Whether what is acknowledged survives the process.
-    pub(crate) fn is_durable(&self) -> bool {
-        self.shared.store().is_durable()
+    /// What the log takes, if there is one that was read.
+    pub(crate) fn log_usage(&self) -> Option<Usage> {
+        self.shared.store.get()?.usage()
+    }
+
+    /// Bytes of bodies, results and errors in memory.
+    pub(crate) fn body_memory(&self) -> u64 {
+        self.shared.store.get().map_or(0, Store::body_memory)
     }
 }

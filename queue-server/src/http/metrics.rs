@@ -2,7 +2,10 @@
 //! a deleted queue go with it.
 
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Result, TextEncoder};
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Result, TextEncoder,
+};
 use queue_api::Queue;
 
 use crate::engine::Engine;
@@ -27,7 +30,14 @@ pub(super) fn text(engine: &Engine) -> Result<String> {
             engine.parked(),
         )?
         .collect(),
+        one(
+            "memq_body_memory_bytes",
+            "Bytes of bodies, results and errors that are in memory.",
+            usize::try_from(engine.body_memory()).unwrap_or(usize::MAX),
+        )?
+        .collect(),
         build()?.collect(),
+        log(engine)?,
     ];
     // The encoder refuses a family without a series, and a server without queues has some.
     let mut families = families.concat();
@@ -110,6 +120,31 @@ fn oldest(queues: &[Queue]) -> Result<GaugeVec> {
             .set(seconds);
     }
     Ok(oldest)
+}
+
+fn log(engine: &Engine) -> Result<Vec<MetricFamily>> {
+    let Some(usage) = engine.log_usage() else {
+        return Ok(Vec::new());
+    };
+    let gauge = |name, help, value: u64| {
+        one(name, help, usize::try_from(value).unwrap_or(usize::MAX)).map(|gauge| gauge.collect())
+    };
+    let syncs = IntCounter::new("memq_log_syncs_total", "Syncs of the log since the start.")?;
+    syncs.inc_by(usage.syncs);
+    Ok([
+        gauge(
+            "memq_log_disk_bytes",
+            "Bytes of the log's files on disk.",
+            usage.bytes,
+        )?,
+        gauge(
+            "memq_log_length_bytes",
+            "Bytes of the log from its oldest record that is kept to its end.",
+            usage.end.0 - usage.start.0,
+        )?,
+        syncs.collect(),
+    ]
+    .concat())
 }
 
 fn build() -> Result<IntGaugeVec> {

@@ -258,3 +258,39 @@ async fn in_memory_it_says_what_will_be_lost() {
     let logged = program.ended().await;
     logged.has("lost when this process ends");
 }
+
+#[tokio::test]
+async fn a_check_tells_what_a_directory_holds_and_changes_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let shown = data.to_str().expect("text");
+    let check = || run(&["fsck", "--data-dir", shown], &[]);
+    let missing = check();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stdout).contains("cannot be checked"));
+    assert!(!data.exists(), "it was not made");
+
+    let program = Program::start(&["--data-dir", shown]);
+    make_queue(&program).await;
+    let mut wire = send(
+        &program,
+        "POST /v1/queues/q/items?lines=true HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 4\r\n\r\na\nb\n",
+    )
+    .await;
+    assert!(wire.read_to_end().await.starts_with("HTTP/1.1 201 "));
+    let used = check();
+    assert_eq!(used.status.code(), Some(0), "{used:?}");
+    assert!(String::from_utf8_lossy(&used.stdout).contains("a server uses it"));
+    program.signal(Signal::KILL);
+    program.ended().await;
+
+    let first = check();
+    let said = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert_eq!(first.status.code(), Some(0), "{said}");
+    let ends = said.ends_with("sound\n");
+    assert!(
+        ends && said.contains("queue q: 2 ready, 0 leased"),
+        "{said}"
+    );
+    assert_eq!(check().stdout, first.stdout, "it changes nothing");
+}
