@@ -1,5 +1,6 @@
 //! A log on the file system: what is kept, read, trimmed and locked.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -160,6 +161,35 @@ fn the_frames_of_a_range_are_those_that_begin_in_it() {
     let past = Lsn(running.log.progress().durable.0 + 1);
     let beyond = running.log.frames(to, past, &mut |_, _| Ok(()));
     assert!(matches!(beyond, Err(LogError::Gone(_))), "{beyond:?}");
+}
+
+#[test]
+fn a_range_stays_while_it_is_read_although_it_is_trimmed() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = opened(directory.path());
+    for number in 0..20_u8 {
+        running.keep(&[number; 4000]);
+    }
+    let to = running.log.progress().durable;
+    let mut expected = 0..20_u8;
+    let read = running.log.frames(Lsn(0), to, &mut |_, body| {
+        assert_eq!(body[0], expected.next().expect("twenty frames"));
+        running.log.trim(to);
+        // What is trimmed is gone at once, and none of its bytes are written over.
+        running.keep(&[99; 4000]);
+        Ok(())
+    });
+    read.unwrap();
+    assert_eq!(expected.next(), None);
+    let files = || {
+        let names = fs::read_dir(directory.path()).expect("a directory");
+        let logs = names.filter(|name| name.as_ref().expect("an entry").file_name() != "lock");
+        logs.count() as u64
+    };
+    eventually(
+        || files() == running.log.usage().segments,
+        "no file is left over",
+    );
 }
 
 #[test]
