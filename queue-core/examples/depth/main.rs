@@ -156,7 +156,7 @@ fn single_commands() -> Measured<()> {
     }
     enqueue.print("enqueue");
 
-    let (mut lease, mut tokens) = (Timed::new()?, Vec::new());
+    let (mut lease, mut tokens) = (Timed::new()?, Vec::with_capacity(DEEP / 2));
     for _ in 0..DEEP / 2 {
         lease.time(|| busy.lease(1, &mut tokens))?;
         // Leases outlive the measurement: the clock stands still.
