@@ -198,8 +198,8 @@ impl Server {
         Ok(stopped)
     }
 
-    /// Resolves if the server cannot go on.
-    pub(crate) async fn broken(&mut self) -> Broken {
+    /// Resolves if the server cannot go on; not to be asked again after that.
+    pub async fn broken(&mut self) -> Broken {
         let ended = tokio::select! {
             ended = &mut self.keeping => return ended.unwrap_or_else(Broken::from),
             ended = &mut self.serving => ended.map(drop),

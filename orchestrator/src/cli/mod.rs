@@ -130,8 +130,13 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<SpecError>().is_some() {
         return USAGE;
     }
+    use queue_api::Code::{Internal, NotReady, StorageFull};
     match error.downcast_ref::<queue_client::Error>() {
         Some(queue_client::Error::BadUrl { .. }) => USAGE,
+        // The server would, and cannot.
+        Some(error) if matches!(error.code(), Some(StorageFull | NotReady | Internal)) => {
+            INFRASTRUCTURE
+        }
         Some(queue_client::Error::Problem(_)) => REFUSED,
         _ => INFRASTRUCTURE,
     }

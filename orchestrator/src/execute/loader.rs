@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use queue_api::Code;
 use queue_client::{EnqueueOptions, QueueClient};
 use tokio::sync::mpsc;
 
@@ -13,10 +14,25 @@ use crate::feed::{Batch, Batcher, Choice, FeedError, Source, Visit};
 const AHEAD: usize = 2;
 
 /// Loads what the choice leaves of the source; tells how far it is, and in the end how it went.
-pub(super) async fn load(source: Source, choice: Arc<Choice>, queue: QueueClient, events: Events) {
+/// `within` is where our own server keeps the queue.
+pub(super) async fn load(
+    source: Source,
+    choice: Arc<Choice>,
+    queue: QueueClient,
+    within: Option<String>,
+    events: Events,
+) {
     let news = match send(source, choice, &queue, &events).await {
         Ok(()) => Event::Loaded,
-        Err(error) => Event::Trouble(format!("{error:#}")),
+        Err(error) => {
+            let mut trouble = format!("{error:#}");
+            let refused = error.downcast_ref::<queue_client::Error>();
+            let full = refused.and_then(queue_client::Error::code) == Some(Code::StorageFull);
+            if let Some(within) = within.filter(|_| full) {
+                trouble.push_str(&format!("; the queue lies {within}"));
+            }
+            Event::Trouble(trouble)
+        }
     };
     events.tell(news).await;
 }

@@ -7,6 +7,8 @@ mod event;
 mod follower;
 mod launch;
 mod loader;
+mod own;
+mod place;
 mod pool;
 mod rundir;
 mod session;
@@ -107,11 +109,11 @@ async fn run_in(rundir: &RunDir, job: Job) -> anyhow::Result<Summary> {
         .unwrap_or(asked.max)
         .min(u32::try_from(useful).unwrap_or(u32::MAX));
     let started = Instant::now();
-    let target = Target::prepare(&job, &choice).await?;
+    let mut target = Target::prepare(&job, &choice).await?;
     progress.say(&beginning(name, &choice, workers, &job, rundir));
     let mut session = Session::begin(&job, &target, workers, joblog, progress, rundir, started)?;
     session.load(source, Arc::new(choice), &target);
-    let end = session.go_on(&mut summary.tally).await;
+    let end = session.go_on(&mut summary.tally, &mut target).await;
     session.end(&mut summary.tally, &end, &target).await;
     summary.elapsed = started.elapsed();
     target.end().await;

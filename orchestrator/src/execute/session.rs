@@ -87,11 +87,11 @@ impl Session {
     pub(super) fn load(&mut self, source: Source, choice: Arc<Choice>, target: &Target) {
         let (queue, events) = (target.queue.clone(), self.events.clone());
         self.loading
-            .spawn(loader::load(source, choice, queue, events));
+            .spawn(loader::load(source, choice, queue, target.within(), events));
     }
 
     /// Goes on until no worker runs and none will.
-    pub(super) async fn go_on(&mut self, tally: &mut Tally) -> End {
+    pub(super) async fn go_on(&mut self, tally: &mut Tally, target: &mut Target) -> End {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -111,6 +111,7 @@ impl Session {
                 .map(|wake| tokio::time::Instant::from_std(self.started + wake));
             tokio::select! {
                 Some(event) = self.news.recv() => self.take(event, tally),
+                why = target.broken() => self.take(Event::Trouble(why), tally),
                 () = sleep_until(wake) => {}
                 _ = tick.tick() => self.show(tally),
             }
@@ -124,7 +125,7 @@ impl Session {
         while let Ok(event) = self.news.try_recv() {
             self.take(event, tally);
         }
-        let reachable = !matches!(end, End::Stopped(Why::Trouble(_))) || target.is_own();
+        let reachable = !matches!(end, End::Stopped(Why::Trouble(_))) || target.answers();
         if self.seen.drained.is_none() && reachable {
             for outcome in follower::rest(&self.queue, self.cursor).await {
                 self.take(Event::Finished(Box::new(outcome)), tally);

@@ -1,14 +1,13 @@
 //! The server a run works on, its own or a given one, and the run's queue there.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use queue_api::{Backoff, Code, SettingsPatch};
 use queue_client::{Client, QueueClient};
-use queue_server::{Config, Server};
 
 use super::Job;
+use super::own::OwnServer;
 use crate::cli::quoted;
 use crate::feed::Choice;
 
@@ -19,13 +18,10 @@ const OWN_LEASE: Duration = Duration::from_secs(10);
 /// time to kill the handler and to say so.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long our own server may take to stop.
-const FAREWELL: Duration = Duration::from_secs(1);
-
 /// Where the run takes place.
 pub(super) struct Target {
     /// Our own server, if none was given.
-    own: Option<Server>,
+    own: Option<OwnServer>,
     /// The address workers are told.
     pub(super) url: String,
     /// The run's queue.
@@ -38,13 +34,7 @@ impl Target {
         let (own, url) = match &job.server {
             Some(url) => (None, url.clone()),
             None => {
-                let config = Config {
-                    listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-                    ..Config::default()
-                };
-                let server = Server::start(config)
-                    .await
-                    .context("cannot start a server")?;
+                let server = OwnServer::start().await?;
                 let url = server.url();
                 (Some(server), url)
             }
@@ -64,15 +54,28 @@ impl Target {
         Ok(Self { own, url, queue })
     }
 
-    /// Whether the server ends with the run.
-    pub(super) fn is_own(&self) -> bool {
-        self.own.is_some()
+    /// Whether what finished last can be asked for though the run is in trouble.
+    pub(super) fn answers(&self) -> bool {
+        self.own.as_ref().is_some_and(OwnServer::answers)
     }
 
-    /// Stops our own server, whose queue is in memory: nothing is lost by not waiting long.
+    /// Where our own server keeps the queue, for people.
+    pub(super) fn within(&self) -> Option<String> {
+        self.own.as_ref().map(OwnServer::within)
+    }
+
+    /// Resolves once, if our own server cannot go on, and says why.
+    pub(super) async fn broken(&mut self) -> String {
+        match &mut self.own {
+            Some(server) => server.broken().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops our own server.
     pub(super) async fn end(self) {
         if let Some(server) = self.own {
-            let _stopped = tokio::time::timeout(FAREWELL, server.stop()).await;
+            server.end().await;
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `memq` as people run it: the real program, its own server, its own workers.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a test that is passed over says so")]
 
 mod examples;
 mod failures;
 mod given_server;
+mod own_server;
 mod queues;
 mod resume;
 mod stopping;

@@ -9,8 +9,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
+/// The program.
+pub(crate) const MEMQ: &str = env!("CARGO_BIN_EXE_memq");
 /// How long anything may take before a test gives up on it: generous, for slow machines.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Where temporary files lie, below a test's folder.
+pub(crate) const TMP: &str = "tmp";
 
 /// A folder of its own for each test.
 pub(crate) struct Lab {
@@ -41,6 +46,7 @@ pub(crate) fn spec(name: &str, step: &str) -> String {
 impl Lab {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
+        fs::create_dir(dir.path().join(TMP)).expect("a folder");
         Self { dir }
     }
 
@@ -56,15 +62,32 @@ impl Lab {
         fs::read_to_string(self.path(name)).expect("a file can be read")
     }
 
+    /// The names in a folder, in order.
+    pub(crate) fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).expect("a folder");
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// The command, in this folder, with no settings from outside.
     pub(crate) fn memq(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_memq"));
+        self.command(MEMQ, args)
+    }
+
+    /// Another command in memq's place.
+    pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MEMQ_")) {
             command.env_remove(name);
         }
         command
             .args(args)
             .current_dir(self.dir.path())
+            .env("TMPDIR", self.path(TMP))
             .stdin(Stdio::null());
         command
     }
@@ -76,14 +99,7 @@ impl Lab {
 
     /// Starts it.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
-        let mut command = self.memq(args);
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        Running {
-            child: child.expect("memq starts"),
-        }
+        Running::start(self.memq(args))
     }
 
     /// The lines of a joblog.
@@ -164,9 +180,23 @@ impl Ended {
 }
 
 impl Running {
+    /// Starts this, to be waited for.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Self {
+            child: child.expect("memq starts"),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed()).expect("a process number")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process number");
-        kill_process(pid, signal).expect("it runs");
+        kill_process(self.pid(), signal).expect("it runs");
     }
 
     /// Waits for its end.
