@@ -11,7 +11,7 @@ use queue_api::{
     Code, Finish, LeaseRequest, QueueState, SettingsPatch, SettleAs, Settlement, Until,
 };
 use queue_client::{Client, EnqueueOptions, Lease, QueueClient};
-use queue_server::{Config, Server};
+use queue_server::{Config, DiskStorage, Server, Storage};
 
 const IDS: EnqueueOptions = EnqueueOptions {
     create: false,
@@ -20,17 +20,30 @@ const IDS: EnqueueOptions = EnqueueOptions {
 };
 const LONG: Duration = Duration::from_secs(30);
 
-async fn server() -> (Server, Client) {
+/// A server, and the directory that it keeps its queues in.
+type Served = (Server, tempfile::TempDir);
+
+async fn served(storage: impl FnOnce(DiskStorage) -> Storage) -> (Served, Client) {
+    let dir = tempfile::tempdir().unwrap();
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),
+        storage: storage(DiskStorage {
+            data_dir: dir.path().to_owned(),
+            ..DiskStorage::default()
+        }),
         ..Config::default()
     };
-    let server = Server::start(config).await.unwrap();
+    let mut server = Server::start(config).await.unwrap();
+    server.recovered().await.unwrap();
     let client = Client::new(&server.url()).unwrap();
-    (server, client)
+    ((server, dir), client)
 }
 
-async fn with_queue(settings: &str) -> (Server, QueueClient) {
+async fn server() -> (Served, Client) {
+    served(Storage::Disk).await
+}
+
+async fn with_queue(settings: &str) -> (Served, QueueClient) {
     let (server, client) = server().await;
     let queue = client.queue("q".parse().unwrap());
     let patch: SettingsPatch = serde_json::from_str(settings).unwrap();

@@ -1,22 +1,52 @@
 //! Servers to measure, in the test's own process.
 
-use loadtest::target::Target;
-use queue_server::{Config, Server};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A memq server on a free port.
-pub(crate) async fn server() -> Server {
-    let listen = "127.0.0.1:0".parse().expect("an address");
-    Server::start(Config {
-        listen,
+use loadtest::target::Target;
+use queue_server::{Config, DiskStorage, Server, Storage};
+
+/// A memq server whose log goes with it.
+pub(crate) struct Served {
+    server: Server,
+    data_dir: PathBuf,
+}
+
+impl Deref for Served {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// A memq server on a free port, with a log of its own.
+pub(crate) async fn server() -> Served {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let name = format!("served-{}-{number}", std::process::id());
+    let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Of a test that failed, long ago.
+    let _nothing_there = std::fs::remove_dir_all(&data_dir);
+    let config = Config {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        storage: Storage::Disk(DiskStorage {
+            data_dir: data_dir.clone(),
+            ..DiskStorage::default()
+        }),
         ..Config::default()
-    })
-    .await
-    .expect("the server starts")
+    };
+    let mut server = Server::start(config).await.expect("the server starts");
+    server.recovered().await.expect("an empty log can be read");
+    Served { server, data_dir }
 }
 
 /// Stops a server that has nothing left to do.
-pub(crate) async fn stop(server: Server) {
+pub(crate) async fn stop(served: Served) {
+    let Served { server, data_dir } = served;
     server.stop().await.expect("the server stops");
+    std::fs::remove_dir_all(data_dir).expect("its log can be removed");
 }
 
 /// A target on this machine.

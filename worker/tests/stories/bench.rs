@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use queue_api::{Finish, LeaseRequest, Leased, Outcome, SettingsPatch};
 use queue_client::{Client, EnqueueOptions, QueueClient};
-use queue_server::{Config, Server};
+use queue_server::{Config, DiskStorage, Server, Storage};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -20,17 +21,24 @@ pub(crate) struct Bench {
     pub(crate) url: String,
     pub(crate) queue: QueueClient,
     _server: Server,
+    _data: TempDir,
 }
 
 impl Bench {
     /// A server with a queue of these settings over short default ones.
     pub(crate) async fn new(settings: &str) -> Self {
         let listen = ([127, 0, 0, 1], 0).into();
+        let data = tempfile::tempdir().unwrap();
         let config = Config {
             listen,
+            storage: Storage::Disk(DiskStorage {
+                data_dir: data.path().to_owned(),
+                ..DiskStorage::default()
+            }),
             ..Config::default()
         };
-        let server = Server::start(config).await.unwrap();
+        let mut server = Server::start(config).await.unwrap();
+        server.recovered().await.unwrap();
         let url = server.url();
         let queue = Client::new(&url).unwrap().queue("q".parse().unwrap());
         let short = r#"{"quiet_ms":100,"backoff":{"min_ms":20,"max_ms":50}}"#;
@@ -42,6 +50,7 @@ impl Bench {
             url,
             queue,
             _server: server,
+            _data: data,
         }
     }
 
