@@ -39,12 +39,16 @@ async fn run_prints_its_figures_on_one_line() {
         "500",
     ];
     let output = memq_loadtest(&open).await;
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let line = text(&output.stdout);
-    assert!(
-        line.starts_with("v1: put: 50 requests due at 0.50 k/s"),
-        "{line}"
-    );
+    let (line, error) = (text(&output.stdout), text(&output.stderr));
+    if output.status.success() {
+        assert!(
+            line.starts_with("v1: put: 50 requests due at 0.50 k/s"),
+            "{line}"
+        );
+    } else {
+        // On a busy machine the latencies would be the client's own.
+        assert!(error.contains("the client could not keep up"), "{error}");
+    }
     for (op, name) in [("put", "v1: put"), ("take", "v1: take and settle")] {
         let url = server.url();
         let args = [
