@@ -81,6 +81,19 @@ async fn a_queue_is_never_made_by_the_way() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_none_is_refused_as_every_other_error_is() {
+    let api = Api::start();
+    for call in ["-q/enqueue", "%ff/enqueue", "%ff/dequeue", "%ff/drain"] {
+        let answer = post(&api, call, "x").await;
+        let text = answer.text();
+        assert!(text.len() > 1 && text.ends_with('\n'), "{text:?}");
+        refused(&answer, 400, &text);
+    }
+    let made = put(&api, "%ff").await;
+    refused(&made, 400, &made.text());
+}
+
+#[tokio::test]
 async fn a_message_has_four_keys_in_order_on_one_line() {
     let api = Api::start();
     put(&api, "keygen").await;
