@@ -10,8 +10,9 @@ use queue_log::Room;
 use super::fault::Fault;
 use super::fetch::Reading;
 use super::grant::Bytes;
-use super::live::{LiveQueue, Turn};
+use super::live::LiveQueue;
 use super::settings::for_core;
+use super::turn::Turn;
 use super::view;
 use super::{ParkingPlace, Shared};
 

@@ -23,6 +23,7 @@ mod settle;
 mod store;
 mod timer;
 mod token;
+mod turn;
 mod view;
 mod waiters;
 

@@ -7,9 +7,10 @@ use queue_api::{Code, LeaseToken, SettleAs, Settled};
 use queue_core::{How, LeaseLost, Settlement, Time};
 
 use super::fault::Fault;
-use super::live::{LiveQueue, Turn};
+use super::live::LiveQueue;
 use super::store::Rest;
 use super::token::Token;
+use super::turn::Turn;
 
 /// What a worker says of one lease.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use queue_core::{Blob, State};
 
 use super::clock::timestamp;
 use super::grant::Bytes;
-use super::live::{Inner, Turn};
+use super::live::Inner;
+use super::turn::Turn;
 
 pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
     let now = turn.now;

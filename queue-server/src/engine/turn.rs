@@ -1,0 +1,281 @@
+//! One command's time with its queue: what is decided is recorded, then made true; what can be lent to
+//! parked calls is lent.
+
+use std::time::Duration;
+
+use queue_api::limits::MAX_LEASE_BYTES;
+use queue_api::{QueueState, Until};
+use queue_core::{Event, Fence, How, Next, Queue, Seq, Settlement, Time};
+use queue_log::Lsn;
+
+use super::bodies::Stored;
+use super::grant::{Bytes, Grant, Granted};
+use super::live::{Inner, LiveQueue, Progress};
+use super::store::encode::{self, Source};
+use super::waiters::{Ask, Waiter};
+
+/// Most events that room is kept for between turns: a turn that moved millions must not hold on to
+/// their memory.
+pub(super) const KEPT_EVENTS: usize = 4 * queue_core::SLICE;
+/// One command's time with the queue: the lock is held, and `now` is stamped once.
+pub(super) struct Turn<'a> {
+    pub(super) inner: &'a mut Inner,
+    pub(super) now: Time,
+    queue: &'a LiveQueue,
+}
+
+impl<'a> Turn<'a> {
+    /// A command's time with a queue that is locked.
+    pub(super) fn begin(queue: &'a LiveQueue, inner: &'a mut Inner, now: Time) -> Self {
+        Self { inner, now, queue }
+    }
+}
+
+impl Turn<'_> {
+    /// Decides, records what was decided, then makes it true.
+    pub(super) fn apply<R>(
+        &mut self,
+        decide: impl FnOnce(&Queue, Time, &mut Vec<Event>) -> R,
+    ) -> R {
+        let decided = decide(&self.inner.core, self.now, &mut self.inner.events);
+        if !self.inner.events.is_empty() {
+            self.record();
+            let inner = &mut *self.inner;
+            for event in inner.events.drain(..) {
+                inner.core.evolve(&event, &mut inner.free);
+            }
+            for blob in inner.free.drain(..) {
+                inner.bodies.free(blob);
+            }
+            inner.events.shrink_to(KEPT_EVENTS);
+            inner.free.shrink_to(KEPT_EVENTS);
+        }
+        decided
+    }
+
+    /// Appends the events to the log, and leaves bodies to it alone if memory has no room for them.
+    fn record(&mut self) {
+        let (queue, now) = (self.queue, self.now);
+        let store = queue.shared.store();
+        if !store.is_durable() {
+            return;
+        }
+        let Inner {
+            bodies,
+            events,
+            settings,
+            rest,
+            ..
+        } = &mut *self.inner;
+        let spills = store.is_over_budget();
+        let mut placed = Vec::new();
+        let recorded = store.append(|record| {
+            let here = |blob| match bodies.get(blob) {
+                Stored::Here(bytes) => bytes,
+                Stored::Logged(_) => unreachable!("an event brings its bytes in memory"),
+            };
+            let mut source = Source {
+                bytes: &here,
+                placed: &mut |blob, at| {
+                    if spills {
+                        placed.push((blob, at));
+                    }
+                },
+            };
+            encode::events(
+                record,
+                queue.incarnation,
+                now,
+                settings,
+                events,
+                &mut source,
+            );
+        });
+        for (blob, at) in placed {
+            bodies.move_to_log(blob, at);
+        }
+        let (_, end) = recorded.unwrap_or_default();
+        rest.written = end;
+        if !events.iter().all(may_trail) {
+            rest.durable = end;
+        }
+    }
+
+    /// Tells the engine what the queue holds, and the store how much memory its bodies take.
+    pub(super) fn report(&mut self) {
+        let shared = &self.queue.shared;
+        let now = self.inner.bodies.held();
+        let before = std::mem::replace(&mut self.inner.in_memory, now);
+        if before != now {
+            shared.store().holds(before, now);
+        }
+        let now = self.inner.core.held();
+        let before = std::mem::replace(&mut self.inner.held, now);
+        shared.held.change(before, now);
+    }
+
+    /// A random number.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.inner.entropy.draw()
+    }
+
+    /// Why a call that is given nothing is given nothing.
+    pub(super) fn state(&self) -> QueueState {
+        let core = &self.inner.core;
+        if core.is_drained() {
+            QueueState::Drained
+        } else if core.is_empty(self.now) {
+            QueueState::Empty
+        } else if core.is_paused() {
+            QueueState::Paused
+        } else {
+            QueueState::Waiting
+        }
+    }
+
+    /// Lends what there is.
+    pub(super) fn lend(&mut self, ask: &Ask) -> Granted {
+        let entropy = self.inner.entropy.draw();
+        let own = Duration::from_millis(self.inner.settings.lease_ms);
+        let length = ask.length.unwrap_or(own);
+        let mut lent: Vec<(Seq, Fence, Time)> = Vec::new();
+        let max = match ask.max {
+            0 | 1 => ask.max,
+            max => self.inner.core.ready_within(max, MAX_LEASE_BYTES),
+        };
+        self.apply(|core, now, events| {
+            core.lease(now, max, length, ask.worker.as_ref(), entropy, events);
+            lent.extend(events.iter().filter_map(|event| match *event {
+                Event::Leased {
+                    seq,
+                    fence,
+                    deadline,
+                    ..
+                } => Some((seq, fence, deadline)),
+                _ => None,
+            }));
+        });
+        let Inner { core, bodies, .. } = &*self.inner;
+        let grant = |(seq, fence, deadline)| {
+            let item = core
+                .item(seq)
+                .expect("an item that was just leased is in the queue");
+            Grant {
+                seq,
+                fence,
+                deadline,
+                attempt: item.attempts(),
+                enqueued: item.enqueued(),
+                body: Bytes::of(bodies.get(item.body())),
+            }
+        };
+        let items: Vec<Grant> = lent.into_iter().map(grant).collect();
+        let state = if items.is_empty() {
+            self.state()
+        } else {
+            QueueState::Open
+        };
+        self.granted(items, state)
+    }
+
+    /// An answer to a lease call, with what it rests on.
+    pub(super) fn granted(&self, items: Vec<Grant>, state: QueueState) -> Granted {
+        let mut rest = self.inner.rest;
+        if items.is_empty() {
+            rest.written = Lsn::default();
+        }
+        Granted {
+            now: self.now,
+            items,
+            state,
+            rest,
+        }
+    }
+
+    /// Gives back, unspent, what reached nobody.
+    pub(super) fn take_back(&mut self, granted: &Granted) {
+        let unspent = Settlement {
+            how: How::Released,
+            delay: None,
+            note: None,
+            exit_code: None,
+        };
+        for item in &granted.items {
+            // One that ran out meanwhile is back already.
+            let _lost = self.apply(|core, now, events| {
+                core.settle(now, item.seq, item.fence, unspent, 0, events)
+            });
+        }
+    }
+
+    pub(super) fn serve_waiters(&mut self) {
+        while self.inner.waiters.len() > 0
+            && !self.inner.core.is_paused()
+            && self.inner.core.oldest_ready().is_some()
+        {
+            let Some(Waiter { ask, reply }) = self.inner.waiters.pop() else {
+                break;
+            };
+            let granted = self.lend(&ask);
+            if let Err(granted) = reply.send(granted) {
+                self.take_back(&granted);
+            }
+        }
+        if self.inner.waiters.len() == 0 {
+            return;
+        }
+        let state = self.state();
+        let done: Vec<Waiter> = match state {
+            QueueState::Drained => std::iter::from_fn(|| self.inner.waiters.pop()).collect(),
+            QueueState::Empty => self.inner.waiters.pop_until_empty(),
+            QueueState::Open | QueueState::Paused | QueueState::Waiting => return,
+        };
+        for waiter in done {
+            // A caller that is gone needs no answer.
+            let _gone = waiter.reply.send(self.granted(Vec::new(), state));
+        }
+    }
+
+    /// When the timer must come round, if it does not know yet.
+    pub(super) fn wake_up_at(&mut self) -> Option<Time> {
+        let next = self.inner.core.next_deadline(self.now)?;
+        let sooner = self.inner.armed.is_none_or(|armed| next < armed);
+        sooner.then(|| {
+            self.inner.armed = Some(next);
+            next
+        })
+    }
+
+    pub(super) fn has_moved(&mut self) -> bool {
+        let progress = Progress::of(&self.inner.core, self.now);
+        let finished = progress.last_outcome - self.inner.told.last_outcome;
+        self.inner.rate.add(self.now, finished);
+        std::mem::replace(&mut self.inner.told, progress) != progress
+    }
+
+    /// Whether a call that waits for `until` has what it waits for, besides an item.
+    pub(super) fn has_reached(&self, until: Option<Until>) -> bool {
+        match self.state() {
+            QueueState::Drained => true,
+            QueueState::Empty => until == Some(Until::Empty),
+            QueueState::Open | QueueState::Paused | QueueState::Waiting => false,
+        }
+    }
+}
+
+/// Whether an answer may be given before this is on disk: a lease, whose loss costs a redelivery, and
+/// what time makes true again by itself.
+fn may_trail(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Leased { .. }
+            | Event::Extended { .. }
+            | Event::FellDue { .. }
+            | Event::Forgotten { .. }
+            | Event::Settled {
+                how: How::Expired,
+                next: Next::Ready | Next::Delayed(_),
+                ..
+            }
+    )
+}
