@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue_log::{Disk, Options, RealDisk};
+use queue_log::{Disk, OpenError, Options, RealDisk};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,11 @@ use crate::config::{Config, ConfigError, Storage};
 use crate::engine::{self, Engine, EngineLimits, RecoverError, wall_time};
 use crate::open_files;
 use crate::serve::{Stopped, listen, serve};
+
+/// How long a directory may be locked: by a server that is just ending, whom this one follows.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is tried meanwhile.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
 
 /// A server that listens. Dropping it stops it without waiting for it.
 #[derive(Debug)]
@@ -242,19 +247,24 @@ fn storage_on(
 
 /// Recovers the queues, then keeps what happens to them. Comes back when that is not possible.
 async fn keep(engine: Arc<Engine>, storage: engine::Storage, opens: watch::Sender<bool>) -> Broken {
-    let recovering = Arc::clone(&engine);
-    // Reads for as long as the log is long.
-    match tokio::task::spawn_blocking(move || recovering.open(storage)).await {
-        Ok(Ok(())) => opens.send_replace(true),
-        Ok(Err(error)) => return Broken::Recovery(boxed(error)),
-        Err(panicked) => return panicked.into(),
-    };
+    let patience = tokio::time::Instant::now() + LOCK_PATIENCE;
+    loop {
+        let (recovering, storage) = (Arc::clone(&engine), storage.clone());
+        // Reads for as long as the log is long.
+        match tokio::task::spawn_blocking(move || recovering.open(storage)).await {
+            Ok(Ok(())) => break,
+            Ok(Err(RecoverError::Log(OpenError::Locked)))
+                if tokio::time::Instant::now() < patience =>
+            {
+                tokio::time::sleep(LOCK_RETRY).await;
+            }
+            Ok(Err(error)) => return Broken::Recovery(Box::new(error)),
+            Err(panicked) => return panicked.into(),
+        }
+    }
+    opens.send_replace(true);
     let _compacting = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&engine).run_compaction()));
     Broken::Log(engine.run_store().await.to_string())
-}
-
-fn boxed(error: RecoverError) -> Box<dyn Error + Send + Sync> {
-    Box::new(error)
 }
 
 impl Drop for Server {

@@ -16,7 +16,7 @@ use super::store::{Replay, Store};
 const PROGRESS: Duration = Duration::from_secs(2);
 
 /// Where an engine keeps its queues.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Storage {
     /// In memory, until the process ends.
     Memory,
