@@ -74,7 +74,10 @@ pub(crate) async fn crash(args: CrashArgs) -> Result<()> {
             bad += 1;
             report::say(&format!("{name}: {trouble}"));
         }
-        rows.push(found.cells(setting.seed));
+        let cells = found.cells(setting.seed);
+        // Who stops a long run has what it found so far.
+        report::progress(&cells.join(" | "));
+        rows.push(cells);
     }
     report::say(&report::table(&HEAD, &rows));
     if ran == 0 {

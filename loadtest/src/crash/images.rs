@@ -21,7 +21,7 @@ const LOAD: Duration = Duration::from_millis(400);
 
 pub(super) async fn run(setting: &Setting) -> Result<Report> {
     let mut report = Report::default();
-    let lives = if setting.short { 1 } else { 10 };
+    let lives = if setting.short { 1 } else { 5 };
     for number in 0..lives {
         one(setting, number, &mut report).await?;
     }

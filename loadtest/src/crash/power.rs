@@ -65,7 +65,7 @@ async fn lives(
     let mut life = Life::start(seen(&disk), TODAY).await?;
     let mut load = Load::start(&life.target, setting.seed, CREW).await?;
     let mut recoveries = Vec::new();
-    let times = if setting.short { 10 } else { 200 };
+    let times = if setting.short { 10 } else { 100 };
     for number in 0..times {
         load.go_on(chance.millis(LIFE.0, LIFE.1)).await?;
         let blow = blows[number % blows.len()];
