@@ -149,6 +149,18 @@ impl FaultyDisk {
         state.files[number].damage(damage);
     }
 
+    /// Lets every read of this place of a file fail from now on, as a bad sector does.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such file.
+    pub fn go_bad(&self, file: &str, at: u64) {
+        let mut state = self.state();
+        let number = state.names.get(file).copied();
+        let number = number.unwrap_or_else(|| panic!("there is no file `{file}`"));
+        state.files[number].go_bad(at);
+    }
+
     fn next(&self, mut after: impl FnMut(&Content) -> Content) -> Self {
         let state = self.state();
         let mut next = State {
@@ -292,7 +304,11 @@ impl DiskFile for FaultyFile {
         let state = self.disk.state();
         state.alive()?;
         let from = offset as usize;
-        let found = state.files[self.number].read();
+        let content = &state.files[self.number];
+        if content.is_bad(offset, bytes.len()) {
+            return Err(io::Error::other("the disk fails a read"));
+        }
+        let found = content.read();
         let found = found.get(from..from + bytes.len());
         bytes.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())

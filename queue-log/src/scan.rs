@@ -207,16 +207,23 @@ impl<'a> Window<'a> {
         };
         if offset < self.at || end > self.at + self.bytes.len() as u64 {
             let wanted = length.max(CHUNK).min(self.size - offset);
-            self.bytes.resize(wanted as usize, 0);
-            self.at = offset;
-            if let Err(error) = self.file.read_at(&mut self.bytes, offset) {
-                // What was filled of it must not be taken for the file.
-                self.bytes.clear();
-                return Err(error);
-            }
+            // A bad sector further on must not hide what stands before it.
+            self.fill(offset, wanted)
+                .or_else(|_| self.fill(offset, length))?;
         }
         let from = (offset - self.at) as usize;
         Ok(Some(&self.bytes[from..from + length as usize]))
+    }
+
+    fn fill(&mut self, offset: u64, length: u64) -> io::Result<()> {
+        self.at = offset;
+        self.bytes.resize(length as usize, 0);
+        let read = self.file.read_at(&mut self.bytes, offset);
+        if read.is_err() {
+            // What was filled of it must not be taken for the file.
+            self.bytes.clear();
+        }
+        read
     }
 
     /// How many bytes from here on are surely zero, in whole steps; `None` at the end of the file.

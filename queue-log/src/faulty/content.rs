@@ -15,6 +15,8 @@ pub(super) struct Content {
     current: Arc<Vec<u8>>,
     /// Written since the last sync, in order.
     pending: Vec<(u64, Vec<u8>)>,
+    /// Where reading fails.
+    bad: Option<u64>,
 }
 
 impl Content {
@@ -27,6 +29,7 @@ impl Content {
             synced: Arc::clone(&bytes),
             current: bytes,
             pending: Vec::new(),
+            bad: None,
         }
     }
 
@@ -73,6 +76,16 @@ impl Content {
             }
         }
         Self::of(left)
+    }
+
+    pub(super) fn go_bad(&mut self, at: u64) {
+        self.bad = Some(at);
+    }
+
+    /// Whether a read of this range fails.
+    pub(super) fn is_bad(&self, offset: u64, length: usize) -> bool {
+        let range = offset..offset + length as u64;
+        self.bad.is_some_and(|bad| range.contains(&bad))
     }
 
     pub(super) fn damage(&mut self, damage: impl FnOnce(&mut [u8])) {

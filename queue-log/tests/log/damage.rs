@@ -172,6 +172,21 @@ fn a_lost_header_is_damage_wherever_it_is() {
 }
 
 #[test]
+fn what_cannot_be_read_is_never_a_healthy_end() {
+    let (disk, at) = written(&["first record", "second record"]);
+    let file = first(&disk);
+    disk.go_bad(&file, at[1] + FRAME);
+    let refused = on(&disk.kill()).unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Io { operation: "read", file: named, .. } if *named == file),
+        "{refused:?}"
+    );
+    let running = accepting(&disk.kill());
+    assert_eq!(running.texts(), ["first record"]);
+    assert!(running.recovery.lost > 0);
+}
+
+#[test]
 fn a_segment_that_is_missing_is_damage() {
     let (disk, files) = long();
     disk.remove(&files[1]).unwrap();
