@@ -93,6 +93,10 @@ impl Client {
         self.transport.base()
     }
 
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     pub(crate) fn into_transport(self) -> Arc<Transport> {
         self.transport
     }

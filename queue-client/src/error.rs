@@ -28,6 +28,14 @@ pub enum Error {
         /// What was odd about the answer.
         detail: String,
     },
+    /// What was to be sent could not be read, so the server took none of it.
+    #[error("cannot {what}: it cannot be read")]
+    Unread {
+        /// The operation and its object.
+        what: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The address of the server is none. Give one such as `http://127.0.0.1:8080`.
     #[error("`{url}` is not the address of a server: {rule}")]
     BadUrl {
@@ -72,7 +80,7 @@ impl Error {
                 problem.code.is_transient() || matches!(problem.code, Code::Internal)
             }
             Self::Protocol { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
-            Self::BadUrl { .. } | Self::Setup(_) => false,
+            Self::Unread { .. } | Self::BadUrl { .. } | Self::Setup(_) => false,
         }
     }
 }

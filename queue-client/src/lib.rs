@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod backup;
 mod client;
 mod error;
 mod follow;
@@ -15,6 +17,7 @@ mod queue;
 mod renewer;
 mod transport;
 
+pub use address::{DEFAULT_URL, SERVER_VARIABLE, named_server};
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use lease::Lease;
@@ -24,7 +27,3 @@ pub use renewer::Renewer;
 
 /// What a call of this crate answers.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// Where a server listens that was told nothing else: what programs call where they are told nothing
-/// else.
-pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";

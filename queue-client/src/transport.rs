@@ -208,12 +208,26 @@ impl Transport {
     }
 
     async fn once(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
+        let request = self.request(call).timeout(call.try_timeout);
+        self.answer(call, request).await
+    }
+
+    /// Makes a call whose body is read while it is sent, without an end in time. Tried once.
+    pub(crate) async fn send_once(&self, call: &Call<'_>, body: reqwest::Body) -> Result<Answer> {
+        let answer = self.answer(call, self.request(call).body(body)).await;
+        answer.map_err(|failure| failure.error)
+    }
+
+    async fn answer(
+        &self,
+        call: &Call<'_>,
+        request: reqwest::RequestBuilder,
+    ) -> std::result::Result<Answer, Failure> {
         let broken = |error: reqwest::Error| Failure {
             unsent: error.is_connect(),
             error: unreachable(call.what(), error),
             retry_after: None,
         };
-        let request = self.request(call).timeout(call.try_timeout);
         let response = request.send().await.map_err(broken)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.map_err(broken)?;

@@ -40,6 +40,12 @@ where
 
 /// A server that reads each request and closes the connection without a word.
 async fn hang_up() -> (QueueClient, Arc<AtomicUsize>) {
+    let (url, calls) = hang_up_at().await;
+    (queue(&url), calls)
+}
+
+/// The same, by its address.
+async fn hang_up_at() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let calls = Arc::new(AtomicUsize::new(0));
@@ -52,7 +58,7 @@ async fn hang_up() -> (QueueClient, Arc<AtomicUsize>) {
             }
         }
     });
-    (queue(&url), calls)
+    (url, calls)
 }
 
 fn queue(url: &str) -> QueueClient {
@@ -100,6 +106,16 @@ fn leased(token: &str, lease_ms: u64) -> Leased {
         lease_expires: now,
         enqueued: now,
     }
+}
+
+#[tokio::test]
+async fn a_backup_or_a_restore_that_breaks_off_is_not_begun_again() {
+    let (url, calls) = hang_up_at().await;
+    let client = Client::new(&url).unwrap();
+    assert!(client.backup().await.err().unwrap().is_transient());
+    let bytes = futures_util::stream::iter([Ok("a backup".into())]);
+    assert!(client.restore(bytes).await.unwrap_err().is_transient());
+    assert_eq!(calls.load(SeqCst), 2);
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use queue_api::{
     Code, Finish, LeaseRequest, QueueState, SettingsPatch, SettleAs, Settlement, Until,
 };
-use queue_client::{Client, EnqueueOptions, Lease, QueueClient};
+use queue_client::{Client, EnqueueOptions, Error, Lease, QueueClient};
 use queue_server::{Config, DiskStorage, Server, Storage};
 
 const IDS: EnqueueOptions = EnqueueOptions {
@@ -230,4 +230,55 @@ async fn waiting_and_following_end_when_the_queue_is_drained() {
     let outcomes = tokio::time::timeout(LONG, followed).await.unwrap().unwrap();
     let bodies: Vec<_> = outcomes.into_iter().map(|o| o.unwrap().body.0).collect();
     assert_eq!(bodies, [b"a", b"b"]);
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_into_a_server_without_queues_and_into_no_other() {
+    let (server_of_it, queue) = with_queue("{}").await;
+    let lines: String = (0..5_000).map(|n| format!("item {n}\n")).collect();
+    queue.enqueue_lines(lines, IDS).await.unwrap();
+    let (_other, empty) = server().await;
+    let original = Client::new(&server_of_it.0.url()).unwrap();
+    let whole: Vec<_> = original
+        .backup()
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    let pieces = || stream::iter(whole.clone()).map(Ok);
+
+    let cut_off = pieces().chain(stream::once(async { Err(std::io::Error::other("gone")) }));
+    let unread = empty.restore(cut_off).await.unwrap_err();
+    assert!(
+        matches!(&unread, Error::Unread { source, .. } if source.to_string() == "gone"),
+        "{unread:?}"
+    );
+    // The server hears of it a moment later, and serves again.
+    empty.ready().await.unwrap();
+    assert!(empty.queues().await.unwrap().is_empty());
+
+    let restored = empty.restore(pieces()).await.unwrap();
+    assert_eq!((restored.queues, restored.unfinished), (1, 5_000));
+    let refused = empty.restore(pieces()).await.unwrap_err();
+    assert_eq!(refused.code(), Some(Code::NotEmpty));
+}
+
+#[tokio::test]
+async fn a_server_in_memory_takes_a_backup_and_makes_none() {
+    let (durable, queue) = with_queue("{}").await;
+    let original = Client::new(&durable.0.url()).unwrap();
+    let whole: Vec<_> = original
+        .backup()
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    let (_memory, memory) = served(|_| Storage::Memory).await;
+    let nothing = memory.backup().await.err().unwrap();
+    assert_eq!(nothing.code(), Some(Code::BadRequest));
+    let restored = memory.restore(stream::iter(whole).map(Ok)).await.unwrap();
+    assert_eq!(restored.queues, 1);
+    assert_eq!(memory.queues().await.unwrap()[0].name, *queue.name());
 }

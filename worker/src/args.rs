@@ -23,7 +23,7 @@ Exit codes:
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
     /// Address of the queue server
-    #[arg(long, env = "MEMQ_SERVER", value_name = "URL", default_value = queue_client::DEFAULT_URL)]
+    #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL", default_value = queue_client::DEFAULT_URL)]
     pub server: String,
     /// Queue to work on
     #[arg(long, env = "MEMQ_QUEUE", value_name = "NAME")]

@@ -97,6 +97,8 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
     let usage = |text: &str| ConfigError::Usage(text.into());
     let queue =
         queue.ok_or_else(|| usage("say which queue to work on: --queue NAME or MEMQ_QUEUE"))?;
+    let server = queue_client::named_server(server);
+    let server = server.unwrap_or_else(|| queue_client::DEFAULT_URL.into());
     let name = name.unwrap_or_else(default_name);
     if name.len() > limits::MAX_WORKER_BYTES {
         let most = limits::MAX_WORKER_BYTES;
@@ -172,7 +174,7 @@ fn environment(
     step: Option<String>,
 ) -> Vec<(&'static str, String)> {
     let mut environment = vec![
-        ("MEMQ_SERVER", server.to_owned()),
+        (queue_client::SERVER_VARIABLE, server.to_owned()),
         ("MEMQ_QUEUE", queue.to_string()),
     ];
     environment.extend(run.map(|run| ("MEMQ_RUN", run)));

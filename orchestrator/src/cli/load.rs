@@ -66,10 +66,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         output,
     } = args;
     let file = file.filter(|file| file.as_os_str() != "-");
+    let url = server.url();
     let queue = server.client()?.queue(name.clone());
     if create {
         let made = queue.create(&SettingsPatch::default()).await;
-        made.with_context(|| format!("cannot make queue {name} on {}", server.server))?;
+        made.with_context(|| format!("cannot make queue {name} on {url}"))?;
     }
     let (sender, pieces) = mpsc::channel(AHEAD);
     let (reader, shown): (Box<dyn BufRead + Send>, String) = match &file {
@@ -101,7 +102,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let again = Again {
         name: &name,
         file: file.as_deref(),
-        server: &server.server,
+        server: &url,
         create,
         seal,
     };

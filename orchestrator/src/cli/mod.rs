@@ -1,7 +1,10 @@
 //! The command line: what can be asked of `memq`, and what it exits with.
 
+mod backup;
+mod bytes_bar;
 mod load;
 mod queue;
+mod restore;
 mod run;
 mod shell;
 
@@ -50,6 +53,10 @@ enum Command {
     Queue(queue::Command),
     /// Put the lines of a file into a queue, an item a line.
     Load(load::Args),
+    /// Copy all queues of a server that goes on meanwhile into a file.
+    Backup(backup::Args),
+    /// Bring the queues of a backup into a server that has none.
+    Restore(restore::Args),
     /// Serve queues over HTTP: the same as memq-server.
     Server(Box<queue_server::Args>),
     /// Work on a queue until it is finished: the same as memq-worker.
@@ -72,7 +79,7 @@ struct ServerArg {
     /// Address of the server.
     #[arg(
         long,
-        env = "MEMQ_SERVER",
+        env = queue_client::SERVER_VARIABLE,
         value_name = "URL",
         default_value = queue_client::DEFAULT_URL
     )]
@@ -80,10 +87,20 @@ struct ServerArg {
 }
 
 impl ServerArg {
+    fn url(&self) -> String {
+        let named = queue_client::named_server(self.server.clone());
+        named.unwrap_or_else(|| queue_client::DEFAULT_URL.into())
+    }
+
     fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(&self.server)?)
+        Ok(Client::new(&self.url())?)
     }
 }
+
+/// A mistake on the command line that only the surroundings show.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
 
 /// Runs the command line of this process.
 #[must_use]
@@ -101,6 +118,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => in_runtime(run::run(args)),
         Command::Queue(command) => in_runtime(queue::run(command)),
         Command::Load(args) => in_runtime(load::run(args)),
+        Command::Backup(args) => in_runtime(backup::run(args)),
+        Command::Restore(args) => in_runtime(restore::run(args)),
         Command::Server(args) => queue_server::run(*args),
         Command::Worker(args) => worker::run(*args),
     }
@@ -127,7 +146,7 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<SpecError>().is_some() {
+    if error.is::<SpecError>() || error.is::<Misuse>() {
         return USAGE;
     }
     use queue_api::Code::{Internal, NotReady, StorageFull};
@@ -158,6 +177,9 @@ fn complain(error: &anyhow::Error) {
             }
             _ if error.code() == Some(queue_api::Code::QueueBusy) => {
                 "--force removes it all the same; whoever holds its items loses them"
+            }
+            _ if error.code() == Some(queue_api::Code::NotEmpty) => {
+                "start another with a new directory: `memq server --data-dir DIR`"
             }
             _ => "",
         };

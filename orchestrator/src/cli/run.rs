@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = param)]
     params: Vec<(String, String)>,
     /// Use this server in place of one of the run's own.
-    #[arg(long, env = "MEMQ_SERVER", value_name = "URL")]
+    #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL")]
     server: Option<String>,
     /// Stop the run after this time, whatever the spec says.
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -89,7 +89,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         spec: spec::load(&spec, given)?,
         workers,
         joblog,
-        server,
+        server: server.and_then(queue_client::named_server),
         server_timeout,
         timeout,
         grace,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "a test that is passed over says so")]
 
+mod backup;
 mod examples;
 mod failures;
 mod given_server;

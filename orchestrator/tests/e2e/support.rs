@@ -235,14 +235,32 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(lab: &Lab) -> Self {
-        let log = fs::File::create(lab.path("server.log")).expect("a file");
-        let mut command = lab.memq(&["server", "--listen", "127.0.0.1:0"]);
-        let child = command.stderr(log).stdout(Stdio::null()).spawn();
+        Self::start_with(lab, "server", &[])
+    }
+
+    /// One of several: its directory and its log have this name.
+    pub(crate) fn start_with(lab: &Lab, name: &str, more: &[&str]) -> Self {
+        Self::start_on(lab, name, "127.0.0.1:0", more)
+    }
+
+    /// Kills it, and starts it on its port and its directory again.
+    pub(crate) fn kill_and_start_again(&mut self, lab: &Lab, name: &str) {
+        self.running.signal(Signal::KILL);
+        let _killed = self.running.child.wait();
+        let address = self.url.trim_start_matches("http://").to_owned();
+        *self = Self::start_on(lab, name, &address, &[]);
+    }
+
+    fn start_on(lab: &Lab, name: &str, address: &str, more: &[&str]) -> Self {
+        let log_name = format!("{name}.log");
+        let log = fs::File::create(lab.path(&log_name)).expect("a file");
+        let mut command = lab.memq(&["server", "--listen", address, "--data-dir", name]);
+        let child = command.args(more).stderr(log).stdout(Stdio::null()).spawn();
         let running = Running {
             child: child.expect("memq starts"),
         };
         let url = wait_for("the server's address", || {
-            let log = lab.read("server.log");
+            let log = lab.read(&log_name);
             let rest = log.split_once("listening address=")?.1;
             let (address, _) = rest.split_once('\n')?;
             Some(format!("http://{}", address.trim()))

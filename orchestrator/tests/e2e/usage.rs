@@ -1,6 +1,6 @@
 //! Mistakes of the command line and of the spec.
 
-use crate::support::{Lab, spec};
+use crate::support::{Lab, Running, spec};
 
 #[test]
 fn mistakes_on_the_command_line_exit_with_64() {
@@ -62,4 +62,23 @@ fn help_is_no_mistake() {
         let ended = lab.run(args).exits(0);
         assert!(!ended.out.is_empty(), "{args:?}");
     }
+}
+
+#[test]
+fn a_variable_without_a_value_names_no_server() {
+    let lab = Lab::new();
+    lab.write(
+        "run.yaml",
+        spec("unset", "items: {list: [a]}\nbuiltin: echo"),
+    );
+    let run = |args: &[&str]| {
+        let mut memq = lab.memq(args);
+        memq.env("MEMQ_SERVER", "");
+        Running::start(memq).end()
+    };
+    run(&["run", "."]).exits(0).says("1 done of 1");
+    run(&["run", ".", "--server", "localhost"])
+        .exits(64)
+        .complains("`localhost` is not");
+    lab.run(&["run", ".", "--server", ""]).exits(64);
 }
