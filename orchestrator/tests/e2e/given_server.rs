@@ -1,8 +1,10 @@
 //! Runs on a server that somebody else started.
 
+use std::collections::BTreeSet;
+
 use rustix::process::Signal;
 
-use crate::support::{Lab, Server, spec};
+use crate::support::{Lab, Server, spec, wait_for};
 
 #[test]
 fn a_run_leaves_its_queue_on_a_given_server_and_never_mixes_with_another() {
@@ -46,6 +48,49 @@ fn a_run_leaves_its_queue_on_a_given_server_and_never_mixes_with_another() {
 }
 
 #[test]
+fn a_server_killed_in_the_middle_of_a_run_and_started_again_loses_and_doubles_nothing() {
+    let lab = Lab::new();
+    let mut server = Server::start(&lab);
+    let step =
+        "items: {count: 300}\nworkers: 2\nscript: |\n  echo \"$MEMQ_ITEM\" >> \"seen-$PPID\"\n";
+    lab.write("run.yaml", spec("lasting", step));
+    let run = lab.start(&["run", ".", "--server", &server.url, "--joblog", "log"]);
+    for kill in 1..=3 {
+        let lines = || lab.read("log").lines().count();
+        let before = wait_for("the joblog", || lab.path("log").exists().then(lines));
+        wait_for("items that are done", || {
+            (lines() >= before + 40).then_some(())
+        });
+        assert!(lines() < 300, "kill {kill} is in the middle of the run");
+        server.kill_and_start_again(&lab, "server");
+    }
+    run.end().exits(0).says("300 done of 300");
+
+    let joblog = lab.joblog("log");
+    let bodies: BTreeSet<_> = joblog.iter().map(|line| line["body"].to_string()).collect();
+    assert_eq!((joblog.len(), bodies.len()), (300, 300));
+    assert!(joblog.iter().all(|line| line["state"] == "done"));
+    let show = lab.run(&[
+        "queue",
+        "show",
+        "lasting",
+        "--server",
+        &server.url,
+        "-ojson",
+    ]);
+    let queue = show.exits(0).json();
+    let totals = &queue["totals"];
+    assert_eq!(
+        (
+            &queue["counts"]["done"],
+            &totals["enqueued"],
+            &totals["acked"]
+        ),
+        (&300.into(), &300.into(), &300.into())
+    );
+}
+
+#[test]
 fn a_server_that_dies_ends_the_run_as_infrastructure() {
     let lab = Lab::new();
     let server = Server::start(&lab);
@@ -86,7 +131,7 @@ fn items_taken_away_by_someone_else_are_no_success() {
     let lab = Lab::new();
     let server = Server::start(&lab);
     let run = busy(&lab, &server);
-    crate::support::wait_for("the seal", || {
+    wait_for("the seal", || {
         let show = lab.run(&[
             "queue",
             "show",

@@ -8,6 +8,7 @@
 mod bench;
 mod builtins;
 mod commands;
+mod crash;
 mod faults;
 mod finish;
 mod first_process;
