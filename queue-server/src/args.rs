@@ -242,7 +242,7 @@ mod tests {
 
     #[rstest]
     #[case::address("--listen localhost", &["--listen", "localhost", "127.0.0.1:8080"])]
-    #[case::storage("--storage disk", &["--storage", "paper", "memory"])]
+    #[case::storage("--storage paper", &["--storage", "paper", "memory"])]
     #[case::format("--log-format xml", &["--log-format", "xml", "human", "json"])]
     #[case::number("--max-queues many", &["--max-queues", "many"])]
     #[case::limit("--max-waiters 21000", &["--max-waiters", "21000", "1 to 20000"])]

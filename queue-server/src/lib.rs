@@ -17,5 +17,7 @@ mod telemetry;
 pub use args::Args;
 pub use config::{Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage};
 pub use program::run;
+/// What a [`Machine`] may bring along, and what a server uses otherwise.
+pub use queue_log::{Disk, DiskFile, RealDisk};
 pub use serve::Stopped;
 pub use server::{Broken, Machine, Server, StartError};

@@ -64,7 +64,7 @@ impl Engine {
     /// end, which is what would be served again.
     pub(crate) async fn restore(self: &Arc<Self>, backup: Chunks) -> Result<Restored, Fault> {
         self.check_ready()?;
-        self.shared.room_for(Room::Grow)?;
+        self.shared.room_for(Room::Grow, 1, 0)?;
         // From here on nobody makes a queue, and of two restores one goes on.
         if !self.shared.ready.swap(false, Ordering::AcqRel) {
             return Err(Fault::Recovering);

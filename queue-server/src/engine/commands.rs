@@ -54,8 +54,8 @@ impl LiveQueue {
     /// Lets items in, all or none, and seals the queue in the same step if asked; the place of the
     /// first, and when.
     pub(crate) async fn enqueue(&self, bodies: &[&[u8]], seal: bool) -> Result<(Seq, Time), Fault> {
-        self.shared.room_for(Room::Grow)?;
         let bytes = bodies.iter().map(|body| body.len() as u64).sum();
+        self.shared.room_for(Room::Grow, bodies.len(), bytes)?;
         let Shared { held, limits, .. } = &*self.shared;
         held.has_room_for(limits, bodies.len() as u64, bytes)?;
         self.commit(|turn| {
@@ -87,7 +87,7 @@ impl LiveQueue {
     /// Delivers the oldest ready item and is done with it; `None` if there is none, or if the queue
     /// is paused, which `Err` of the inner result says.
     pub(crate) async fn take(&self) -> Result<Result<Option<Taken>, Paused>, Fault> {
-        self.shared.room_for(Room::Settle)?;
+        self.shared.room_for(Room::Settle, 1, 0)?;
         let taken = self.commit(|turn| {
             if turn.inner.core.is_paused() {
                 return Err(Paused);
@@ -126,7 +126,7 @@ impl LiveQueue {
 
     /// Changes settings, and shows the queue with them.
     pub(crate) async fn configure(&self, patch: &SettingsPatch) -> Result<Queue, Fault> {
-        self.shared.room_for(Room::Settle)?;
+        self.shared.room_for(Room::Settle, 1, 0)?;
         self.commit(|turn| {
             let settings = patch.apply(&turn.inner.settings)?;
             // Not by the core's own decision: it does not see a change of the other half.
@@ -163,7 +163,7 @@ impl LiveQueue {
         &self,
         decide: impl FnOnce(&queue_core::Queue, &mut Vec<Event>),
     ) -> Result<Queue, Fault> {
-        self.shared.room_for(Room::Settle)?;
+        self.shared.room_for(Room::Settle, 1, 0)?;
         self.commit(|turn| {
             turn.apply(|core, _, events| decide(core, events));
             view::queue(&self.name, turn)
@@ -173,7 +173,7 @@ impl LiveQueue {
 
     /// Throws away items that are in the queue now, in slices; how many, and the queue afterwards.
     pub(crate) async fn purge(&self, which: MassPurge) -> Result<(u64, Queue), Fault> {
-        self.shared.room_for(Room::Settle)?;
+        self.shared.room_for(Room::Settle, 1, 0)?;
         let (before, _) = self.turn(|turn| turn.inner.core.next_seq())?;
         let purge = Purge {
             ready: which.ready,

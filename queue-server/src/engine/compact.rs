@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use queue_core::{Blob, Cursor, Seq};
-use queue_log::Lsn;
+use queue_log::{Lsn, Room};
 use tracing::{debug, info};
 
 use super::Engine;
@@ -29,6 +29,9 @@ const READ_BYTES: u64 = 1024 * 1024;
 const PART_BYTES: u64 = 40;
 /// Length below which no log is worth the work, in bytes.
 const SLACK: u64 = 16 * 1024 * 1024;
+
+/// Growth of a log that is looked at again, at least, in bytes.
+const SOON: u64 = 1024 * 1024;
 
 /// What became of the attempt to write a slice.
 enum Slice {
@@ -76,18 +79,22 @@ impl Engine {
             return Ok(());
         };
         let live: u64 = self.all().iter().map(|queue| queue.live_bytes()).sum();
-        let longest = 2 * live + SLACK;
         let length = |start: Lsn| usage.end.0 - start.0;
-        if length(usage.start) > longest {
+        let before = length(usage.start);
+        let garbage = before.saturating_sub(live);
+        let is_short = store.left() < before / 4;
+        if garbage > live + SLACK || (is_short && garbage > before / 8) {
+            let enough = if is_short { live } else { live + SLACK };
             let mut queues = self.all();
             queues.sort_unstable_by_key(|queue| queue.base());
             for queue in queues {
-                if length(self.trim()) <= live + SLACK || queue.base() >= usage.end {
+                if length(self.trim()) <= enough || queue.base() >= usage.end {
                     break;
                 }
                 match queue.write_down().await {
-                    // One that was deleted meanwhile takes its records along.
-                    Ok(()) | Err(Fault::NoSuchQueue(_)) => {}
+                    // One that was deleted meanwhile takes its records along. One that has no room now
+                    // may have some once others were written down.
+                    Ok(()) | Err(Fault::NoSuchQueue(_) | Fault::StorageFull) => {}
                     Err(fault) => return Err(fault),
                 }
             }
@@ -97,8 +104,16 @@ impl Engine {
                 freed = start.0 - usage.start.0,
                 "the log was compacted"
             );
+            // Those who found no room to be lent to.
+            for queue in self.all() {
+                queue.tick();
+            }
         }
-        store.call_when_longer_than(longest);
+        let now = store.usage().unwrap_or_default();
+        let length = now.end.0 - now.start.0;
+        // The less room there is the sooner it is looked at again.
+        let soon = length.saturating_add(store.left() / 2 + SOON);
+        store.call_when_longer_than(soon.min((2 * live + SLACK).max(length + SOON)));
         Ok(())
     }
 
@@ -134,6 +149,11 @@ impl LiveQueue {
 
     /// Writes the queue down at the end of the log, and has it begin there.
     async fn write_down(&self) -> Result<(), Fault> {
+        // Out of the reserve, if need be: what is let go afterwards is more. But not to its last byte.
+        let (store, bytes) = (self.shared.store(), self.live_bytes() + SLICE_BYTES);
+        if store.left() < bytes && store.room_for(bytes) < Room::Settle {
+            return Err(Fault::StorageFull);
+        }
         let base = self.write_snapshot(Ending::Closed).await?;
         self.lock().base = base;
         Ok(())

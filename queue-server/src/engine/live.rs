@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use queue_api::{QueueName, Settings};
-use queue_core::{Blob, Event, Queue, Seq, Time};
-use queue_log::Lsn;
+use queue_core::{Blob, Event, Queue, SLICE, Seq, Time};
+use queue_log::{Lsn, Room};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -187,7 +187,10 @@ impl LiveQueue {
         }
         let now = self.shared.clock.now();
         let mut turn = Turn::begin(self, &mut inner, now);
-        turn.apply(Queue::due);
+        // What time has made due stays due where even that has no room on disk.
+        if self.shared.room_for(Room::Settle, SLICE, 0).is_ok() {
+            turn.apply(Queue::due);
+        }
         let result = command(&mut turn);
         turn.serve_waiters();
         let at = turn.wake_up_at();

@@ -56,6 +56,16 @@ pub(crate) use store::{Recovered, Replay};
 pub(crate) use token::Token;
 pub(crate) use waiters::Ask;
 
+/// Bytes of a record beside its events, at most.
+const RECORD_BYTES: u64 = 64;
+/// Bytes of an event beside what it brings, at most, names of workers apart.
+const EVENT_BYTES: u64 = 64;
+/// Bytes of the two records that lend an item and end it without a note, by a worker whose name is as
+/// long as a pod's.
+const ENDING_BYTES: u64 = 128;
+/// Bytes of the record of a queue that is made: its name and its settings.
+const MADE_BYTES: u64 = 1024;
+
 /// Bounds of an engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EngineLimits {
@@ -212,7 +222,7 @@ impl Engine {
             return Ok((queue, false));
         }
         let settings = patch.apply(&Settings::default())?;
-        self.shared.room_for(Room::Grow)?;
+        self.shared.room_for(Room::Grow, 0, MADE_BYTES)?;
         // Counted before the shard is locked: `len` takes all shards in turn. A few makers at once may
         // pass the limit by their own number.
         let full = self.by_name.len() >= self.limits.max_queues;
@@ -318,11 +328,20 @@ impl Shared {
         }
     }
 
-    /// Whether the disk has room for what a command would write.
-    fn room_for(&self, room: Room) -> Result<(), Fault> {
-        match self.store().room() >= room {
-            true => Ok(()),
-            false => Err(Fault::StorageFull),
+    /// Whether the disk has room for a command that brings so many bytes in so many parts, and for what
+    /// is to find room after it. Asked right before the command, so that those who come at once pass by
+    /// a request each at most, for which there is the log's reserve.
+    fn room_for(&self, room: Room, parts: usize, bytes: u64) -> Result<(), Fault> {
+        let store = self.store();
+        let bytes = bytes + RECORD_BYTES + parts as u64 * EVENT_BYTES;
+        if store.room_for(bytes) < room {
+            return Err(Fault::StorageFull);
+        }
+        // What comes in must be able to leave: room to end it is kept back for each item there is.
+        let ends = (self.held.items() + parts as u64) * ENDING_BYTES;
+        match room == Room::Grow && store.left() < bytes + ends {
+            true => Err(Fault::StorageFull),
+            false => Ok(()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_api::Settled;
+use queue_log::Room;
 use tokio::sync::oneshot;
 
 use super::ParkingPlace;
@@ -42,6 +43,11 @@ impl LiveQueue {
         wait: Duration,
         reports: &[Report],
     ) -> Result<LeaseReply, Fault> {
+        if !reports.is_empty() {
+            self.room_to_settle(reports.iter().map(|report| &report.verdict))?;
+        } else if ask.max > 0 {
+            self.shared.room_for(Room::Lend, ask.max, 0)?;
+        }
         let place = ParkingPlace::take(&self.shared, wait);
         let may_park = matches!(place, Ok(Some(_)));
         let ((settled, first), rest) = self.turn(|turn| {

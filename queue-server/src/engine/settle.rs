@@ -5,6 +5,7 @@ use std::time::Duration;
 use queue_api::limits::MAX_ERROR_BYTES;
 use queue_api::{Code, LeaseToken, SettleAs, Settled};
 use queue_core::{How, LeaseLost, Settlement, Time};
+use queue_log::Room;
 
 use super::fault::Fault;
 use super::live::LiveQueue;
@@ -37,11 +38,13 @@ pub(crate) struct Report {
 impl LiveQueue {
     /// Applies settlements in their order; each is applied or refused for itself.
     pub(crate) async fn settle(&self, reports: &[Report]) -> Result<Vec<Settled>, Fault> {
+        self.room_to_settle(reports.iter().map(|report| &report.verdict))?;
         self.commit(|turn| self.settle_in(turn, reports)).await
     }
 
     /// Applies one settlement, or says why not; true if it had been applied before.
     pub(crate) async fn settle_one(&self, token: Token, verdict: &Verdict) -> Result<bool, Fault> {
+        self.room_to_settle(std::iter::once(verdict))?;
         self.commit(|turn| self.decide_one(turn, token, verdict))
             .await?
     }
@@ -86,6 +89,7 @@ impl LiveQueue {
     /// Runs a command that does no more than extend leases: what it changed survives the process, and
     /// may trail on disk.
     async fn prolong<R>(&self, command: impl FnOnce(&mut Turn<'_>) -> R) -> Result<R, Fault> {
+        self.shared.room_for(Room::Lend, 1, 0)?;
         let (extended, Rest { written, .. }) = self.turn(command)?;
         let rest = Rest {
             written,
@@ -93,6 +97,19 @@ impl LiveQueue {
         };
         self.shared.store().wait(rest).await?;
         Ok(extended)
+    }
+
+    /// Whether the disk has room for these.
+    pub(super) fn room_to_settle<'v>(
+        &self,
+        verdicts: impl Iterator<Item = &'v Verdict>,
+    ) -> Result<(), Fault> {
+        let (mut parts, mut bytes) = (0, 0);
+        for verdict in verdicts {
+            parts += 1;
+            bytes += verdict.note.as_ref().map_or(0, |note| note.len() as u64);
+        }
+        self.shared.room_for(Room::Settle, parts, bytes)
     }
 
     pub(super) fn settle_in(&self, turn: &mut Turn<'_>, reports: &[Report]) -> Vec<Settled> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use queue_api::limits::MAX_LEASE_BYTES;
 use queue_api::{QueueState, Until};
 use queue_core::{Event, Fence, How, Next, Queue, Seq, Settlement, Time};
-use queue_log::Lsn;
+use queue_log::{Lsn, Room};
 
 use super::bodies::Stored;
 use super::grant::{Bytes, Grant, Granted};
@@ -139,7 +139,10 @@ impl Turn<'_> {
         let own = Duration::from_millis(self.inner.settings.lease_ms);
         let length = ask.length.unwrap_or(own);
         let mut lent: Vec<(Seq, Fence, Time)> = Vec::new();
+        // Where settling alone has room nothing is lent: whoever waits goes on waiting.
+        let full = !self.has_room_to_lend(ask.max);
         let max = match ask.max {
+            _ if full => 0,
             0 | 1 => ask.max,
             max => self.inner.core.ready_within(max, MAX_LEASE_BYTES),
         };
@@ -178,6 +181,11 @@ impl Turn<'_> {
         self.granted(items, state)
     }
 
+    fn has_room_to_lend(&self, items: usize) -> bool {
+        let shared = &self.queue.shared;
+        shared.room_for(Room::Lend, items, 0).is_ok()
+    }
+
     /// An answer to a lease call, with what it rests on.
     pub(super) fn granted(&self, items: Vec<Grant>, state: QueueState) -> Granted {
         let mut rest = self.inner.rest;
@@ -212,6 +220,7 @@ impl Turn<'_> {
         while self.inner.waiters.len() > 0
             && !self.inner.core.is_paused()
             && self.inner.core.oldest_ready().is_some()
+            && self.has_room_to_lend(1)
         {
             let Some(Waiter { ask, reply }) = self.inner.waiters.pop() else {
                 break;

@@ -130,9 +130,15 @@ impl Store {
         self.gate.failure()
     }
 
-    /// What there is room for on disk.
-    pub(super) fn room(&self) -> Room {
-        self.log.as_ref().map_or(Room::Grow, Log::room)
+    /// What there is room for on disk once so many bytes more were appended.
+    pub(super) fn room_for(&self, bytes: u64) -> Room {
+        let log = self.log.as_ref();
+        log.map_or(Room::Grow, |log| log.room_for(bytes))
+    }
+
+    /// Bytes until enqueueing is refused.
+    pub(super) fn left(&self) -> u64 {
+        self.log.as_ref().map_or(u64::MAX, Log::left)
     }
 
     /// What the log takes; nothing, in memory.
