@@ -89,9 +89,16 @@ pub enum StartError {
 /// A server that cannot go on. Start it again: what it acknowledged is on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
-    /// The log cannot be read: `memq-server fsck` shows what is wrong with it.
-    #[error("the queues cannot be recovered")]
-    Recovery(#[source] Box<dyn Error + Send + Sync>),
+    /// The log cannot be read; the message says what may help.
+    #[error("the queues in `{}` cannot be recovered{advice}", directory.display())]
+    Recovery {
+        /// Where it is.
+        directory: PathBuf,
+        /// What to do.
+        advice: &'static str,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The log cannot be written any more.
     #[error("{0}")]
     Log(String),
@@ -130,6 +137,10 @@ impl Server {
             io::ErrorKind::AddrInUse => StartError::InUse(address),
             _ => StartError::Listen { address, source },
         })?;
+        let directory = match &storage {
+            Storage::Memory => PathBuf::new(),
+            Storage::Disk(storage) => storage.data_dir.clone(),
+        };
         let storage = storage_on(storage, machine.disk)?;
         let limits = EngineLimits {
             max_queues,
@@ -146,7 +157,7 @@ impl Server {
             async move { serve(listener, router, &connections, stop).await }
         });
         let (opens, opened) = watch::channel(false);
-        let keeping = tokio::spawn(keep(Arc::clone(&engine), storage, opens));
+        let keeping = tokio::spawn(keep(Arc::clone(&engine), storage, directory, opens));
         Ok(Self {
             local_addr,
             engine,
@@ -245,8 +256,31 @@ fn storage_on(
     })
 }
 
+fn irrecoverable(directory: PathBuf, error: RecoverError) -> Broken {
+    let advice = match &error {
+        RecoverError::Log(OpenError::Locked) => {
+            ": end the other server, or give this one a --data-dir of its own"
+        }
+        RecoverError::Log(OpenError::Damaged { .. }) => {
+            ": look with `memq-server fsck`; restore a backup, or start with --accept-loss to go on without what \
+             is lost"
+        }
+        RecoverError::Log(_) | RecoverError::Fault(_) => "",
+    };
+    Broken::Recovery {
+        directory,
+        advice,
+        source: Box::new(error),
+    }
+}
+
 /// Recovers the queues, then keeps what happens to them. Comes back when that is not possible.
-async fn keep(engine: Arc<Engine>, storage: engine::Storage, opens: watch::Sender<bool>) -> Broken {
+async fn keep(
+    engine: Arc<Engine>,
+    storage: engine::Storage,
+    directory: PathBuf,
+    opens: watch::Sender<bool>,
+) -> Broken {
     let patience = tokio::time::Instant::now() + LOCK_PATIENCE;
     loop {
         let (recovering, storage) = (Arc::clone(&engine), storage.clone());
@@ -258,7 +292,7 @@ async fn keep(engine: Arc<Engine>, storage: engine::Storage, opens: watch::Sende
             {
                 tokio::time::sleep(LOCK_RETRY).await;
             }
-            Ok(Err(error)) => return Broken::Recovery(Box::new(error)),
+            Ok(Err(error)) => return irrecoverable(directory, error),
             Err(panicked) => return panicked.into(),
         }
     }

@@ -93,8 +93,8 @@ pub(crate) enum Fault {
     /// All queues together hold as many bytes as they may. Wait until some are finished.
     #[error("the server holds {0} bytes of items, its limit (--max-bytes): enqueue again later")]
     TooManyBytes(u64),
-    /// The server is reading its log. Try again.
-    #[error("the server is recovering: it serves once it has read its log")]
+    /// The server is reading its log, or a backup. Try again.
+    #[error("the server is recovering, or being restored: it serves once it has read everything")]
     Recovering,
     /// The disk failed under the log.
     #[error(

@@ -16,4 +16,5 @@ mod process;
 mod queues;
 mod raw_leases;
 mod settling;
+mod survival;
 mod waiting;

@@ -81,7 +81,7 @@ pub(super) async fn open(
 }
 
 /// Sends a request and reads the whole answer.
-pub(super) async fn call(
+pub(crate) async fn call(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -4,7 +4,7 @@
 //! numbers add up, and no connection had to be cut.
 
 mod answer;
-mod client;
+pub(crate) mod client;
 mod process;
 mod server;
 
