@@ -218,8 +218,11 @@ impl Engine {
         name: &QueueName,
         patch: &SettingsPatch,
     ) -> Result<(Arc<LiveQueue>, bool), Fault> {
-        if let Ok(queue) = self.queue(name) {
-            return Ok((queue, false));
+        match self.queue(name) {
+            Ok(queue) => return Ok((queue, false)),
+            Err(Fault::NoSuchQueue(_)) => {}
+            // What the log tells of must be there before anything is made beside it.
+            Err(fault) => return Err(fault),
         }
         let settings = patch.apply(&Settings::default())?;
         self.shared.room_for(Room::Grow, 0, MADE_BYTES)?;

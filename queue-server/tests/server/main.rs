@@ -3,6 +3,7 @@
 
 mod backup;
 mod connections;
+mod durability_refusals;
 mod embedding;
 mod harness;
 mod items;

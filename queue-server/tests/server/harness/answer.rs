@@ -82,7 +82,7 @@ impl Answer {
                 "{text}: {shown}"
             );
         }
-        let transient = matches!(status, 429 | 503);
+        let transient = matches!(status, 429 | 503 | 507);
         assert_eq!(
             self.headers.contains_key("retry-after"),
             transient || status == 408,

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
@@ -60,6 +61,15 @@ impl Program {
         let mut all = vec!["--listen", "127.0.0.1:0"];
         all.extend(args);
         Self::spawn(Self::command(&all))
+    }
+
+    /// Starts it on a free port and on this directory.
+    pub(crate) fn start_in(data_dir: &Path, args: &[&str]) -> Self {
+        let mut all = vec!["--listen", "127.0.0.1:0"];
+        all.extend(args);
+        let mut command = Self::command(&all);
+        command.env("MEMQ_DATA_DIR", data_dir);
+        Self::spawn(command)
     }
 
     /// Starts a command that becomes the program, and waits for its address.

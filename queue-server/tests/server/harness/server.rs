@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use queue_server::{Config, DiskStorage, Server, Stopped, Storage};
+use queue_server::{Config, DiskStorage, Machine, Server, Stopped, Storage};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -61,12 +62,28 @@ impl Api {
         }
     }
 
+    /// The calls, on a server that runs elsewhere.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        Self {
+            address,
+            stop: None,
+            thread: None,
+            config: Config::default(),
+            _data_dir: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
     /// Ends the server in order and starts it again on what it left on disk.
     pub(crate) async fn restart(&mut self) {
+        self.restart_on(Machine::default()).await;
+    }
+
+    /// The same, on a machine whose clock, say, was put back meanwhile.
+    pub(crate) async fn restart_on(&mut self, machine: Machine) {
         self.tell_to_stop();
         self.stopped().await;
         let config = self.config.clone();
-        let started = tokio::task::spawn_blocking(|| run(config)).await;
+        let started = tokio::task::spawn_blocking(|| run_on(config, machine)).await;
         let (address, stop, thread) = started.expect("a server");
         self.address = address;
         self.stop = Some(stop);
@@ -75,6 +92,14 @@ impl Api {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its log lies.
+    pub(crate) fn data_dir(&self) -> &Path {
+        match &self.config.storage {
+            Storage::Disk(storage) => &storage.data_dir,
+            Storage::Memory => panic!("it keeps nothing on disk"),
+        }
     }
 
     /// Tells the server to stop, and does not wait for it.
@@ -295,10 +320,18 @@ impl Drop for Api {
 
 /// Runs a server until it is told to stop.
 fn run(config: Config) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<Stopped>) {
+    run_on(config, Machine::default())
+}
+
+fn run_on(
+    config: Config,
+    machine: Machine,
+) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<Stopped>) {
     let (started, address) = std::sync::mpsc::channel();
     let (stop, stopping) = oneshot::channel();
     let run = async move {
-        let mut server = Server::start(config).await.expect("a server");
+        let started_on = Server::start_on(config, machine).await;
+        let mut server = started_on.expect("a server");
         server.recovered().await.expect("a log that reads");
         started
             .send(server.local_addr())
