@@ -211,6 +211,9 @@ impl Server {
         if *self.opened.borrow() {
             let _failed = self.engine.flush().await;
         }
+        // It has the log, which locks its directory: the next server may come when this one has stopped.
+        self.keeping.abort();
+        let _ended = (&mut self.keeping).await;
         Ok(stopped)
     }
 
