@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_api::{Outcome, Queue, QueueName, Settings, SettingsPatch, Until};
-use queue_core::{Event, Purge, Seq, Time};
+use queue_core::{Event, Purge, SLICE, Seq, Time};
 use queue_log::Room;
 
 use super::fault::Fault;
@@ -107,12 +107,16 @@ impl LiveQueue {
             Err(paused) => Err(paused),
             Ok(None) => Ok(None),
             Ok(Some((seq, enqueued, mut body))) => {
-                // An item that was taken is done, and its bytes may go at any time; so quickly that
-                // they went before they were read here, only a disk that hangs can make it.
-                if let Reading::Moved(at) = self.shared.read(vec![&mut body]).await? {
-                    return Err(Fault::Unreadable(format!(
-                        "position {at} of the log was moved"
-                    )));
+                while let Reading::Moved(at) = self.shared.read(vec![&mut body]).await? {
+                    // Written down somewhere else meanwhile, unless retention has let a done item go
+                    // already: so quickly, only a disk that hangs can make it.
+                    let look = |turn: &mut Turn<'_>| {
+                        let item = turn.inner.core.item(seq)?;
+                        Some(Bytes::of(turn.inner.bodies.get(item.body())))
+                    };
+                    let (moved, _) = self.turn(look)?;
+                    let gone = || Fault::Unreadable(format!("position {at} is gone"));
+                    body = moved.ok_or_else(gone)?;
                 }
                 let body = body.into_vec();
                 Ok(Some(Taken {
@@ -183,6 +187,7 @@ impl LiveQueue {
         };
         let mut affected = 0;
         loop {
+            self.shared.room_for(Room::Settle, SLICE, 0)?;
             let (slice, _) = self.turn(|turn| {
                 turn.apply(|core, _, events| {
                     let due = events.len();

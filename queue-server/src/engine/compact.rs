@@ -1,21 +1,22 @@
 //! Keeping the log as long as what lives, and not as what happened.
 //!
-//! Where the log is more than twice as long as its live data would be, the queues whose records begin
-//! first are written down anew at its end, a slice at a time between the commands of others, and what
-//! lies before the first record of any queue is let go. Twice: each byte of a live item is then copied
-//! about once for each byte that is let go.
+//! Where the log is too long for what lives, the queues whose records begin first are written down anew
+//! at its end, a slice at a time between the commands of others, and what lies before the first record
+//! of any queue is let go. How long is too long is not known here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use queue_core::{Blob, Cursor, Seq};
 use queue_log::{Lsn, Room};
-use tracing::{debug, info};
+use tracing::{debug, error, info, warn};
 
 use super::Engine;
 use super::bodies::Stored;
 use super::fault::Fault;
 use super::live::{Inner, LiveQueue};
+use super::room::LEND_BYTES;
 use super::store::encode::{self, Introduced, Source};
 use super::store::{FetchError, Logged, Rest};
 
@@ -27,11 +28,10 @@ const SLICE_BYTES: u64 = 256 * 1024;
 const READ_BYTES: u64 = 1024 * 1024;
 /// Bytes that an outcome, an item or an attempt takes in a snapshot beside the bytes it brings.
 const PART_BYTES: u64 = 40;
-/// Length below which no log is worth the work, in bytes.
-const SLACK: u64 = 16 * 1024 * 1024;
-
-/// Growth of a log that is looked at again, at least, in bytes.
-const SOON: u64 = 1024 * 1024;
+/// Bytes that a queue takes beside its parts.
+const QUEUE_BYTES: u64 = 1024;
+/// How often it is looked whether room has come back.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of the attempt to write a slice.
 enum Slice {
@@ -59,75 +59,91 @@ impl Engine {
     /// Shortens the log whenever it is too long, until the engine stops.
     pub(crate) async fn run_compaction(self: Arc<Self>) {
         let stop = self.stopping();
+        let store = self.shared.store();
+        let mut is_full = false;
         loop {
             tokio::select! {
-                () = self.shared.store().is_long() => {}
+                () = store.length().called() => {}
+                // Room may come back without our doing.
+                () = tokio::time::sleep(AGAIN), if is_full => {}
                 () = stop.cancelled() => return,
             }
-            if let Err(fault) = self.compact().await {
-                // The log failed: whoever keeps the store says so, and the server stops.
-                debug!("no compaction: {fault}");
-                return;
+            // Again for what happened meanwhile: nobody may call any more.
+            while let Some(aim) = store.compact_to() {
+                match self.compact(aim).await {
+                    Ok(kept) => store.compacted(kept),
+                    Err(fault) => {
+                        // The log failed: whoever keeps the store says so, and the server stops.
+                        debug!("no compaction: {fault}");
+                        return;
+                    }
+                }
+                if stop.is_cancelled() {
+                    return;
+                }
+            }
+            let was_full =
+                std::mem::replace(&mut is_full, !store.has_room(Room::Lend, LEND_BYTES, 0));
+            if was_full && !is_full {
+                // What was not lent for want of room has callers that wait for it.
+                self.all().iter().for_each(|queue| queue.tick());
             }
         }
     }
 
-    /// Writes down the queues whose records begin first, until the log is short enough.
-    async fn compact(&self) -> Result<(), Fault> {
-        let store = self.shared.store();
-        let Some(usage) = store.usage() else {
-            return Ok(());
-        };
-        let live: u64 = self.all().iter().map(|queue| queue.live_bytes()).sum();
-        let length = |start: Lsn| usage.end.0 - start.0;
-        let before = length(usage.start);
-        let garbage = before.saturating_sub(live);
-        let is_short = store.left() < before / 4;
-        if garbage > live + SLACK || (is_short && garbage > before / 8) {
-            let enough = if is_short { live } else { live + SLACK };
-            let mut queues = self.all();
-            queues.sort_unstable_by_key(|queue| queue.base());
-            for queue in queues {
-                if length(self.trim()) <= enough || queue.base() >= usage.end {
+    /// Writes down the queues whose records begin first, until the log is short enough; how many bytes
+    /// stay of what it held.
+    async fn compact(&self, aim: u64) -> Result<u64, Fault> {
+        let usage = self.shared.store().usage().unwrap_or_default();
+        let length = |start: Lsn| usage.end.0.saturating_sub(start.0);
+        let mut queues = self.all();
+        queues.sort_by_cached_key(|queue| queue.base());
+        for queue in queues {
+            // What the one before does not need any more.
+            self.trim_before(queue.base());
+            if length(queue.base()) <= aim || queue.base() >= usage.end {
+                break;
+            }
+            match queue.write_down().await {
+                // One that was deleted meanwhile takes its records along.
+                Ok(()) | Err(Fault::NoSuchQueue(_)) => {}
+                Err(fault @ Fault::StorageFull) => {
+                    warn!("the log cannot be compacted: {fault}");
                     break;
                 }
-                match queue.write_down().await {
-                    // One that was deleted meanwhile takes its records along. One that has no room now
-                    // may have some once others were written down.
-                    Ok(()) | Err(Fault::NoSuchQueue(_) | Fault::StorageFull) => {}
-                    Err(fault) => return Err(fault),
+                Err(fault @ Fault::Unreadable(_)) => {
+                    let queue = queue.name.as_str();
+                    error!(queue, "the log cannot be compacted: {fault}");
+                    break;
                 }
-            }
-            let start = self.trim();
-            info!(
-                bytes = length(start),
-                freed = start.0 - usage.start.0,
-                "the log was compacted"
-            );
-            // Those who found no room to be lent to.
-            for queue in self.all() {
-                queue.tick();
+                Err(fault) => return Err(fault),
             }
         }
-        let now = store.usage().unwrap_or_default();
-        let length = now.end.0 - now.start.0;
-        // The less room there is the sooner it is looked at again.
-        let soon = length.saturating_add(store.left() / 2 + SOON);
-        store.call_when_longer_than(soon.min((2 * live + SLACK).max(length + SOON)));
-        Ok(())
+        self.trim();
+        let start = self.shared.store().usage().unwrap_or_default().start;
+        info!(
+            bytes = length(start),
+            freed = start.0 - usage.start.0,
+            "the log was compacted"
+        );
+        Ok(length(start))
     }
 
-    /// Lets go of what lies before the first record of any queue; where that is.
-    fn trim(&self) -> Lsn {
-        let store = self.shared.store();
+    /// Lets go of what lies before the first record of any queue.
+    fn trim(&self) {
         // Taken before the look: a queue that is made meanwhile begins later.
-        let durable = store.durable();
+        let durable = self.shared.store().durable();
         let bases = self.all();
         let first = bases.iter().map(|queue| queue.base()).min();
-        let start = first.map_or(durable, |first| first.min(durable));
+        self.trim_before(first.unwrap_or(durable).min(durable));
+    }
+
+    /// Lets go of what lies before a position that no queue begins before, as far as it is durable and
+    /// not needed otherwise.
+    fn trim_before(&self, start: Lsn) {
         let start = self.pinned().map_or(start, |pin| start.min(pin));
-        store.trim(start);
-        start
+        let start = start.min(self.shared.store().durable());
+        self.shared.store().trim(start);
     }
 
     fn all(&self) -> Vec<Arc<LiveQueue>> {
@@ -136,22 +152,23 @@ impl Engine {
     }
 }
 
+impl Inner {
+    /// Bytes that a snapshot of it would take, about.
+    pub(super) fn live_bytes(&self) -> u64 {
+        QUEUE_BYTES + self.bodies.live_bytes() + self.core.snapshot_len() * PART_BYTES
+    }
+}
+
 impl LiveQueue {
     fn base(&self) -> Lsn {
         self.lock().base
     }
 
-    /// Bytes that a snapshot of it would take, about.
-    fn live_bytes(&self) -> u64 {
-        let inner = self.lock();
-        inner.bodies.live_bytes() + inner.core.snapshot_len() * PART_BYTES
-    }
-
     /// Writes the queue down at the end of the log, and has it begin there.
     async fn write_down(&self) -> Result<(), Fault> {
-        // Out of the reserve, if need be: what is let go afterwards is more. But not to its last byte.
-        let (store, bytes) = (self.shared.store(), self.live_bytes() + SLICE_BYTES);
-        if store.left() < bytes && store.room_for(bytes) < Room::Settle {
+        // Looked at before the first slice: half a snapshot makes no room.
+        let bytes = self.lock().live_bytes();
+        if !self.shared.store().can_rewrite(bytes) {
             return Err(Fault::StorageFull);
         }
         let base = self.write_snapshot(Ending::Closed).await?;
@@ -231,6 +248,11 @@ impl LiveQueue {
             parts.pop();
         }
         let store = self.shared.store();
+        let brought: u64 = upcoming.iter().map(|(_, blob)| u64::from(blob.len)).sum();
+        let bytes = brought.min(SLICE_BYTES) + parts.len() as u64 * PART_BYTES;
+        if !store.has_room(Room::Lend, bytes, 0) {
+            return Err(Fault::StorageFull);
+        }
         let spills = store.is_over_budget();
         let mut placed = Vec::new();
         let recorded = store.append(|record| {
@@ -251,6 +273,7 @@ impl LiveQueue {
                 bodies.move_to_log(blob, at);
             }
         }
+        inner.report(&self.shared);
         let (_, end) = recorded.unwrap_or_default();
         Ok(if closed {
             Slice::Closed(end)
@@ -261,6 +284,7 @@ impl LiveQueue {
 
     /// Reads bytes off the threads that serve. What was moved or let go meanwhile is left out.
     async fn fetch(&self, needs: Vec<Logged>) -> Result<Fetched, Fault> {
+        self.shared.written(&needs).await?;
         let shared = Arc::clone(&self.shared);
         let read = move || -> Result<Fetched, FetchError> {
             let read = needs.into_iter().map(|logged| {

@@ -8,7 +8,7 @@ use super::Shared;
 use super::fault::Fault;
 use super::grant::{Bytes, Granted};
 use super::live::LiveQueue;
-use super::store::{FetchError, Logged};
+use super::store::{FetchError, Logged, Rest};
 
 /// What became of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub(super) enum Reading {
 }
 
 impl Shared {
+    /// Waits until all of these bytes can be read: some may have been put into the log just now.
+    pub(super) async fn written(&self, wanted: &[Logged]) -> Result<(), Fault> {
+        let last = wanted.iter().map(|logged| logged.at.0).max().unwrap_or(0);
+        let rest = Rest {
+            written: Lsn(last + 1),
+            ..Rest::default()
+        };
+        Ok(self.store().wait(rest).await?)
+    }
+
     /// Reads what is not here yet.
     pub(super) async fn read(self: &Arc<Self>, bytes: Vec<&mut Bytes>) -> Result<Reading, Fault> {
         let missing = |bytes: &Bytes| match bytes {
@@ -30,6 +40,7 @@ impl Shared {
         if wanted.is_empty() {
             return Ok(Reading::Done);
         }
+        self.written(&wanted).await?;
         let shared = Arc::clone(self);
         let read = move || -> Result<Vec<Vec<u8>>, FetchError> {
             let store = shared.store();

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::EngineLimits;
 use super::fault::Fault;
+use super::live::Inner;
+use super::{EngineLimits, Shared};
 
 /// Items that are ready, leased, delayed or dead, and the bytes of their bodies, over all queues.
 #[derive(Debug, Default)]
@@ -44,6 +45,32 @@ impl Held {
         if before.1 != now.1 {
             let change = now.1.wrapping_sub(before.1);
             self.bytes.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Inner {
+    /// Tells the engine what the queue holds, and the store how much memory and disk it takes.
+    pub(super) fn report(&mut self, shared: &Shared) {
+        let holds = (self.bodies.held(), self.core.held(), self.live_bytes());
+        self.report_as(shared, holds);
+    }
+
+    /// Tells that the queue holds nothing any more.
+    pub(super) fn report_gone(&mut self, shared: &Shared) {
+        self.report_as(shared, (0, (0, 0), 0));
+    }
+
+    fn report_as(&mut self, shared: &Shared, (in_memory, held, live): (u64, (u64, u64), u64)) {
+        let before = std::mem::replace(&mut self.in_memory, in_memory);
+        if before != in_memory {
+            shared.store().holds(before, in_memory);
+        }
+        let before = std::mem::replace(&mut self.held, held);
+        shared.held.change(before, held);
+        let before = std::mem::replace(&mut self.live, live);
+        if before != live {
+            shared.store().length().change(before, live);
         }
     }
 }

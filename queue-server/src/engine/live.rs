@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use queue_api::{QueueName, Settings};
-use queue_core::{Blob, Event, Queue, SLICE, Seq, Time};
+use queue_core::{Blob, Event, Queue, Seq, Time};
 use queue_log::{Lsn, Room};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -55,6 +55,8 @@ pub(super) struct Inner {
     pub(super) in_memory: u64,
     /// Items and bytes that the engine was told of.
     pub(super) held: (u64, u64),
+    /// Bytes of a snapshot that the store was told of.
+    pub(super) live: u64,
     /// When the timer will come round; nothing earlier may be due without telling it.
     pub(super) armed: Option<Time>,
     pub(super) told: Progress,
@@ -154,7 +156,7 @@ impl LiveQueue {
         let mut turn = Turn::begin(self, &mut inner, now);
         let mut from = Some(Seq(0));
         while let Some(seq) = from {
-            from = turn.apply(|core, now, events| core.recovered(now, seq, events));
+            from = turn.prolong(|core, now, events| core.recovered(now, seq, events));
         }
         turn.report();
         if let Some(at) = turn.wake_up_at() {
@@ -187,13 +189,14 @@ impl LiveQueue {
         }
         let now = self.shared.clock.now();
         let mut turn = Turn::begin(self, &mut inner, now);
-        // What time has made due stays due where even that has no room on disk.
-        if self.shared.room_for(Room::Settle, SLICE, 0).is_ok() {
-            turn.apply(Queue::due);
-        }
+        let caught_up = turn.catch_up();
         let result = command(&mut turn);
         turn.serve_waiters();
-        let at = turn.wake_up_at();
+        let at = match caught_up {
+            true => turn.wake_up_at(),
+            // Not at once again, and again.
+            false => turn.wake_up_later(),
+        };
         let moved = turn.has_moved();
         turn.report();
         let rest = inner.rest;
@@ -244,6 +247,7 @@ impl LiveQueue {
             let name = self.name.clone();
             return Err(Fault::QueueBusy { name, leased });
         }
+        self.shared.room_for(Room::Settle, 1, 0)?;
         // Dropping the waiters closes their channels: parked calls hear that the queue is gone.
         let emptied = Inner {
             deleted: true,
@@ -252,10 +256,9 @@ impl LiveQueue {
         let store = self.shared.store();
         let now = self.shared.clock.now();
         let recorded = store.append(|record| encode::deleted(record, self.incarnation, now));
-        let held = std::mem::replace(&mut *inner, emptied);
+        let mut held = std::mem::replace(&mut *inner, emptied);
         drop(inner);
-        store.holds(held.in_memory, 0);
-        self.shared.held.change(held.held, (0, 0));
+        held.report_gone(&self.shared);
         let (_, durable) = recorded.unwrap_or_default();
         // Not under the lock, and not where requests are served: millions of items take a while to
         // let go of.
@@ -300,6 +303,15 @@ impl LiveQueue {
         match inner.deleted {
             false => Ok(inner),
             true => Err(Fault::NoSuchQueue(self.name.clone())),
+        }
+    }
+}
+
+impl Drop for LiveQueue {
+    fn drop(&mut self) {
+        // One that was put together and given up was told of too.
+        if let Ok(inner) = self.inner.get_mut() {
+            inner.report_gone(&self.shared);
         }
     }
 }

@@ -18,6 +18,7 @@ mod names;
 mod park;
 mod rate;
 mod recover;
+mod room;
 mod settings;
 mod settle;
 mod store;
@@ -41,6 +42,7 @@ use queue_log::{Lsn, Room};
 use clock::Clock;
 use entropy::Entropy;
 use held::Held;
+use room::MADE_BYTES;
 use store::Store;
 use timer::Timer;
 
@@ -55,16 +57,6 @@ pub(crate) use settle::{Report, Verdict};
 pub(crate) use store::{Recovered, Replay};
 pub(crate) use token::Token;
 pub(crate) use waiters::Ask;
-
-/// Bytes of a record beside its events, at most.
-const RECORD_BYTES: u64 = 64;
-/// Bytes of an event beside what it brings, at most, names of workers apart.
-const EVENT_BYTES: u64 = 64;
-/// Bytes of the two records that lend an item and end it without a note, by a worker whose name is as
-/// long as a pod's.
-const ENDING_BYTES: u64 = 128;
-/// Bytes of the record of a queue that is made: its name and its settings.
-const MADE_BYTES: u64 = 1024;
 
 /// Bounds of an engine.
 #[derive(Debug, Clone, Copy)]
@@ -328,23 +320,6 @@ impl Shared {
         match self.ready.load(Ordering::Acquire) {
             true => Ok(()),
             false => Err(Fault::Recovering),
-        }
-    }
-
-    /// Whether the disk has room for a command that brings so many bytes in so many parts, and for what
-    /// is to find room after it. Asked right before the command, so that those who come at once pass by
-    /// a request each at most, for which there is the log's reserve.
-    fn room_for(&self, room: Room, parts: usize, bytes: u64) -> Result<(), Fault> {
-        let store = self.store();
-        let bytes = bytes + RECORD_BYTES + parts as u64 * EVENT_BYTES;
-        if store.room_for(bytes) < room {
-            return Err(Fault::StorageFull);
-        }
-        // What comes in must be able to leave: room to end it is kept back for each item there is.
-        let ends = (self.held.items() + parts as u64) * ENDING_BYTES;
-        match room == Room::Grow && store.left() < bytes + ends {
-            true => Err(Fault::StorageFull),
-            false => Ok(()),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_api::Settled;
-use queue_log::Room;
 use tokio::sync::oneshot;
 
 use super::ParkingPlace;
@@ -43,11 +42,6 @@ impl LiveQueue {
         wait: Duration,
         reports: &[Report],
     ) -> Result<LeaseReply, Fault> {
-        if !reports.is_empty() {
-            self.room_to_settle(reports.iter().map(|report| &report.verdict))?;
-        } else if ask.max > 0 {
-            self.shared.room_for(Room::Lend, ask.max, 0)?;
-        }
         let place = ParkingPlace::take(&self.shared, wait);
         let may_park = matches!(place, Ok(Some(_)));
         let ((settled, first), rest) = self.turn(|turn| {
@@ -61,6 +55,9 @@ impl LiveQueue {
                 && !self.shared.stop.is_cancelled();
             if !would_wait {
                 return (settled, First::Answer(granted));
+            }
+            if !may_park && ask.max > 0 && turn.could_lend() {
+                return (settled, First::Full(granted));
             }
             if !may_park {
                 return (settled, First::Nothing(granted));
@@ -78,7 +75,8 @@ impl LiveQueue {
         let mut granted = match first {
             First::Answer(granted) => granted,
             First::Nothing(granted) if settled.is_empty() => place.map(|_| granted)?,
-            First::Nothing(granted) => granted,
+            First::Full(_) if settled.is_empty() => return Err(Fault::StorageFull),
+            First::Nothing(granted) | First::Full(granted) => granted,
             First::Parked(parked) => parked.wait(wait).await?,
         };
         let rest = match settled.is_empty() {
@@ -97,6 +95,8 @@ enum First {
     Answer(Granted),
     /// Nothing to lend, and no wait.
     Nothing(Granted),
+    /// Nothing is lent for want of room to record that, and no wait.
+    Full(Granted),
     /// A wait.
     Parked(Parked),
 }

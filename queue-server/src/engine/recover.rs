@@ -14,6 +14,8 @@ use super::store::{Replay, Store};
 
 /// How often a recovery says how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
+/// A log may be longer than what lives by a part of a segment: 16 MiB with segments of 64.
+const SEGMENT_PARTS_OF_SLACK: u64 = 4;
 
 /// Where an engine keeps its queues.
 #[derive(Debug, Clone)]
@@ -67,6 +69,7 @@ impl Engine {
         let mut said = begun;
         let mut replay = Replay::new(body_memory);
         let mut bytes = 0;
+        let slack = options.segment_bytes / SEGMENT_PARTS_OF_SLACK;
         let opened = Opened::read(disk, options, &mut |at, frame| {
             bytes += frame.len();
             if said.elapsed() >= PROGRESS {
@@ -79,7 +82,7 @@ impl Engine {
         let recovery = opened.recovery;
         self.shared.clock.not_before(replay.latest());
         let queues = replay.finish();
-        self.keep_in(Store::on_log(opened, body_memory)?);
+        self.keep_in(Store::on_log(opened, body_memory, slack)?);
         let found = queues.len();
         for queue in queues {
             let queue = Arc::new(LiveQueue::recovered(queue, Arc::clone(&self.shared)));

@@ -9,6 +9,7 @@ use queue_log::Room;
 
 use super::fault::Fault;
 use super::live::LiveQueue;
+use super::room::A_NOTE;
 use super::store::Rest;
 use super::token::Token;
 use super::turn::Turn;
@@ -38,13 +39,11 @@ pub(crate) struct Report {
 impl LiveQueue {
     /// Applies settlements in their order; each is applied or refused for itself.
     pub(crate) async fn settle(&self, reports: &[Report]) -> Result<Vec<Settled>, Fault> {
-        self.room_to_settle(reports.iter().map(|report| &report.verdict))?;
         self.commit(|turn| self.settle_in(turn, reports)).await
     }
 
     /// Applies one settlement, or says why not; true if it had been applied before.
     pub(crate) async fn settle_one(&self, token: Token, verdict: &Verdict) -> Result<bool, Fault> {
-        self.room_to_settle(std::iter::once(verdict))?;
         self.commit(|turn| self.decide_one(turn, token, verdict))
             .await?
     }
@@ -89,7 +88,6 @@ impl LiveQueue {
     /// Runs a command that does no more than extend leases: what it changed survives the process, and
     /// may trail on disk.
     async fn prolong<R>(&self, command: impl FnOnce(&mut Turn<'_>) -> R) -> Result<R, Fault> {
-        self.shared.room_for(Room::Lend, 1, 0)?;
         let (extended, Rest { written, .. }) = self.turn(command)?;
         let rest = Rest {
             written,
@@ -97,19 +95,6 @@ impl LiveQueue {
         };
         self.shared.store().wait(rest).await?;
         Ok(extended)
-    }
-
-    /// Whether the disk has room for these.
-    pub(super) fn room_to_settle<'v>(
-        &self,
-        verdicts: impl Iterator<Item = &'v Verdict>,
-    ) -> Result<(), Fault> {
-        let (mut parts, mut bytes) = (0, 0);
-        for verdict in verdicts {
-            parts += 1;
-            bytes += verdict.note.as_ref().map_or(0, |note| note.len() as u64);
-        }
-        self.shared.room_for(Room::Settle, parts, bytes)
     }
 
     pub(super) fn settle_in(&self, turn: &mut Turn<'_>, reports: &[Report]) -> Vec<Settled> {
@@ -133,6 +118,7 @@ impl LiveQueue {
         verdict: &Verdict,
     ) -> Result<bool, Fault> {
         let note = self.checked_note(turn, verdict)?;
+        let note = self.note_with_room(verdict, note)?;
         let entropy = turn.draw();
         let note = note.map(|bytes| turn.inner.bodies.put(bytes));
         let settlement = Settlement {
@@ -157,6 +143,24 @@ impl LiveQueue {
             Ok(queue_core::Settled::Before) => Ok(true),
             Err(LeaseLost) => Err(Fault::LeaseLost),
         }
+    }
+
+    /// What of a note there is room for. Room is kept for what ends items, and not for all they leave: on
+    /// a full disk a long error is cut, and a long result must wait, or no room would come back.
+    fn note_with_room<'v>(
+        &self,
+        verdict: &Verdict,
+        note: Option<&'v [u8]>,
+    ) -> Result<Option<&'v [u8]>, Fault> {
+        let short = note.map(|note| &note[..note.len().min(A_NOTE)]);
+        let bytes = |note: Option<&[u8]>| note.map_or(0, |note| note.len() as u64);
+        let note = match self.shared.room_to_keep(bytes(note)) {
+            Err(_) if verdict.verdict != SettleAs::Ack => short,
+            Err(full) if short != note => return Err(full),
+            Ok(()) | Err(_) => note,
+        };
+        self.shared.room_for(Room::Settle, 1, bytes(note))?;
+        Ok(note)
     }
 
     /// A result over the limit is refused, so that its worker can say something shorter; an error is
@@ -195,7 +199,7 @@ fn extend_in(
     length: Option<Duration>,
 ) -> Result<Time, LeaseLost> {
     let length = length.unwrap_or(Duration::from_millis(turn.inner.settings.lease_ms));
-    turn.apply(|core, now, events| core.extend(now, token.seq, token.fence, length, events))
+    turn.prolong(|core, now, events| core.extend(now, token.seq, token.fence, length, events))
 }
 
 fn millis(deadline: Time, now: Time) -> u64 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use queue_api::limits::MAX_LEASE_BYTES;
 use queue_api::{QueueState, Until};
-use queue_core::{Event, Fence, How, Next, Queue, Seq, Settlement, Time};
+use queue_core::{Event, Fence, How, Next, Queue, SLICE, Seq, Settlement, Time};
 use queue_log::{Lsn, Room};
 
 use super::bodies::Stored;
@@ -16,7 +16,10 @@ use super::waiters::{Ask, Waiter};
 
 /// Most events that room is kept for between turns: a turn that moved millions must not hold on to
 /// their memory.
-pub(super) const KEPT_EVENTS: usize = 4 * queue_core::SLICE;
+pub(super) const KEPT_EVENTS: usize = 4 * SLICE;
+/// After so long it is tried again what there was no room to record.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// One command's time with the queue: the lock is held, and `now` is stamped once.
 pub(super) struct Turn<'a> {
     pub(super) inner: &'a mut Inner,
@@ -40,17 +43,58 @@ impl Turn<'_> {
         let decided = decide(&self.inner.core, self.now, &mut self.inner.events);
         if !self.inner.events.is_empty() {
             self.record();
-            let inner = &mut *self.inner;
-            for event in inner.events.drain(..) {
-                inner.core.evolve(&event, &mut inner.free);
-            }
-            for blob in inner.free.drain(..) {
-                inner.bodies.free(blob);
-            }
-            inner.events.shrink_to(KEPT_EVENTS);
-            inner.free.shrink_to(KEPT_EVENTS);
+            self.evolve();
         }
         decided
+    }
+
+    fn evolve(&mut self) {
+        let inner = &mut *self.inner;
+        for event in inner.events.drain(..) {
+            inner.core.evolve(&event, &mut inner.free);
+        }
+        for blob in inner.free.drain(..) {
+            inner.bodies.free(blob);
+        }
+        inner.events.shrink_to(KEPT_EVENTS);
+        inner.free.shrink_to(KEPT_EVENTS);
+    }
+
+    /// Makes true what time alone has made true by now. False if that must wait because there is no room
+    /// to record it: nothing can be lent then, and a late settle is refused whether its lease is ended
+    /// or not.
+    pub(super) fn catch_up(&mut self) -> bool {
+        self.inner.core.due(self.now, &mut self.inner.events);
+        if self.inner.events.is_empty() {
+            return true;
+        }
+        let has_room = self.can_record_leases();
+        if has_room {
+            self.record();
+            self.evolve();
+        } else {
+            self.inner.events.clear();
+        }
+        has_room
+    }
+
+    /// Makes leases longer. Where there is no room to record that, it is so all the same, as long as the
+    /// server runs: each start gives every lease its whole length again.
+    pub(super) fn prolong<R>(
+        &mut self,
+        decide: impl FnOnce(&Queue, Time, &mut Vec<Event>) -> R,
+    ) -> R {
+        if self.can_record_leases() {
+            return self.apply(decide);
+        }
+        let decided = decide(&self.inner.core, self.now, &mut self.inner.events);
+        self.evolve();
+        decided
+    }
+
+    fn can_record_leases(&self) -> bool {
+        let room = self.queue.shared.room_for(Room::Lend, SLICE, 0);
+        room.is_ok()
     }
 
     /// Appends the events to the log, and leaves bodies to it alone if memory has no room for them.
@@ -101,17 +145,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Tells the engine what the queue holds, and the store how much memory its bodies take.
     pub(super) fn report(&mut self) {
-        let shared = &self.queue.shared;
-        let now = self.inner.bodies.held();
-        let before = std::mem::replace(&mut self.inner.in_memory, now);
-        if before != now {
-            shared.store().holds(before, now);
-        }
-        let now = self.inner.core.held();
-        let before = std::mem::replace(&mut self.inner.held, now);
-        shared.held.change(before, now);
+        self.inner.report(&self.queue.shared);
     }
 
     /// A random number.
@@ -133,16 +168,16 @@ impl Turn<'_> {
         }
     }
 
-    /// Lends what there is.
+    /// Lends what there is, if there is room to record that.
     pub(super) fn lend(&mut self, ask: &Ask) -> Granted {
+        if !self.can_lend() {
+            return self.granted(Vec::new(), self.state());
+        }
         let entropy = self.inner.entropy.draw();
         let own = Duration::from_millis(self.inner.settings.lease_ms);
         let length = ask.length.unwrap_or(own);
         let mut lent: Vec<(Seq, Fence, Time)> = Vec::new();
-        // Where settling alone has room nothing is lent: whoever waits goes on waiting.
-        let full = !self.has_room_to_lend(ask.max);
         let max = match ask.max {
-            _ if full => 0,
             0 | 1 => ask.max,
             max => self.inner.core.ready_within(max, MAX_LEASE_BYTES),
         };
@@ -181,9 +216,15 @@ impl Turn<'_> {
         self.granted(items, state)
     }
 
-    fn has_room_to_lend(&self, items: usize) -> bool {
-        let shared = &self.queue.shared;
-        shared.room_for(Room::Lend, items, 0).is_ok()
+    /// Whether there is something to lend, and room to record that.
+    fn can_lend(&self) -> bool {
+        self.could_lend() && self.can_record_leases()
+    }
+
+    /// Whether there is something to lend, if there is room to record that.
+    pub(super) fn could_lend(&self) -> bool {
+        let core = &self.inner.core;
+        !core.is_paused() && core.oldest_ready().is_some()
     }
 
     /// An answer to a lease call, with what it rests on.
@@ -209,6 +250,10 @@ impl Turn<'_> {
             exit_code: None,
         };
         for item in &granted.items {
+            if self.queue.shared.room_for(Room::Settle, 1, 0).is_err() {
+                // They run out by themselves.
+                return;
+            }
             // One that ran out meanwhile is back already.
             let _lost = self.apply(|core, now, events| {
                 core.settle(now, item.seq, item.fence, unspent, 0, events)
@@ -217,11 +262,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn serve_waiters(&mut self) {
-        while self.inner.waiters.len() > 0
-            && !self.inner.core.is_paused()
-            && self.inner.core.oldest_ready().is_some()
-            && self.has_room_to_lend(1)
-        {
+        while self.inner.waiters.len() > 0 && self.can_lend() {
             let Some(Waiter { ask, reply }) = self.inner.waiters.pop() else {
                 break;
             };
@@ -252,6 +293,16 @@ impl Turn<'_> {
         sooner.then(|| {
             self.inner.armed = Some(next);
             next
+        })
+    }
+
+    /// When the timer must come round to try again what cannot be done now.
+    pub(super) fn wake_up_later(&mut self) -> Option<Time> {
+        let again = self.now + AGAIN;
+        let sooner = self.inner.armed.is_none_or(|armed| again < armed);
+        sooner.then(|| {
+            self.inner.armed = Some(again);
+            again
         })
     }
 

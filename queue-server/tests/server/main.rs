@@ -3,6 +3,8 @@
 
 mod backup;
 mod connections;
+mod durability_compaction;
+mod durability_full_disk;
 mod durability_refusals;
 mod embedding;
 mod harness;

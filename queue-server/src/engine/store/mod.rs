@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use queue_log::{Log, LogError, Lsn, OpenError, Opened, Record, Room, Usage};
 use tokio::sync::Notify;
 
+use super::room::Length;
 use gate::Gate;
 pub(super) use gate::{LogFailed, Rest};
 pub(crate) use replay::{Recovered, Replay};
@@ -32,9 +33,7 @@ pub(super) struct Store {
     gathered: AtomicBool,
     gathers: Notify,
     memory: Memory,
-    /// Length of the log beyond which it is to be compacted.
-    longest: AtomicU64,
-    is_long: Notify,
+    length: Length,
 }
 
 /// Bytes of bodies, results and errors in memory, over all queues.
@@ -70,21 +69,22 @@ pub(super) enum FetchError {
 impl Store {
     /// Keeps everything in memory, and nothing else.
     pub(super) fn in_memory() -> Self {
-        Self::new(None, Arc::default(), u64::MAX)
+        Self::new(None, Arc::default(), u64::MAX, 0)
     }
 
-    /// Keeps everything in a log that was read; bodies in memory too, up to a budget of bytes.
-    pub(super) fn on_log(opened: Opened, budget: u64) -> Result<Self, OpenError> {
+    /// Keeps everything in a log that was read; bodies in memory too, up to a budget of bytes. The log
+    /// may be longer than what lives by the `slack`.
+    pub(super) fn on_log(opened: Opened, budget: u64, slack: u64) -> Result<Self, OpenError> {
         let gate = Arc::new(Gate::default());
         let log = opened.start({
             let gate = Arc::clone(&gate);
             Box::new(move |progress| gate.advance(&progress))
         })?;
         gate.advance(&log.progress());
-        Ok(Self::new(Some(log), gate, budget))
+        Ok(Self::new(Some(log), gate, budget, slack))
     }
 
-    fn new(log: Option<Log>, gate: Arc<Gate>, budget: u64) -> Self {
+    fn new(log: Option<Log>, gate: Arc<Gate>, budget: u64, slack: u64) -> Self {
         let used = AtomicU64::new(0);
         Self {
             log,
@@ -92,8 +92,7 @@ impl Store {
             gathered: AtomicBool::new(false),
             gathers: Notify::new(),
             memory: Memory { used, budget },
-            longest: AtomicU64::new(0),
-            is_long: Notify::new(),
+            length: Length::new(slack),
         }
     }
 
@@ -130,15 +129,45 @@ impl Store {
         self.gate.failure()
     }
 
-    /// What there is room for on disk once so many bytes more were appended.
-    pub(super) fn room_for(&self, bytes: u64) -> Room {
-        let log = self.log.as_ref();
-        log.map_or(Room::Grow, |log| log.room_for(bytes))
+    /// Whether the disk has room for a command of this kind that writes so many bytes; for one that makes
+    /// the log larger, beside what all items need to end.
+    pub(super) fn has_room(&self, room: Room, bytes: u64, ends: u64) -> bool {
+        let Some(log) = &self.log else { return true };
+        match room {
+            Room::Grow => self.length.may_grow(log, bytes, ends),
+            Room::Lend | Room::Settle | Room::Nothing => log.room_for(bytes) >= room,
+        }
     }
 
-    /// Bytes until enqueueing is refused.
-    pub(super) fn left(&self) -> u64 {
-        self.log.as_ref().map_or(u64::MAX, Log::left)
+    /// Whether the disk has room for so many bytes that stay.
+    pub(super) fn may_keep(&self, bytes: u64) -> bool {
+        let may = |log| self.length.may_keep(log, bytes);
+        self.log.as_ref().is_none_or(may)
+    }
+
+    /// How long the log is and may be.
+    pub(super) fn length(&self) -> &Length {
+        &self.length
+    }
+
+    /// Bytes of the log that may stay, if it is too long.
+    pub(super) fn compact_to(&self) -> Option<u64> {
+        let log = self.log.as_ref()?;
+        self.length.is_too_long(log).then(|| self.length.aim(log))
+    }
+
+    /// The log was compacted as far as it could be; so many bytes had to stay of what it held when that
+    /// began.
+    pub(super) fn compacted(&self, kept: u64) {
+        if let Some(log) = &self.log {
+            self.length.compacted(log, kept);
+        }
+    }
+
+    /// Whether so many bytes can be written that make room later.
+    pub(super) fn can_rewrite(&self, bytes: u64) -> bool {
+        let fits = |log: &Log| log.left() >= bytes || log.room_for(bytes) >= Room::Lend;
+        self.log.as_ref().is_none_or(fits)
     }
 
     /// What the log takes; nothing, in memory.
@@ -232,32 +261,12 @@ impl Store {
                 }
                 () = self.gate.moved() => {
                     self.gate.release();
-                    self.measure(log);
+                    self.length.measure(log);
                     if let Some(failed) = self.failure() {
                         return failed.clone();
                     }
                 }
             }
-        }
-    }
-
-    /// Resolves when the log is longer than it should be.
-    pub(super) async fn is_long(&self) {
-        self.is_long.notified().await;
-    }
-
-    /// Says how long the log may get.
-    pub(super) fn call_when_longer_than(&self, longest: u64) {
-        self.longest.store(longest, Ordering::Relaxed);
-    }
-
-    fn measure(&self, log: &Log) {
-        let Usage { start, end, .. } = log.usage();
-        let longest = self.longest.load(Ordering::Relaxed);
-        if end.0 - start.0 > longest {
-            // Until whoever was called has looked.
-            self.longest.store(u64::MAX, Ordering::Relaxed);
-            self.is_long.notify_one();
         }
     }
 
