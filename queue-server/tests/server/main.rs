@@ -3,9 +3,12 @@
 
 mod backup;
 mod connections;
+mod durability;
+mod durability_clock;
 mod durability_compaction;
 mod durability_full_disk;
 mod durability_refusals;
+mod durability_spilled;
 mod embedding;
 mod harness;
 mod items;
