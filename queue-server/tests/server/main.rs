@@ -22,5 +22,4 @@ mod process;
 mod queues;
 mod raw_leases;
 mod settling;
-mod survival;
 mod waiting;
