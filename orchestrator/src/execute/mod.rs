@@ -14,7 +14,6 @@ mod rundir;
 mod session;
 mod signals;
 mod target;
-mod unsynced;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,14 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use queue_server::{Config, DiskStorage, Machine, Server, Storage};
+use queue_server::{Config, DiskStorage, Server, Storage};
 
 use super::place::{self, Place};
-use super::unsynced::Unsynced;
 
 /// How long it may take to stop.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -40,14 +38,9 @@ impl OwnServer {
             }),
             ..Config::default()
         };
-        let disk = Unsynced::open(place.path());
-        let disk = disk.with_context(|| format!("cannot keep a queue {}", within(place.path())))?;
-        let machine = Machine {
-            disk: Some(Arc::new(disk)),
-            ..Machine::default()
-        };
-        let started = Server::start_on(config, machine).await;
-        let mut server = started.context("cannot start a server")?;
+        let mut server = Server::start(config)
+            .await
+            .context("cannot start a server")?;
         let recovered = server.recovered().await;
         recovered.with_context(|| format!("cannot keep a queue {}", within(place.path())))?;
         Ok(Self {
