@@ -212,8 +212,11 @@ impl Server {
             let _failed = self.engine.flush().await;
         }
         // It has the log, which locks its directory: the next server may come when this one has stopped.
-        self.keeping.abort();
-        let _ended = (&mut self.keeping).await;
+        // One that broke has let go of it, and was told of to whoever asked.
+        if !self.keeping.is_finished() {
+            self.keeping.abort();
+            let _ended = (&mut self.keeping).await;
+        }
         Ok(stopped)
     }
 
