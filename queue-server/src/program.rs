@@ -68,7 +68,7 @@ async fn until_stopped(config: Config) -> anyhow::Result<End> {
     match kept {
         Some(data_dir) => info!(data_dir, "what is acknowledged is on disk"),
         None => {
-            warn!("items are kept in memory: what is acknowledged is lost when this process ends")
+            warn!("items are kept in memory: what is acknowledged is lost when this process ends");
         }
     }
     let told = tokio::select! {
