@@ -8,14 +8,11 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// What the names of our directories begin with.
 const PREFIX: &str = "memq-run-";
 /// How often the removal is tried: a thread of the server may just be putting a file there.
 const REMOVALS: u32 = 20;
-/// Wait between two of them.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// A directory of our own, removed when dropped.
 #[derive(Debug)]
@@ -50,7 +47,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         for _ in 0..REMOVALS {
             match fs::remove_dir_all(&self.path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(PAUSE),
+                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::yield_now(),
                 _ => return,
             }
         }
