@@ -10,7 +10,17 @@ use queue_server::{Config, DiskStorage, Server, Storage};
 /// A memq server whose log goes with it.
 pub(crate) struct Served {
     server: Server,
-    data_dir: PathBuf,
+    data_dir: DataDir,
+}
+
+/// A directory that is removed when dropped.
+struct DataDir(PathBuf);
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // A server that is dropped and not stopped may still put a file there.
+        let _in_use = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Deref for Served {
@@ -39,6 +49,7 @@ pub(crate) async fn server() -> Served {
     };
     let mut server = Server::start(config).await.expect("the server starts");
     server.recovered().await.expect("an empty log can be read");
+    let data_dir = DataDir(data_dir);
     Served { server, data_dir }
 }
 
@@ -46,7 +57,7 @@ pub(crate) async fn server() -> Served {
 pub(crate) async fn stop(served: Served) {
     let Served { server, data_dir } = served;
     server.stop().await.expect("the server stops");
-    std::fs::remove_dir_all(data_dir).expect("its log can be removed");
+    drop(data_dir);
 }
 
 /// A target on this machine.
