@@ -21,8 +21,14 @@ const SLOTS_A_CHUNK: usize = 4 * 1024;
 /// A closed segment is moved together when less than one part in this many is live: a queue worked off
 /// in order then copies a quarter of its bytes once.
 const LIVE_PART: usize = 4;
-/// Slot number and length before each record.
-const HEADER_BYTES: usize = 8;
+/// Bytes of the slot number before each record.
+const SLOT_BYTES: usize = 4;
+
+/// Bytes before a record of this length: its slot, and its length in seven bits a byte. Most records are
+/// short, and there are millions.
+fn header_bytes(len: u32) -> usize {
+    SLOT_BYTES + (u32::BITS - (len | 1).leading_zeros()).div_ceil(7) as usize
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
@@ -94,7 +100,7 @@ impl Bodies {
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Blob {
         let len = u32::try_from(bytes.len()).expect("a record is under 4 GiB");
         let slot = self.take_slot();
-        self.append(slot, bytes);
+        self.append(slot, bytes, len);
         self.live_records += 1;
         self.live_bytes += u64::from(len);
         Blob {
@@ -137,7 +143,7 @@ impl Bodies {
         if let Some(at) = slot.logged() {
             return Stored::Logged(Logged { at, len: blob.len });
         }
-        let start = slot.offset as usize + HEADER_BYTES;
+        let start = slot.offset as usize + header_bytes(blob.len);
         let segment = self
             .segments
             .get(&slot.segment)
@@ -182,7 +188,7 @@ impl Bodies {
             .segments
             .get_mut(&slot.segment)
             .expect("a live record has a segment");
-        segment.live -= HEADER_BYTES + blob.len as usize;
+        segment.live -= header_bytes(blob.len) + blob.len as usize;
         if self.open != Some(slot.segment) {
             self.tidy(slot.segment);
         }
@@ -212,8 +218,8 @@ impl Bodies {
     }
 
     /// Writes a record, and has its slot name the place.
-    fn append(&mut self, slot: u32, bytes: &[u8]) {
-        let need = HEADER_BYTES + bytes.len();
+    fn append(&mut self, slot: u32, bytes: &[u8], len: u32) {
+        let need = header_bytes(len) + bytes.len();
         let before = self.open;
         let id = self.segment_with_room(need);
         let segment = self
@@ -222,9 +228,12 @@ impl Bodies {
             .expect("a segment with room exists");
         let offset = u32::try_from(segment.bytes.len()).expect("a segment is under 4 GiB");
         segment.bytes.extend_from_slice(&slot.to_le_bytes());
-        segment
-            .bytes
-            .extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        let mut rest = len;
+        while rest >= 0x80 {
+            segment.bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        segment.bytes.push(rest as u8);
         segment.bytes.extend_from_slice(bytes);
         segment.live += need;
         *self.slot_mut(slot) = Slot {
@@ -274,21 +283,16 @@ impl Bodies {
         self.held -= old.bytes.capacity() as u64;
         let mut offset = 0;
         while offset < old.bytes.len() {
-            let word = |at: usize| {
-                let mut word = [0; 4];
-                word.copy_from_slice(&old.bytes[at..at + 4]);
-                u32::from_le_bytes(word)
-            };
-            let (slot, len) = (word(offset), word(offset + 4) as usize);
+            let (slot, len, start) = header(&old.bytes, offset);
             let here = Slot {
                 segment: id,
                 offset: offset as u32,
             };
-            let start = offset + HEADER_BYTES;
+            let end = start + len as usize;
             if self.slot(slot) == here {
-                self.append(slot, &old.bytes[start..start + len]);
+                self.append(slot, &old.bytes[start..end], len);
             }
-            offset = start + len;
+            offset = end;
         }
     }
 
@@ -300,6 +304,23 @@ impl Bodies {
     fn slot_mut(&mut self, number: u32) -> &mut Slot {
         let number = number as usize;
         &mut self.slots[number / SLOTS_A_CHUNK][number % SLOTS_A_CHUNK]
+    }
+}
+
+/// The slot and the length of the record at an offset, and where its bytes begin.
+fn header(bytes: &[u8], offset: usize) -> (u32, u32, usize) {
+    let mut slot = [0; SLOT_BYTES];
+    slot.copy_from_slice(&bytes[offset..offset + SLOT_BYTES]);
+    let mut start = offset + SLOT_BYTES;
+    let (mut len, mut shift) = (0, 0);
+    loop {
+        let byte = bytes[start];
+        start += 1;
+        len |= u32::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return (u32::from_le_bytes(slot), len, start);
+        }
     }
 }
 
