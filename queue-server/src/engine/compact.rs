@@ -5,7 +5,7 @@
 //! of any queue is let go. How long is too long is not known here.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use queue_core::{Blob, Cursor, Seq};
@@ -146,7 +146,9 @@ impl Engine {
         self.shared.store().trim(start);
     }
 
+    /// All queues whose records are in the log.
     fn all(&self) -> Vec<Arc<LiveQueue>> {
+        let _none_is_made = self.making.write().unwrap_or_else(PoisonError::into_inner);
         let queues = self.by_incarnation.iter();
         queues.map(|queue| Arc::clone(&queue)).collect()
     }

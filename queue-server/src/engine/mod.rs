@@ -29,7 +29,7 @@ mod view;
 mod waiters;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -77,6 +77,9 @@ pub(crate) struct Engine {
     limits: EngineLimits,
     by_name: DashMap<QueueName, Arc<LiveQueue>>,
     by_incarnation: DashMap<u64, Arc<LiveQueue>>,
+    /// Held from the record of a queue that is made until the queue is listed: whoever lists all queues
+    /// to let go of what lies before them must not miss one whose record is there.
+    making: RwLock<()>,
     /// Where a restore puts things aside: no compaction lets go of what lies behind.
     pin: Mutex<Option<Lsn>>,
     shared: Arc<Shared>,
@@ -115,6 +118,7 @@ impl Engine {
             limits,
             by_name: DashMap::new(),
             by_incarnation: DashMap::new(),
+            making: RwLock::new(()),
             pin: Mutex::new(None),
             shared: Arc::new(shared),
         })
@@ -226,6 +230,7 @@ impl Engine {
             Entry::Vacant(_) if full => Err(Fault::TooManyQueues(self.limits.max_queues)),
             Entry::Vacant(place) => {
                 let incarnation = Entropy::default().draw();
+                let _making = self.making.read().unwrap_or_else(PoisonError::into_inner);
                 let queue = LiveQueue::new(
                     name.clone(),
                     incarnation,
