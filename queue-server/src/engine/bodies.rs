@@ -188,9 +188,24 @@ impl Bodies {
             .segments
             .get_mut(&slot.segment)
             .expect("a live record has a segment");
-        segment.live -= header_bytes(blob.len) + blob.len as usize;
-        if self.open != Some(slot.segment) {
+        let need = header_bytes(blob.len) + blob.len as usize;
+        segment.live -= need;
+        // What came last and left first, as all do that are put into the log at once, leaves nothing
+        // behind.
+        let start = slot.offset as usize;
+        if start + need == segment.bytes.len() {
+            segment.bytes.truncate(start);
+        }
+        let is_open = self.open == Some(slot.segment);
+        if !is_open {
             self.tidy(slot.segment);
+        } else if segment.live == 0 {
+            segment.bytes.clear();
+            if segment.bytes.capacity() > FIRST_SEGMENT_BYTES {
+                self.held -= segment.bytes.capacity() as u64;
+                self.segments.remove(&slot.segment);
+                self.open = None;
+            }
         }
     }
 
@@ -270,7 +285,7 @@ impl Bodies {
 
     /// Moves what is live in a closed segment to where there is room, if that is little.
     fn tidy(&mut self, id: u32) {
-        let little = |segment: &Segment| segment.live < segment.bytes.len() / LIVE_PART;
+        let little = |segment: &Segment| segment.live < segment.bytes.capacity() / LIVE_PART;
         if self.segments.get(&id).is_some_and(little) {
             self.move_together(id);
         }
@@ -364,6 +379,24 @@ mod tests {
         assert_eq!(here(&bodies, stays), b"stays");
         bodies.free(stays);
         assert_eq!((bodies.held(), bodies.slots.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_goes_to_the_log_at_once_takes_no_memory_beside_what_stays() {
+        let mut bodies = Bodies::default();
+        let stays = bodies.put(b"stays");
+        for n in 0..2_000 {
+            let blobs = [bodies.put(&[7; 3_000]), bodies.put(&[8; 40])];
+            for blob in blobs.into_iter().rev() {
+                bodies.move_to_log(blob, Lsn(n));
+            }
+        }
+        assert!(
+            bodies.held() <= 2 * FIRST_SEGMENT_BYTES as u64,
+            "{}",
+            bodies.held()
+        );
+        assert_eq!(here(&bodies, stays), b"stays");
     }
 
     proptest! {

@@ -74,3 +74,100 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use queue_api::SettingsPatch;
+    use queue_log::Options;
+    use queue_log::faulty::FaultyDisk;
+
+    use super::super::tests::engine_in;
+    use super::super::{Engine, Storage};
+    use super::*;
+
+    /// An engine on a disk, with room for so many bytes of bodies in memory, that moves its commands to
+    /// disk.
+    fn on_disk(disk: &FaultyDisk, body_memory: u64) -> Arc<Engine> {
+        let engine = engine_in(Storage::Log {
+            disk: Arc::new(disk.clone()),
+            options: Options {
+                segment_bytes: 64 * 1024,
+                max_bytes: None,
+                accept_loss: false,
+            },
+            body_memory,
+        });
+        tokio::spawn(Arc::clone(&engine).run_store());
+        tokio::spawn(Arc::clone(&engine).run_compaction());
+        engine
+    }
+
+    fn told(engine: &Engine) -> (u64, u64, u64) {
+        let Shared { held, .. } = &*engine.shared;
+        let store = engine.shared.store();
+        (store.body_memory(), held.items(), store.length().live())
+    }
+
+    async fn fill(engine: &Engine, name: &str) {
+        let name = name.parse().expect("a name");
+        let (queue, _) = engine
+            .ensure(&name, &SettingsPatch::default())
+            .expect("room for a queue");
+        for _ in 0..40 {
+            let enqueued = queue.enqueue(&[&[7; 3_000]], false).await;
+            enqueued.expect("an open queue");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_takes_no_memory_and_no_disk() {
+        for body_memory in [0, 30_000, u64::MAX] {
+            let disk = FaultyDisk::new();
+            let engine = on_disk(&disk, body_memory);
+            fill(&engine, "deleted").await;
+            fill(&engine, "purged").await;
+            let (memory, items, live) = told(&engine);
+            assert_eq!(items, 80);
+            assert!(live > 80 * 3_000, "{live}");
+            // Memory is taken in segments that double.
+            assert!(
+                memory <= body_memory.saturating_mul(2).saturating_add(20_000),
+                "{memory}"
+            );
+            engine
+                .delete(&"deleted".parse().expect("a name"), false)
+                .await
+                .expect("a queue");
+            let purged = engine.queue(&"purged".parse().expect("a name"));
+            let all = super::super::MassPurge {
+                ready: true,
+                ..super::super::MassPurge::default()
+            };
+            purged.expect("a queue").purge(all).await.expect("a purge");
+            let (memory, items, live) = told(&engine);
+            assert_eq!((memory, items), (0, 0));
+            // The one queue that is left.
+            assert!(live < 2_000, "{live}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_told_is_told_again_after_a_recovery() {
+        for body_memory in [0, 30_000, u64::MAX] {
+            let disk = FaultyDisk::new();
+            let before = on_disk(&disk, body_memory);
+            fill(&before, "q").await;
+            let (_, items, live) = told(&before);
+            let after = on_disk(&disk.kill(), body_memory);
+            let again = told(&after);
+            assert_eq!((items, live), (again.1, again.2));
+            assert!(
+                again.0 <= body_memory.saturating_mul(2).saturating_add(20_000),
+                "{}",
+                again.0
+            );
+        }
+    }
+}

@@ -359,6 +359,11 @@ pub(crate) mod tests {
 
     /// An engine in memory that is open.
     pub(crate) fn engine() -> Arc<Engine> {
+        engine_in(Storage::Memory)
+    }
+
+    /// An engine that is open.
+    pub(crate) fn engine_in(storage: Storage) -> Arc<Engine> {
         let limits = EngineLimits {
             max_queues: 10,
             max_waiters: 10,
@@ -366,7 +371,7 @@ pub(crate) mod tests {
             max_bytes: 1_000_000_000,
         };
         let engine = Engine::new(limits, wall_time());
-        engine.open(Storage::Memory).expect("nothing can be wrong");
+        engine.open(storage).expect("nothing can be wrong");
         engine
     }
 

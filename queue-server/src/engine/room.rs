@@ -117,7 +117,8 @@ impl Length {
         self.remains.store(remains, Ordering::Relaxed);
     }
 
-    fn live(&self) -> u64 {
+    /// Bytes that all queues would take if they were written down now, about.
+    pub(super) fn live(&self) -> u64 {
         self.live.load(Ordering::Relaxed)
     }
 

@@ -135,7 +135,8 @@ impl Turn<'_> {
                 &mut source,
             );
         });
-        for (blob, at) in placed {
+        // The last first: so memory is given back as it was taken.
+        for (blob, at) in placed.into_iter().rev() {
             bodies.move_to_log(blob, at);
         }
         let (_, end) = recorded.unwrap_or_default();
