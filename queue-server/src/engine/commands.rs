@@ -8,7 +8,7 @@ use queue_core::{Event, Purge, SLICE, Seq, Time};
 use queue_log::Room;
 
 use super::fault::Fault;
-use super::fetch::Reading;
+use super::fetch::{Reading, Sought};
 use super::grant::Bytes;
 use super::live::LiveQueue;
 use super::settings::for_core;
@@ -18,6 +18,8 @@ use super::{ParkingPlace, Shared};
 
 /// Bytes of outcomes that one page may hold: more would keep the queue's lock too long.
 const PAGE_BYTES: usize = 1024 * 1024;
+/// Bytes that a purged item takes in a record, at most.
+const PURGED_BYTES: u64 = 8;
 
 /// Outcomes after a cursor.
 #[derive(Debug)]
@@ -107,7 +109,9 @@ impl LiveQueue {
             Err(paused) => Err(paused),
             Ok(None) => Ok(None),
             Ok(Some((seq, enqueued, mut body))) => {
+                let mut sought = Sought::default();
                 while let Reading::Moved(at) = self.shared.read(vec![&mut body]).await? {
+                    sought.again(at)?;
                     // Written down somewhere else meanwhile, unless retention has let a done item go
                     // already: so quickly, only a disk that hangs can make it.
                     let look = |turn: &mut Turn<'_>| {
@@ -187,7 +191,9 @@ impl LiveQueue {
         };
         let mut affected = 0;
         loop {
-            self.shared.room_for(Room::Settle, SLICE, 0)?;
+            let (held, _) = self.turn(|turn| turn.inner.core.held().0)?;
+            let bytes = held.min(SLICE as u64) * PURGED_BYTES;
+            self.shared.room_for(Room::Settle, 1, bytes)?;
             let (slice, _) = self.turn(|turn| {
                 turn.apply(|core, _, events| {
                     let due = events.len();
@@ -269,12 +275,16 @@ impl LiveQueue {
             let drained = outcomes.is_empty() && inner.core.is_drained();
             Ok((outcomes, drained))
         };
+        let mut sought = Sought::default();
         loop {
             let (mut lines, drained) = self.commit(look).await??;
             let bytes = lines.iter_mut().flat_map(view::Line::bytes).collect();
-            if let Reading::Done = self.shared.read(bytes).await? {
-                let outcomes = lines.into_iter().map(view::Line::into_outcome).collect();
-                return Ok(Page { outcomes, drained });
+            match self.shared.read(bytes).await? {
+                Reading::Moved(at) => sought.again(at)?,
+                Reading::Done => {
+                    let outcomes = lines.into_iter().map(view::Line::into_outcome).collect();
+                    return Ok(Page { outcomes, drained });
+                }
             }
         }
     }

@@ -15,6 +15,7 @@ use tracing::{debug, error, info, warn};
 use super::Engine;
 use super::bodies::Stored;
 use super::fault::Fault;
+use super::fetch::Sought;
 use super::live::{Inner, LiveQueue};
 use super::room::LEND_BYTES;
 use super::store::encode::{self, Introduced, Source};
@@ -186,12 +187,17 @@ impl LiveQueue {
     async fn write_snapshot(&self, ending: Ending) -> Result<Lsn, Fault> {
         let (base, mut cursor) = self.open_snapshot()?;
         let mut fetched = Fetched::new();
+        let mut sought = Sought::default();
         loop {
             let (end, closed) = match self.write_slice(&mut cursor, &fetched, ending)? {
                 Slice::Written(end) => (end, false),
                 Slice::Closed(end) => (end, true),
                 Slice::Needs(needs) => {
+                    let first = needs.first().map(|logged| logged.at);
                     fetched = self.fetch(needs).await?;
+                    if let Some(first) = first.filter(|_| fetched.is_empty()) {
+                        sought.again(first)?;
+                    }
                     continue;
                 }
             };

@@ -73,14 +73,32 @@ impl Shared {
     }
 }
 
+/// Where bytes were not found that were looked up.
+#[derive(Debug, Default)]
+pub(super) struct Sought(Option<Lsn>);
+
+impl Sought {
+    /// They are to be looked up again, unless they were said to be there before: then they are nowhere.
+    pub(super) fn again(&mut self, at: Lsn) -> Result<(), Fault> {
+        match self.0.replace(at) {
+            Some(before) if before == at => {
+                Err(Fault::Unreadable(format!("position {at} is gone")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl LiveQueue {
     /// Reads the bodies of what was lent. One whose lease is gone meanwhile is left out: it is not this
     /// caller's any more.
     pub(super) async fn read_bodies(&self, granted: &mut Granted) -> Result<(), Fault> {
+        let mut sought = Sought::default();
         loop {
             let bodies = granted.items.iter_mut().map(|grant| &mut grant.body);
-            if let Reading::Done = self.shared.read(bodies.collect()).await? {
-                return Ok(());
+            match self.shared.read(bodies.collect()).await? {
+                Reading::Done => return Ok(()),
+                Reading::Moved(at) => sought.again(at)?,
             }
             self.turn(|turn| {
                 let inner = &turn.inner;
