@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use queue_log::faulty::FaultyDisk;
 use queue_server::{Config, DiskStorage, Machine, Server, Stopped, Storage};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
@@ -23,6 +25,8 @@ pub(crate) struct Api {
     thread: Option<JoinHandle<Stopped>>,
     /// To start it again as it was.
     config: Config,
+    /// A disk of the test's own, in place of the directory.
+    disk: Option<FaultyDisk>,
     _data_dir: TempDir,
 }
 
@@ -58,8 +62,27 @@ impl Api {
             stop: Some(stop),
             thread: Some(thread),
             config,
+            disk: None,
             _data_dir: data_dir,
         }
+    }
+
+    /// A server on a disk of the test's own.
+    pub(crate) fn start_on(disk: &FaultyDisk, change: impl FnOnce(&mut DiskStorage)) -> Self {
+        let mut storage = DiskStorage::default();
+        change(&mut storage);
+        let config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            storage: Storage::Disk(storage),
+            ..Config::default()
+        };
+        let (address, stop, thread) = run_on(config.clone(), on(disk.clone()));
+        let mut api = Self::of(address);
+        api.stop = Some(stop);
+        api.thread = Some(thread);
+        api.config = config;
+        api.disk = Some(disk.clone());
+        api
     }
 
     /// The calls, on a server that runs elsewhere.
@@ -69,19 +92,28 @@ impl Api {
             stop: None,
             thread: None,
             config: Config::default(),
+            disk: None,
             _data_dir: tempfile::tempdir().expect("a directory"),
         }
     }
 
     /// Ends the server in order and starts it again on what it left on disk.
     pub(crate) async fn restart(&mut self) {
-        self.restart_on(Machine::default()).await;
+        self.tell_to_stop();
+        self.stopped().await;
+        self.disk = self.disk.as_ref().map(FaultyDisk::kill);
+        let machine = self.disk.clone().map_or_else(Machine::default, on);
+        self.start_again(machine).await;
     }
 
     /// The same, on a machine whose clock, say, was put back meanwhile.
     pub(crate) async fn restart_on(&mut self, machine: Machine) {
         self.tell_to_stop();
         self.stopped().await;
+        self.start_again(machine).await;
+    }
+
+    async fn start_again(&mut self, machine: Machine) {
         let config = self.config.clone();
         let started = tokio::task::spawn_blocking(|| run_on(config, machine)).await;
         let (address, stop, thread) = started.expect("a server");
@@ -261,7 +293,9 @@ impl Held {
 impl Api {
     /// A server that starts on what this one left must tell of the same queues.
     fn assert_the_disk_tells_the_same(&self, left: &[Value]) {
-        let (address, stop, thread) = run(self.config.clone());
+        let disk = self.disk.as_ref().map(FaultyDisk::kill);
+        let machine = disk.map_or_else(Machine::default, on);
+        let (address, stop, thread) = run_on(self.config.clone(), machine);
         let found = queues(address);
         stop.send(()).expect("a server that runs");
         thread.join().expect("the server does not panic");
@@ -315,6 +349,14 @@ impl Drop for Api {
         if !left.is_empty() && self.config.storage != Storage::Memory {
             self.assert_the_disk_tells_the_same(&left);
         }
+    }
+}
+
+/// A machine with this disk.
+fn on(disk: FaultyDisk) -> Machine {
+    Machine {
+        disk: Some(Arc::new(disk)),
+        ..Machine::default()
     }
 }
 
