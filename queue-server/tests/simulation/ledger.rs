@@ -1,0 +1,348 @@
+//! What clients asked and what they were told, and what must be so because of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::client::tag;
+
+/// How an attempt was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Acked,
+    Nacked,
+    Released,
+    Dead,
+}
+
+/// What happened, so that a world in which nothing does is noticed.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) lives: u64,
+    pub(crate) killed: u64,
+    pub(crate) power_lost: u64,
+    pub(crate) failed_io: u64,
+    pub(crate) failed_starts: u64,
+    pub(crate) enqueued: u64,
+    pub(crate) leased: u64,
+    pub(crate) acked: u64,
+    pub(crate) taken: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) drained: u64,
+    pub(crate) deleted: u64,
+    pub(crate) refused_full: u64,
+    pub(crate) compacted: u64,
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self {
+            lives,
+            killed,
+            power_lost,
+            failed_io,
+            failed_starts,
+            enqueued,
+            leased,
+            acked,
+            taken,
+            unanswered,
+            drained,
+            deleted,
+            refused_full,
+            compacted,
+        } = other;
+        self.lives += lives;
+        self.killed += killed;
+        self.power_lost += power_lost;
+        self.failed_io += failed_io;
+        self.failed_starts += failed_starts;
+        self.enqueued += enqueued;
+        self.leased += leased;
+        self.acked += acked;
+        self.taken += taken;
+        self.unanswered += unanswered;
+        self.drained += drained;
+        self.deleted += deleted;
+        self.refused_full += refused_full;
+        self.compacted += compacted;
+    }
+}
+
+/// What is known of one item.
+#[derive(Debug)]
+struct Item {
+    queue: &'static str,
+    body: String,
+    /// The request that brought it: all of its items came in, or none.
+    request: u64,
+    /// Its enqueue was acknowledged.
+    is_in: bool,
+    /// Its enqueue was refused.
+    is_refused: bool,
+    /// It was told that it has ended, and when: who asks from then on must never be lent it.
+    has_ended: Option<(&'static str, Moment)>,
+    /// The result that was acknowledged.
+    result: Option<String>,
+    /// A purge or a deletion may have taken it.
+    may_be_gone: bool,
+    /// A deletion that was acknowledged took it, by then.
+    is_gone: Option<Moment>,
+}
+
+/// Orders what is told and what is asked.
+pub(crate) type Moment = u64;
+
+#[derive(Debug, Default)]
+struct State {
+    items: HashMap<String, Item>,
+    tokens: HashSet<String>,
+    requests: u64,
+    moments: Moment,
+    /// Outcomes that were told, until their queue is deleted.
+    outcomes: HashMap<(&'static str, u64), String>,
+    seen: Seen,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger(Mutex<State>);
+
+/// One line of a joblog.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    pub(crate) body: String,
+    pub(crate) is_done: bool,
+    pub(crate) result: Option<String>,
+}
+
+impl Ledger {
+    pub(crate) fn see(&self, what: impl FnOnce(&mut Seen)) {
+        what(&mut self.state().seen);
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.state().seen
+    }
+
+    /// The moment in which something is asked: all that was told before lies before it.
+    pub(crate) fn moment(&self) -> Moment {
+        self.state().moment()
+    }
+
+    /// New bodies of about these lengths, noted before they are sent.
+    pub(crate) fn offer(&self, queue: &'static str, lengths: &[u64]) -> Vec<String> {
+        let mut state = self.state();
+        state.requests += 1;
+        let request = state.requests;
+        let offered = lengths.iter().enumerate().map(|(at, length)| {
+            let padding = "x".repeat(*length as usize);
+            let body = format!("{queue}-{request}-{at}:{padding}");
+            let item = Item {
+                queue,
+                body: body.clone(),
+                request,
+                is_in: false,
+                is_refused: false,
+                has_ended: None,
+                result: None,
+                may_be_gone: false,
+                is_gone: None,
+            };
+            state.items.insert(tag(&body).to_owned(), item);
+            body
+        });
+        offered.collect()
+    }
+
+    pub(crate) fn enqueued(&self, bodies: &[String]) {
+        let mut state = self.state();
+        state.seen.enqueued += bodies.len() as u64;
+        for body in bodies {
+            state.item(body).is_in = true;
+        }
+    }
+
+    pub(crate) fn refused(&self, bodies: &[String], status: u16) {
+        let mut state = self.state();
+        state.seen.refused_full += u64::from(status == 507);
+        for body in bodies {
+            state.item(body).is_refused = true;
+        }
+    }
+
+    pub(crate) fn leased(&self, body: &str, lease: &str, asked: Moment) {
+        let mut state = self.state();
+        state.seen.leased += 1;
+        assert!(
+            state.tokens.insert(lease.to_owned()),
+            "{lease} is lent twice"
+        );
+        state.item(body).assert_may_be_lent(body, asked);
+    }
+
+    pub(crate) fn taken(&self, body: &str, asked: Moment) {
+        let mut state = self.state();
+        state.seen.taken += 1;
+        let now = state.moment();
+        let item = state.item(body);
+        item.assert_may_be_lent(body, asked);
+        item.has_ended = Some(("taken", now));
+    }
+
+    pub(crate) fn settled(&self, body: &str, how: How, said: &str) {
+        let mut state = self.state();
+        state.seen.acked += u64::from(how == How::Acked);
+        let now = state.moment();
+        let item = state.item(body);
+        match how {
+            How::Acked => {
+                item.has_ended = Some(("acked", now));
+                item.result = Some(said.to_owned());
+            }
+            How::Dead => item.has_ended = Some(("dead", now)),
+            How::Nacked | How::Released => {}
+        }
+    }
+
+    pub(crate) fn may_be_gone(&self, body: &str) {
+        let mut state = self.state();
+        let item = state.item(body);
+        assert!(
+            item.may_be_gone,
+            "{} was acked, and its lease is lost",
+            tag(body)
+        );
+    }
+
+    /// The items of a queue whose enqueue was acknowledged by now.
+    pub(crate) fn known(&self, queue: &str) -> Vec<String> {
+        let state = self.state();
+        let items = state.items.iter();
+        items
+            .filter(|(_, item)| item.queue == queue && item.is_in)
+            .map(|(tag, _)| tag.clone())
+            .collect()
+    }
+
+    /// The queue was told to be drained: those that were in have ended.
+    pub(crate) fn drained(&self, known: &[String]) {
+        let mut state = self.state();
+        state.seen.drained += 1;
+        let now = state.moment();
+        for tag in known {
+            let item = state.item(tag);
+            item.has_ended = item.has_ended.or(Some(("drained", now)));
+        }
+    }
+
+    pub(crate) fn purging(&self, queue: &str) {
+        let mut state = self.state();
+        for item in state.items.values_mut() {
+            item.may_be_gone |= item.queue == queue;
+        }
+    }
+
+    /// The items that an acknowledged deletion will have taken.
+    pub(crate) fn deleting(&self, queue: &'static str) -> Vec<String> {
+        self.purging(queue);
+        self.state().outcomes.retain(|(of, _), _| *of != queue);
+        self.known(queue)
+    }
+
+    pub(crate) fn deleted(&self, before: &[String]) {
+        let mut state = self.state();
+        state.seen.deleted += 1;
+        let now = state.moment();
+        for tag in before {
+            state.item(tag).is_gone.get_or_insert(now);
+        }
+    }
+
+    /// Nobody asks any more: what a joblog tells now it tells for ever, if its queue is not deleted.
+    pub(crate) fn judge(&self, queue: &'static str, lines: &[Line]) {
+        let mut state = self.state();
+        let mut told = HashSet::new();
+        for line in lines {
+            let tag = tag(&line.body).to_owned();
+            assert!(told.insert(tag.clone()), "{tag} ended twice");
+            let item = state.item(&line.body);
+            // Purged when dead: what is left of it is that it died.
+            assert!(
+                item.is_gone.is_none(),
+                "{tag} is in the joblog of a deleted queue's successor"
+            );
+            assert!(!item.is_refused, "{tag} was refused and came in");
+            assert_eq!(item.body, line.body, "the body of {tag}");
+            if let Some(result) = &item.result {
+                assert!(line.is_done, "{tag} was acked, and is dead");
+                assert_eq!(Some(result), line.result.as_ref(), "the result of {tag}");
+            }
+            let before = state.outcomes.insert((queue, line.number), tag.clone());
+            let same = before.as_ref().is_none_or(|before| *before == tag);
+            assert!(same, "outcome {} was {before:?}, is {tag}", line.number);
+        }
+        let items = state.items.iter();
+        let missing = items
+            .filter(|(_, item)| item.queue == queue && !item.may_be_gone)
+            .find(|(tag, item)| item.has_ended.is_some() && !told.contains(*tag));
+        assert!(
+            missing.is_none(),
+            "ended and not in the joblog: {missing:?}"
+        );
+    }
+
+    /// Everything was worked off: each item that came in has ended, and of a request all items or none.
+    pub(crate) fn conclude(&self, told: &HashSet<String>) {
+        let state = self.state();
+        let mut requests: HashMap<u64, (u64, u64)> = HashMap::new();
+        for (tag, item) in &state.items {
+            if item.may_be_gone {
+                continue;
+            }
+            let is_told = told.contains(tag);
+            assert!(
+                is_told || !item.is_in,
+                "{tag} was acknowledged, and is lost"
+            );
+            let (came, all) = requests.entry(item.request).or_default();
+            *came += u64::from(is_told);
+            *all += 1;
+        }
+        for (request, (came, all)) in requests {
+            assert!(
+                came == 0 || came == all,
+                "{came} of {all} items of request {request}"
+            );
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // One client's failed assertion is told as itself, and not as everybody's.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn moment(&mut self) -> Moment {
+        self.moments += 1;
+        self.moments
+    }
+
+    fn item(&mut self, body: &str) -> &mut Item {
+        let tag = tag(body);
+        let item = self.items.get_mut(tag);
+        item.unwrap_or_else(|| panic!("nobody enqueued {tag:?}"))
+    }
+}
+
+impl Item {
+    fn assert_may_be_lent(&self, body: &str, asked: Moment) {
+        let tag = tag(body);
+        assert_eq!(self.body, body, "the body of {tag}");
+        assert!(!self.is_refused, "{tag} was refused and is lent");
+        let gone = self.is_gone.is_some_and(|then| then < asked);
+        assert!(!gone, "{tag} was deleted and is lent");
+        let ended = self.has_ended.filter(|(_, then)| *then < asked);
+        assert_eq!(ended, None, "{tag} has ended and is lent");
+    }
+}
