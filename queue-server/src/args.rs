@@ -39,7 +39,8 @@ pub struct Args {
     )]
     data_dir: PathBuf,
 
-    /// Most bytes the log may take on disk [default: what the disk has]
+    /// Most bytes the log may take on disk; about two fifths of them can be items, the rest is room to
+    /// finish them and to compact [default: what the disk has]
     #[arg(long, env = "MEMQ_MAX_DATA_BYTES", value_name = "BYTES")]
     max_data_bytes: Option<u64>,
 
