@@ -3,6 +3,7 @@
 //!
 //! It knows what is measured and in which order; how, its parts know.
 
+mod bounds;
 mod depth;
 mod goal;
 mod latency;
@@ -59,6 +60,15 @@ pub(crate) async fn bench(args: BenchArgs) -> Result<()> {
     report::say(&format!("\nGoals, {storage}, {cores}:\n"));
     let cells: Vec<_> = lines.iter().map(Line::cells).collect();
     report::say(&report::table(&goal::HEAD, &cells));
+    let mut missed: Vec<Goal> = lines
+        .iter()
+        .filter(|line| line.reached == Some(false))
+        .map(|line| line.goal)
+        .collect();
+    missed.dedup();
+    for goal in missed {
+        report::say(&format!("{goal:?} is bound by: {}.", bounds::of(goal)));
+    }
     // By now all that we started has ended and is counted as ours.
     if let Some((after, before)) = machine::cpu_of_others().zip(others) {
         let cores = after.saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64();
