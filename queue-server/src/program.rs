@@ -39,7 +39,11 @@ pub fn run(args: Args) -> ExitCode {
         Err(error) => return failed(&error),
     };
     match runtime.block_on(until_stopped(config)) {
-        Ok(End::Stopped) => ExitCode::SUCCESS,
+        Ok(End::Stopped) => {
+            // What was acknowledged is on disk. A log that is still being read would be waited for.
+            runtime.shutdown_background();
+            ExitCode::SUCCESS
+        }
         Ok(End::Interrupted(told)) => {
             // What still runs is left where it is: that was the order.
             runtime.shutdown_background();

@@ -303,8 +303,12 @@ async fn keep(
         }
     }
     opens.send_replace(true);
-    let _compacting = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&engine).run_compaction()));
-    Broken::Log(engine.run_store().await.to_string())
+    let mut compacting = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&engine).run_compaction()));
+    tokio::select! {
+        failed = engine.run_store() => Broken::Log(failed.to_string()),
+        // It ends in order when the engine stops: then there may still be something to keep.
+        Err(panicked) = &mut compacting => panicked.into(),
+    }
 }
 
 impl Drop for Server {

@@ -5,8 +5,8 @@
 //! has all of them there at once or none.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use bytes::{Buf, Bytes};
 use queue_api::Restored;
@@ -25,6 +25,9 @@ const CHUNKS: usize = 4;
 /// Bytes of bodies that are put aside in the log before the disk has had them.
 const ASIDE: u64 = 8 * 1024 * 1024;
 
+/// Backups at a time: each holds a thread, and keeps what it reads from being let go.
+pub(super) const MAX_BACKUPS: usize = 2;
+
 /// A backup on its way out, or in.
 pub(crate) type Chunks = mpsc::Receiver<io::Result<Bytes>>;
 
@@ -36,11 +39,15 @@ impl Engine {
         let Some(usage) = store.usage() else {
             return Err(Fault::NothingToBackUp);
         };
+        let Ok(place) = Arc::clone(&self.backups).try_acquire_owned() else {
+            return Err(Fault::TooManyBackups(MAX_BACKUPS));
+        };
         let (from, to) = (usage.start, store.durable());
         let (chunks, backup) = mpsc::channel(CHUNKS);
         let engine = Arc::clone(self);
         // Ends with its reader, or with the log's last frame.
         tokio::task::spawn_blocking(move || {
+            let _place = place;
             let gone = || io::Error::other("nobody reads the backup any more");
             let send = |chunk: Vec<u8>| chunks.blocking_send(Ok(chunk.into())).map_err(|_| gone());
             let mut frames = 0;
@@ -66,7 +73,10 @@ impl Engine {
         self.check_ready()?;
         self.shared.room_for(Room::Grow, 1, 0)?;
         // From here on nobody makes a queue, and of two restores one goes on.
-        if !self.shared.ready.swap(false, Ordering::AcqRel) {
+        let making = self.making.write().unwrap_or_else(PoisonError::into_inner);
+        let was_ready = self.shared.ready.swap(false, Ordering::AcqRel);
+        drop(making);
+        if !was_ready {
             return Err(Fault::Recovering);
         }
         let restored = match self.by_name.is_empty() {
@@ -90,7 +100,6 @@ impl Engine {
         self.shared.clock.not_before(latest);
         let queues = queues.into_iter().map(|queue| {
             let queue = LiveQueue::recovered(queue, Arc::clone(&self.shared));
-            queue.renew_leases();
             Arc::new(queue)
         });
         let queues: Vec<_> = queues.collect();
@@ -114,8 +123,11 @@ impl Engine {
         }
         let mut unfinished = 0;
         for queue in &queues {
-            unfinished += queue.glance()?.unfinished;
             self.list(queue);
+            // Once it is listed, or a wake-up that it asks for finds no queue to wake; and before the first
+            // command, which would end leases that ran out while nobody could renew them.
+            queue.renew_leases();
+            unfinished += queue.glance()?.unfinished;
         }
         Ok(Restored {
             queues: queues.len() as u64,
@@ -132,6 +144,9 @@ impl Engine {
         let read = archive::read(&mut Arriving::new(backup), &mut |at, bytes| {
             // Positions of the backup mean nothing here: bodies that memory has no room for are put
             // aside in this log.
+            if !store.has_room(Room::Lend, bytes.len() as u64 + ASIDE, 0) {
+                return Err(Fault::StorageFull.into());
+            }
             replay.frame_of_another_log(at, bytes, &mut |bytes| {
                 let mut at = Lsn::default();
                 store.append(|record| at = encode::aside(record, bytes));
@@ -151,7 +166,8 @@ impl Engine {
         Ok((queues, latest))
     }
 
-    fn list(&self, queue: &Arc<LiveQueue>) {
+    /// Lets everybody find a queue.
+    pub(super) fn list(&self, queue: &Arc<LiveQueue>) {
         self.by_incarnation
             .insert(queue.incarnation, Arc::clone(queue));
         self.by_name.insert(queue.name.clone(), Arc::clone(queue));
@@ -160,6 +176,14 @@ impl Engine {
 
 /// The whole chain: whoever restores has nothing but the answer to go by.
 fn bad_backup(error: ArchiveError) -> Fault {
+    // What is wrong with this server is not the backup's fault.
+    let error = match error {
+        ArchiveError::Replay { frame, source } => match source.downcast::<Fault>() {
+            Ok(fault) => return *fault,
+            Err(source) => ArchiveError::Replay { frame, source },
+        },
+        error => error,
+    };
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {

@@ -97,11 +97,13 @@ impl Engine {
     async fn compact(&self, aim: u64) -> Result<u64, Fault> {
         let usage = self.shared.store().usage().unwrap_or_default();
         let length = |start: Lsn| usage.end.0.saturating_sub(start.0);
+        // Before the look, as in `trim`.
+        let pin = self.pinned();
         let mut queues = self.all();
         queues.sort_by_cached_key(|queue| queue.base());
         for queue in queues {
             // What the one before does not need any more.
-            self.trim_before(queue.base());
+            self.trim_before(queue.base(), pin);
             if length(queue.base()) <= aim || queue.base() >= usage.end {
                 break;
             }
@@ -134,15 +136,17 @@ impl Engine {
     fn trim(&self) {
         // Taken before the look: a queue that is made meanwhile begins later.
         let durable = self.shared.store().durable();
+        // And this, because what a restore brings is listed before it is let go.
+        let pin = self.pinned();
         let bases = self.all();
         let first = bases.iter().map(|queue| queue.base()).min();
-        self.trim_before(first.unwrap_or(durable).min(durable));
+        self.trim_before(first.unwrap_or(durable).min(durable), pin);
     }
 
     /// Lets go of what lies before a position that no queue begins before, as far as it is durable and
     /// not needed otherwise.
-    fn trim_before(&self, start: Lsn) {
-        let start = self.pinned().map_or(start, |pin| start.min(pin));
+    fn trim_before(&self, start: Lsn, pin: Option<Lsn>) {
+        let start = pin.map_or(start, |pin| start.min(pin));
         let start = start.min(self.shared.store().durable());
         self.shared.store().trim(start);
     }

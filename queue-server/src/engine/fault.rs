@@ -109,6 +109,9 @@ pub(crate) enum Fault {
     /// Back up a server that keeps its items on disk.
     #[error("the server keeps its items in memory: there is nothing to back up")]
     NothingToBackUp,
+    /// Wait until one of those under way has ended.
+    #[error("{0} backups are under way, as many as there may be: ask again later")]
+    TooManyBackups(usize),
     /// Restore into a server without queues.
     #[error("the server has {0} queues: restore into one that has none")]
     NotEmpty(usize),
@@ -148,6 +151,7 @@ impl Fault {
             Self::OutcomesGone { .. } => Code::OutcomesGone,
             Self::TooManyQueues(_)
             | Self::TooManyWaiters(_)
+            | Self::TooManyBackups(_)
             | Self::TooManyItems(_)
             | Self::TooManyBytes(_) => Code::Overloaded,
             Self::Recovering | Self::LogFailed(_) => Code::NotReady,

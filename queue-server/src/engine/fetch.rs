@@ -112,6 +112,9 @@ impl LiveQueue {
                     }
                     item.is_some()
                 });
+                if granted.items.is_empty() {
+                    granted.state = turn.state();
+                }
             })?;
         }
     }

@@ -35,6 +35,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use queue_api::{LeaseToken, Queue, QueueName, Settings, SettingsPatch};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use queue_log::{Lsn, Room};
@@ -80,6 +81,7 @@ pub(crate) struct Engine {
     /// Held from the record of a queue that is made until the queue is listed: whoever lists all queues
     /// to let go of what lies before them must not miss one whose record is there.
     making: RwLock<()>,
+    backups: Arc<Semaphore>,
     /// Where a restore puts things aside: no compaction lets go of what lies behind.
     pin: Mutex<Option<Lsn>>,
     shared: Arc<Shared>,
@@ -119,6 +121,7 @@ impl Engine {
             by_name: DashMap::new(),
             by_incarnation: DashMap::new(),
             making: RwLock::new(()),
+            backups: Arc::new(Semaphore::new(backup::MAX_BACKUPS)),
             pin: Mutex::new(None),
             shared: Arc::new(shared),
         })
@@ -231,6 +234,8 @@ impl Engine {
             Entry::Vacant(place) => {
                 let incarnation = Entropy::default().draw();
                 let _making = self.making.read().unwrap_or_else(PoisonError::into_inner);
+                // A restore that began meanwhile brings queues of its own.
+                self.shared.check_ready()?;
                 let queue = LiveQueue::new(
                     name.clone(),
                     incarnation,
@@ -248,10 +253,12 @@ impl Engine {
     /// Makes a queue that is not there yet.
     pub(crate) async fn create(&self, name: &QueueName) -> Result<(), Fault> {
         let (queue, made) = self.ensure(name, &SettingsPatch::default())?;
-        if !made {
-            return Err(Fault::QueueExists(name.clone()));
+        // Also where somebody else made it: that it exists must not be taken back.
+        queue.commit(|_| ()).await?;
+        match made {
+            true => Ok(()),
+            false => Err(Fault::QueueExists(name.clone())),
         }
-        queue.commit(|_| ()).await
     }
 
     /// Makes a queue, or changes the settings of the one there is, and shows it; true if it was made.

@@ -125,6 +125,11 @@ impl Parked {
             answered.unwrap_or_else(|| turn.granted(Vec::new(), turn.state()))
         });
         left.map(|(granted, _)| granted)
+            .map_err(|fault| match fault {
+                // It was there when the call came.
+                Fault::NoSuchQueue(name) => Fault::Deleted(name),
+                other => other,
+            })
     }
 }
 

@@ -86,10 +86,9 @@ impl Engine {
         let found = queues.len();
         for queue in queues {
             let queue = Arc::new(LiveQueue::recovered(queue, Arc::clone(&self.shared)));
+            self.list(&queue);
+            // Once it is listed, or a wake-up that it asks for finds no queue to wake.
             queue.renew_leases();
-            self.by_incarnation
-                .insert(queue.incarnation, Arc::clone(&queue));
-            self.by_name.insert(queue.name.clone(), queue);
         }
         if recovery.lost > 0 {
             tracing::warn!(

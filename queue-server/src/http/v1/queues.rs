@@ -6,19 +6,22 @@ use queue_api::{Affected, Queue, QueueList, QueueName, SettingsPatch};
 use serde::Deserialize;
 
 use super::Shared;
-use crate::engine::MassPurge;
+use crate::engine::{Fault, MassPurge};
 use crate::http::answer::Json;
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload};
 
 pub(super) async fn list(State(engine): Shared) -> Result<Json<QueueList>, ApiError> {
-    let views = engine
-        .queues()?
-        .into_iter()
-        .filter_map(|queue| queue.glance().ok());
-    Ok(Json(QueueList {
-        queues: views.collect(),
-    }))
+    let mut queues = Vec::new();
+    for queue in engine.queues()? {
+        match queue.view().await {
+            Ok(view) => queues.push(view),
+            // Deleted since the names were read.
+            Err(Fault::NoSuchQueue(_)) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Ok(Json(QueueList { queues }))
 }
 
 pub(super) async fn show(
