@@ -32,7 +32,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            println!("`{shown}` cannot be checked: {}", chain(error.as_ref()));
+            println!(
+                "`{shown}` cannot be checked: {}; is it the server's --data-dir?",
+                chain(error.as_ref())
+            );
             ExitCode::FAILURE
         }
     }

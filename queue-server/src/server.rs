@@ -77,7 +77,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The directory cannot be made or entered.
-    #[error("cannot use the data directory `{}`", directory.display())]
+    #[error("cannot use the data directory `{}`: choose another with --data-dir", directory.display())]
     DataDir {
         /// Which.
         directory: PathBuf,
