@@ -3,19 +3,19 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
-use super::Job;
 use super::pool::Launch;
 use super::rundir::RunDir;
-use crate::spec::Handler;
+use super::{Job, only_pool};
+use crate::spec::{EnvValue, Handler};
 
 /// The command line of the run's workers. Writes the step's script, if it has one.
 pub(super) fn launch(job: &Job, url: &str, rundir: &RunDir) -> anyhow::Result<Launch> {
     let spec = &job.spec;
-    let step = &spec.step;
+    let (step, pool) = only_pool(spec)?;
     let name = spec.name.as_str();
-    let dead_on: Vec<_> = step.item.dead_on.iter().map(u8::to_string).collect();
+    let dead_on: Vec<_> = pool.item.dead_on.iter().map(u8::to_string).collect();
     let mut args: Vec<OsString> = Vec::new();
     let mut flag = |name: &str, value: &str| {
         args.push(name.into());
@@ -26,11 +26,11 @@ pub(super) fn launch(job: &Job, url: &str, rundir: &RunDir) -> anyhow::Result<La
     flag("--until", "drained");
     flag("--run", name);
     flag("--step", &step.name);
-    flag("--concurrency", &step.workers.concurrency.to_string());
+    flag("--concurrency", &pool.workers.concurrency.to_string());
     flag("--dead-on", &dead_on.join(","));
     flag("--grace", &in_ms(job.grace));
     flag("--server-timeout", &in_ms(job.server_timeout));
-    if let Some(timeout) = step.item.timeout {
+    if let Some(timeout) = pool.item.timeout {
         flag("--item-timeout", &in_ms(timeout));
     }
     match &step.handler {
@@ -52,6 +52,10 @@ pub(super) fn launch(job: &Job, url: &str, rundir: &RunDir) -> anyhow::Result<La
             }
             args.push(path.into());
         }
+        Handler::Image => bail!(
+            "step `{}` runs what its image does, which needs a cluster",
+            step.name
+        ),
     }
     Ok(Launch {
         program: std::env::current_exe().context("cannot find this program's own file")?,
@@ -60,7 +64,10 @@ pub(super) fn launch(job: &Job, url: &str, rundir: &RunDir) -> anyhow::Result<La
         env: step
             .env
             .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
+            .filter_map(|(name, value)| match value {
+                EnvValue::Text(text) => Some((name.clone(), text.clone())),
+                EnvValue::Secret { .. } | EnvValue::ConfigMap { .. } => None,
+            })
             .collect(),
         dir: spec.dir.clone(),
     })

@@ -24,7 +24,7 @@ use anyhow::Context as _;
 use crate::feed::{Choice, Source};
 use crate::joblog::{Joblog, Tail};
 use crate::plan::End;
-use crate::spec::RunSpec;
+use crate::spec::{EnvValue, Handler, Items, Pool, RunSpec, Step, Work};
 use crate::tally::Tally;
 use crate::view::{Progress, Summary, count};
 
@@ -62,13 +62,37 @@ pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
     summary
 }
 
+/// The one step of a run, with its items: no other run is carried out on one machine.
+fn only_pool(spec: &RunSpec) -> anyhow::Result<(&Step, &Pool)> {
+    let file = spec.file.display();
+    let [step] = spec.steps.as_slice() else {
+        anyhow::bail!("{file}: a run on this machine has exactly one step");
+    };
+    let plain = step.env.values().all(|v| matches!(v, EnvValue::Text(_)));
+    match &step.work {
+        Work::Items(pool)
+            if plain
+                && step.handler != Handler::Image
+                && !matches!(pool.items, Items::Queue(_)) =>
+        {
+            Ok((step, pool))
+        }
+        _ => anyhow::bail!(
+            "{file}: step `{}` needs a cluster: on this machine a step has items of its own, a \
+             command, script or builtin, and plain variables",
+            step.name
+        ),
+    }
+}
+
 async fn run_in(rundir: &RunDir, job: Job) -> anyhow::Result<Summary> {
+    let (_, pool) = only_pool(&job.spec)?;
     let name = job.spec.name.as_str();
     let joblog_path = job.joblog.clone().unwrap_or_else(|| rundir.joblog());
     let (joblog, past) = Joblog::open(&joblog_path)?;
     let torn = matches!(past.tail, Tail::Torn { .. });
 
-    let source = Source::open(job.spec.step.items.clone())?;
+    let source = Source::open(pool.items.clone())?;
     let choosing = tokio::task::spawn_blocking(move || {
         let choice = Choice::make(&source, past.done);
         choice.map(|choice| (source, choice))
@@ -82,7 +106,7 @@ async fn run_in(rundir: &RunDir, job: Job) -> anyhow::Result<Summary> {
         generated: job.spec.generated,
         end: End::Complete,
         elapsed: Duration::ZERO,
-        tolerate: job.spec.step.tolerate,
+        tolerate: pool.tolerate,
         again: (job.again)(&joblog_path),
         joblog: joblog_path,
         logs: None,
@@ -101,7 +125,7 @@ async fn run_in(rundir: &RunDir, job: Job) -> anyhow::Result<Summary> {
         return Ok(summary);
     }
 
-    let asked = job.spec.step.workers;
+    let asked = pool.workers;
     // No more workers than it takes to hold every item at once.
     let useful = choice.to_do().div_ceil(u64::from(asked.concurrency));
     let workers = job

@@ -10,7 +10,7 @@ use super::event::{Event, Events};
 use super::pool::Pool;
 use super::rundir::RunDir;
 use super::target::Target;
-use super::{Job, follower, launch, loader, signals};
+use super::{Job, follower, launch, loader, only_pool, signals};
 use crate::feed::{Choice, Source};
 use crate::joblog::Joblog;
 use crate::plan::{self, Action, Crash, End, Exit, Load, Observed, Signal, Why};
@@ -63,7 +63,7 @@ impl Session {
         Ok(Self {
             job: plan::Job {
                 workers,
-                timeout: job.timeout.or(job.spec.step.timeout),
+                timeout: job.timeout.or(only_pool(&job.spec)?.0.timeout),
                 grace: job.grace + BEYOND_GRACE,
             },
             seen: Observed::new(workers),

@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail};
 use queue_api::{Backoff, Code, SettingsPatch};
 use queue_client::{Client, QueueClient};
 
-use super::Job;
 use super::own::OwnServer;
+use super::{Job, only_pool};
 use crate::cli::quoted;
 use crate::feed::Choice;
 
@@ -48,7 +48,7 @@ impl Target {
             must_be_unused(&queue, job, &url).await?;
         }
         queue
-            .create(&settings(job, choice, own.is_some()))
+            .create(&settings(job, choice, own.is_some())?)
             .await
             .with_context(|| format!("cannot create queue {} on {url}", job.spec.name))?;
         Ok(Self { own, url, queue })
@@ -115,12 +115,12 @@ async fn must_be_unused(queue: &QueueClient, job: &Job, url: &str) -> anyhow::Re
     Ok(())
 }
 
-fn settings(job: &Job, choice: &Choice, own: bool) -> SettingsPatch {
+fn settings(job: &Job, choice: &Choice, own: bool) -> anyhow::Result<SettingsPatch> {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let item = &job.spec.step.item;
+    let item = &only_pool(&job.spec)?.1.item;
     let longest = choice.longest as u64;
     let usual = queue_api::Settings::default().max_body_bytes;
-    SettingsPatch {
+    Ok(SettingsPatch {
         lease_ms: own.then_some(Some(ms(OWN_LEASE))),
         max_lease_ms: item
             .timeout
@@ -135,5 +135,5 @@ fn settings(job: &Job, choice: &Choice, own: bool) -> SettingsPatch {
         }),
         max_body_bytes: (longest > usual).then_some(Some(longest)),
         ..SettingsPatch::default()
-    }
+    })
 }

@@ -114,7 +114,7 @@ impl Source {
                 })?;
                 Some((file, path.clone()))
             }
-            Items::Count { .. } | Items::List(_) => None,
+            Items::Count { .. } | Items::List(_) | Items::Queue(_) => None,
         };
         Ok(Self { items, file })
     }
@@ -152,6 +152,8 @@ impl Source {
                     }
                 }
             }
+            // They lie in the queue already.
+            (Items::Queue(_), _) => {}
             (Items::Lines { .. }, None) => unreachable!("a source of lines is made with its file"),
         }
         Ok(())

@@ -1,9 +1,9 @@
-//! What a step runs for each item: a command, a script or a built-in.
+//! What a step runs: a command, a script, a built-in, or what its image does by itself.
 
 use super::cursor::{At, Fields};
 use super::fault::Fault;
 
-/// What runs for each item.
+/// What a step runs; with items, for each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handler {
     /// A program and its arguments; an argument that is `{}` is the item.
@@ -12,6 +12,8 @@ pub enum Handler {
     Script(String),
     /// One of the worker's own.
     Builtin(String),
+    /// What the image runs by itself; nothing on one machine.
+    Image,
 }
 
 /// The worker's own handlers.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use queue_api::QueueName;
+
 use super::cursor::At;
 use super::fault::Fault;
 
@@ -22,6 +24,8 @@ pub enum Items {
     },
     /// These.
     List(Vec<String>),
+    /// What lies in a queue of the server already: the run neither loads nor seals it.
+    Queue(QueueName),
 }
 
 /// A text with one `%d` (or `%05d`) in it.

@@ -4,15 +4,20 @@
 //! It does not know how a run is carried out.
 
 mod cursor;
+mod each;
+mod env;
 mod fault;
 mod handler;
 mod items;
 mod node;
 mod params;
+mod pod;
+mod pool;
 mod step;
 mod substitute;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use queue_api::QueueName;
 
@@ -20,12 +25,16 @@ use cursor::At;
 use fault::Fault;
 
 pub(crate) use cursor::{DURATION, duration};
+pub use each::{Element, ForEach};
+pub use env::EnvValue;
 pub use fault::{Invalid, Place, SpecError};
 pub use handler::Handler;
 pub use items::{Items, NumberFormat};
 pub use params::Param;
-pub(crate) use step::{BACKOFF, backoff_range};
-pub use step::{ItemRules, Step, Tolerate, Workers};
+pub use pod::{PodRules, Volume};
+pub(crate) use pool::{BACKOFF, backoff_range};
+pub use pool::{ItemRules, Pool, Tolerate, Workers};
+pub use step::{Step, When, Work};
 
 /// The only version of the spec there is.
 pub const API_VERSION: &str = "memq.dev/v1alpha1";
@@ -39,12 +48,14 @@ pub struct RunSpec {
     pub name: QueueName,
     /// Whether the name was made up from `generateName`.
     pub generated: bool,
-    /// Its one step.
-    pub step: Step,
+    /// Its steps, in the order of the file; at least one.
+    pub steps: Vec<Step>,
     /// The file it was read from.
     pub file: PathBuf,
     /// The folder of that file: relative names start here, and handlers run here.
     pub dir: PathBuf,
+    /// How long after its end what it left in a cluster is kept; absent: until somebody removes it.
+    pub ttl: Option<Duration>,
 }
 
 /// What the command line adds to a file.
@@ -97,9 +108,10 @@ pub fn parse(text: &str, file: &Path, dir: &Path, given: Given<'_>) -> Result<Ru
     Ok(RunSpec {
         name: head.name,
         generated: head.generated,
-        step,
+        steps: vec![step],
         file: file.to_owned(),
         dir: dir.to_owned(),
+        ttl: None,
     })
 }
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Given, Handler, Items, RunSpec, SpecError, Tolerate, Workers, parse};
+use super::{
+    EnvValue, Given, Handler, Items, Pool, RunSpec, SpecError, Tolerate, Work, Workers, parse,
+};
 
 const KEYGEN: &str = r#"apiVersion: memq.dev/v1alpha1
 kind: Run
@@ -32,6 +34,14 @@ fn read(text: &str, params: &[(&str, &str)]) -> Result<RunSpec, SpecError> {
     parse(text, Path::new("run.yaml"), Path::new("/specs"), given)
 }
 
+/// The pool of its first step.
+fn pool(spec: &RunSpec) -> &Pool {
+    match &spec.steps[0].work {
+        Work::Items(pool) => pool,
+        work => panic!("{work:?}"),
+    }
+}
+
 /// A spec around the given lines of its step.
 fn step(lines: &str) -> String {
     let head = "apiVersion: memq.dev/v1alpha1\nkind: Run\nmetadata: {name: t}\nspec:\n  steps:\n  - name: s\n";
@@ -53,9 +63,9 @@ fn params(lines: &str, item: &str) -> String {
 fn the_spec_of_the_book_is_read_whole() {
     let spec = read(KEYGEN, &[]).expect("a good spec");
     assert_eq!((spec.name.as_str(), spec.generated), ("keygen-x7k2p", true));
-    let step = &spec.step;
-    let Items::Count { count: 100, format } = &step.items else {
-        panic!("{:?}", step.items)
+    let (step, pool) = (&spec.steps[0], pool(&spec));
+    let Items::Count { count: 100, format } = &pool.items else {
+        panic!("{:?}", pool.items)
     };
     assert_eq!(format.with(99), "work-item-99");
     assert_eq!(step.handler, Handler::Builtin("keygen".into()));
@@ -65,24 +75,24 @@ fn the_spec_of_the_book_is_read_whole() {
         deadline: Some(Duration::from_secs(600)),
         concurrency: 1,
     };
-    assert_eq!(step.workers, workers);
-    assert_eq!(step.item.timeout, Some(Duration::from_secs(60)));
-    assert_eq!(step.item.attempts, Some(3));
+    assert_eq!(pool.workers, workers);
+    assert_eq!(pool.item.timeout, Some(Duration::from_secs(60)));
+    assert_eq!(pool.item.attempts, Some(3));
     assert_eq!(
-        step.item.backoff,
+        pool.item.backoff,
         Some((Duration::from_secs(1), Duration::from_secs(30)))
     );
-    assert_eq!(step.item.dead_on, [65]);
-    assert_eq!(step.tolerate, Tolerate::Items(0));
+    assert_eq!(pool.item.dead_on, [65]);
+    assert_eq!(pool.tolerate, Tolerate::Items(0));
 }
 
 #[test]
 fn the_command_line_overrides_a_default() {
     let spec = read(KEYGEN, &[("keys", "7")]).expect("a good spec");
     assert!(
-        matches!(spec.step.items, Items::Count { count: 7, .. }),
+        matches!(pool(&spec).items, Items::Count { count: 7, .. }),
         "{:?}",
-        spec.step.items
+        pool(&spec).items
     );
 }
 
@@ -102,28 +112,34 @@ spec:
     tolerate: {dead: \"2.5%\"}
 ";
     for users in ["anna,bob", "[anna, bob]"] {
-        let step = read(text, &[("users", users)]).expect("a good spec").step;
-        assert_eq!(step.items, Items::List(vec!["anna".into(), "bob".into()]));
-        let Handler::Command(command) = step.handler else {
+        let spec = read(text, &[("users", users)]).expect("a good spec");
+        let step = &spec.steps[0];
+        assert_eq!(
+            pool(&spec).items,
+            Items::List(vec!["anna".into(), "bob".into()])
+        );
+        let Handler::Command(command) = &step.handler else {
             panic!("{:?}", step.handler)
         };
         assert_eq!(command[2], "echo $(date) world $(params.who) true");
         let env: Vec<_> = step
             .env
             .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .map(|(n, v)| (n.as_str(), v.clone()))
             .collect();
-        assert_eq!(env, [("LOUD", "true"), ("RUN", "t"), ("ZIP", "00501")]);
-        assert_eq!(step.tolerate, Tolerate::Percent(2.5));
+        let text = |text: &str| EnvValue::Text(text.into());
+        let wanted = [("LOUD", "true"), ("RUN", "t"), ("ZIP", "00501")];
+        assert_eq!(env, wanted.map(|(n, v)| (n, text(v))));
+        assert_eq!(pool(&spec).tolerate, Tolerate::Percent(2.5));
     }
 }
 
 #[test]
 fn items_of_a_list_stay_as_they_were_written() {
     let text = step("items: {list: [007, 1.10, no, ' x ', \"a\\nb\"]}\nbuiltin: echo");
-    let items = read(&text, &[]).expect("a good spec").step.items;
+    let spec = read(&text, &[]).expect("a good spec");
     assert_eq!(
-        items,
+        pool(&spec).items,
         Items::List(["007", "1.10", "no", " x ", "a\nb"].map(Into::into).into())
     );
 }
