@@ -1,0 +1,239 @@
+//! What is kept of a run in a cluster: the status of its `Run`, and the memory of the planner.
+//!
+//! Whatever is needed to take a run up again after a crash stands here or can be seen in the cluster and
+//! in the queue. Items never stand here, nor anything that grows with their number: elements of a
+//! `forEach` are counted in ranges, failures are kept up to a bound. It knows no API.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::size::{Sizer, Sizing};
+
+/// Failed pods that are kept of a step, the newest.
+pub const KEPT_FAILURES: usize = 5;
+/// Bytes kept of the end of a failed pod's log.
+pub const KEPT_LOG_BYTES: usize = 2 * 1024;
+/// Bytes kept of any message that comes from elsewhere.
+pub const KEPT_MESSAGE_BYTES: usize = 1024;
+
+/// The status of a run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunStatus {
+    /// The generation of the spec this was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where the run is.
+    pub phase: RunPhase,
+    /// One word, in capitals and small letters, for programs.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// A sentence, for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// How far it is, as `57/100`: items, or steps if no step has items.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+    /// When it may be through, as `2m..3m` from now; empty while it cannot be said.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub eta: String,
+    /// When the controller took it up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// The queue server its workers use.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub server: String,
+    /// Conditions by type; `Finished` is true at the end, whichever end it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// One entry a step, in the order of the spec.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepStatus>,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RunPhase {
+    /// Nobody has taken it up.
+    #[default]
+    Pending,
+    /// It goes on.
+    Running,
+    /// It was told to stop, and what runs is being ended.
+    Stopping,
+    /// Ended: no step failed.
+    Succeeded,
+    /// Ended: a step failed, or the spec cannot be carried out.
+    Failed,
+    /// Ended: it was told to stop.
+    Cancelled,
+}
+
+/// A condition, as the API's conventions have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Its kind: `Finished`, `Blocked`, `CapacityBlocked`, `DeadlineInfeasible`.
+    pub r#type: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word for programs.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+    /// When the status last changed.
+    pub last_transition_time: Timestamp,
+}
+
+/// Where a step is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StepStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub phase: crate::flow::Phase,
+    /// One word for programs: why it is where it is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// A sentence for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// Jobs that run or have not been recorded as ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobRecord>,
+    /// Of a step with items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolStatus>,
+    /// Of a step with `forEach`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<EachStatus>,
+    /// What the last pods that failed left behind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<PodFailure>,
+    /// Pods that ended without success, all of them.
+    pub failed_pods: u64,
+}
+
+/// A Job of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRecord {
+    /// Its name.
+    pub name: String,
+    /// Which element of a `forEach` it is for, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element: Option<u32>,
+    /// The round of a pool, or the try of anything else, from 1.
+    pub number: u32,
+    /// Whether it has been seen: a Job that was seen and is gone was deleted by somebody.
+    #[serde(default)]
+    pub seen: bool,
+    /// When it was decided on.
+    pub since: Timestamp,
+    /// How it ended, once it has. `Drained` is told by the queue, not by the Job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<JobEnd>,
+}
+
+/// How a Job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobEnd {
+    /// What Kubernetes says: `Complete`, `Failed`, or `Deleted` if somebody or we deleted it.
+    pub verdict: JobVerdict,
+    /// Kubernetes' reason, as `BackoffLimitExceeded`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Kubernetes' message.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What Kubernetes says of a Job that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobVerdict {
+    /// It has the condition `Complete`.
+    Complete,
+    /// It has the condition `Failed`.
+    Failed,
+    /// It is gone.
+    Deleted,
+}
+
+/// How far a step with items is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PoolStatus {
+    /// Its queue.
+    pub queue: String,
+    /// Whether the queue has all its items and is sealed.
+    pub loaded: bool,
+    /// Items that came in.
+    pub total: u64,
+    /// Items done.
+    pub done: u64,
+    /// Items dead.
+    pub dead: u64,
+    /// Since when the queue is known to be drained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drained_at: Option<Timestamp>,
+    /// Since when workers that are wanted have been missing without a cause that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_since: Option<Timestamp>,
+    /// Workers of a Job that exited 69 or 75: the Job ignores them, so we count them.
+    pub ignored_exits: u32,
+    /// What sizing decided last, with every term.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizing: Option<Sizing>,
+    /// What sizing remembers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizer: Option<Sizer>,
+}
+
+/// How far a step with `forEach` is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EachStatus {
+    /// Elements of the step.
+    pub total: u32,
+    /// Elements that succeeded, as ranges from 0: `0-57,60`.
+    pub succeeded: String,
+    /// Elements that failed their last try, as ranges from 0.
+    pub failed: String,
+}
+
+/// What a pod that failed left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodFailure {
+    /// Its name.
+    pub pod: String,
+    /// The Job it was of.
+    pub job: String,
+    /// When it ended.
+    pub at: Timestamp,
+    /// The exit code of the container that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The reason, as `Error`, `OOMKilled`, `Evicted`, `ImagePullBackOff`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What the container or the kubelet says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The end of its log, once it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
