@@ -26,7 +26,7 @@ pub use lease::{
 pub use name::{ItemId, LeaseToken, NameError, QueueName};
 pub use outcome::{Finish, Outcome};
 pub use problem::{Code, Problem};
-pub use queue::{Affected, Counts, Queue, QueueList, Restored, Totals, Verdict};
+pub use queue::{Affected, Counts, Handling, Queue, QueueList, Restored, Totals, Verdict};
 pub use settings::{Backoff, Settings, SettingsError, SettingsPatch};
 
 /// Media type of the errors of `/v1`, RFC 9457.

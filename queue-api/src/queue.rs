@@ -39,6 +39,9 @@ pub struct Queue {
     /// Milliseconds until nothing is unfinished at that rate; absent while it cannot be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_ms: Option<u64>,
+    /// How long its items take. A server that does not tell yet counts as one that measured nothing.
+    #[serde(default)]
+    pub handling: Handling,
     /// Everything that ever happened to its items.
     pub totals: Totals,
     /// How long the oldest ready item has been in the queue, in milliseconds.
@@ -71,6 +74,31 @@ pub struct Counts {
     pub dead: u64,
     /// Finished, ever: retention forgets the outcome, not the count.
     pub done: u64,
+}
+
+/// How long the items of a queue take: what sizing its workers needs, at a cost that does not grow
+/// with its items.
+///
+/// Measured is the time from a lease to the `ack`, `nack` or `dead` that settled it: how long an item
+/// keeps a place of a worker. A release says nothing of that, and a lease that ran out only that it is
+/// longer than the lease or that the worker died; neither is measured, nor is what the MemQ API takes.
+/// The server keeps none of it over a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Handling {
+    /// How many were measured, since the queue was made or the server started.
+    pub completions: u64,
+    /// The mean, in milliseconds and hundredths of them; recent ones weigh more. Absent until one was
+    /// measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_ms: Option<f64>,
+    /// Nineteen of twenty take no longer than this, in milliseconds; recent ones weigh more. Never
+    /// below what was measured, and at most an eighth above it. Absent until one was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_ms: Option<u64>,
+    /// How long ago the leases that are held now were given, on average, however often they were
+    /// extended. Absent while nothing is leased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_mean_age_ms: Option<u64>,
 }
 
 /// Everything that ever happened to the items of a queue. Always: enqueued = ready + leased +

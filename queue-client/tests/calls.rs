@@ -15,7 +15,9 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
-use queue_api::{Code, LeaseRequest, Leased, PROBLEM_JSON, Problem, SettleAs, Settlement};
+use queue_api::{
+    Code, Handling, LeaseRequest, Leased, PROBLEM_JSON, Problem, SettleAs, Settlement,
+};
 use queue_client::{Client, EnqueueOptions, Error, QueueClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -272,6 +274,27 @@ fn shown(drained: bool) -> String {
     format!(
         r#"{{"name":"q","sealed":true,"paused":false,"drained":{drained},"empty":false,"counts":{{"ready":0,"leased":0,"delayed":0,"dead":0,"done":3}},"backlog":0,"unfinished":0,"rate_per_s":0,"totals":{zero},"settings":{settings}}}"#
     )
+}
+
+#[tokio::test]
+async fn a_queue_tells_how_long_its_items_take_where_the_server_does() {
+    let (queue, _) = serve(|number, _| async move {
+        let told = r#""handling":{"completions":20,"mean_ms":12.25,"p95_ms":31},"rate_per_s""#;
+        match number {
+            0 => json(shown(false).replace(r#""rate_per_s""#, told)),
+            _ => json(shown(false)),
+        }
+    })
+    .await;
+    let told = Handling {
+        completions: 20,
+        mean_ms: Some(12.25),
+        p95_ms: Some(31),
+        running_mean_age_ms: None,
+    };
+    assert_eq!(queue.show().await.unwrap().handling, told);
+    let silent = queue.show().await.unwrap().handling;
+    assert_eq!(silent, Handling::default(), "an older server");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ impl Queue {
     /// If an invariant of [`Queue`] does not hold.
     pub fn check(&self) {
         let (mut ready, mut delayed, mut leased, mut dead, mut done) = (0, 0, 0, 0, 0);
-        let (mut held, mut retained) = (0, 0);
+        let (mut held, mut retained, mut starts) = (0, 0, 0);
         let mut timers = Timers::default();
         for (seq, item) in self.items.range(0) {
             let seq = Seq(seq);
@@ -28,6 +28,7 @@ impl Queue {
                     leased += u64::from(lease.is_some());
                     if let Some(lease) = lease {
                         timers.insert(lease.deadline, seq);
+                        starts += u128::from(lease.started.0);
                     }
                 }
                 State::Dead => dead += u64::from(self.dead.contains(seq)),
@@ -49,6 +50,7 @@ impl Queue {
         assert_eq!(totals.enqueued, accounted, "invariant 3: identity");
         assert_eq!(held, self.held_bytes, "invariant 4: held bytes");
         assert_eq!(retained, self.retained_bytes, "invariant 4: retained bytes");
+        assert_eq!(starts, self.lease_starts, "invariant 4: lease starts");
         let kept = self
             .outcomes(0)
             .filter(|(_, outcome)| outcome.state == State::Done);

@@ -122,8 +122,7 @@ impl Queue {
     fn lend(&mut self, seq: Seq, lease: Lease) {
         self.totals.leased += 1;
         self.move_to(seq, Change::Lease).attempts += 1;
-        self.timers.insert(lease.deadline, seq);
-        self.leases.insert(seq.0, lease);
+        self.enter_lease(seq, lease);
     }
 
     fn prolong(&mut self, at: Time, seq: Seq, deadline: Time) {
@@ -163,6 +162,7 @@ impl Queue {
             .remove(seq.0)
             .unwrap_or_else(|| panic!("{seq:?} is settled and not leased"));
         self.timers.remove(lease.deadline, seq);
+        self.lease_starts -= u128::from(lease.started.0);
         let attempt = ended(lease);
         let at = attempt.ended;
         self.stories.add(seq, attempt, free);
@@ -247,6 +247,13 @@ impl Queue {
         let item = self.item_mut(seq);
         item.state = to.unwrap_or(from);
         item
+    }
+
+    /// Puts a lease in, with its terms.
+    pub(crate) fn enter_lease(&mut self, seq: Seq, lease: Lease) {
+        self.timers.insert(lease.deadline, seq);
+        self.lease_starts += u128::from(lease.started.0);
+        self.leases.insert(seq.0, lease);
     }
 
     /// Puts an item into the index of its state. A lease is put in with its terms, elsewhere.

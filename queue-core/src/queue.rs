@@ -1,6 +1,7 @@
 //! What a queue holds, and what can be asked of it.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::attempt::{Attempt, Lease};
 use crate::item::{Item, State};
@@ -19,7 +20,7 @@ use crate::{SLICE, Seq};
 /// 1. An item is in exactly the index of its state: `ready`, `delayed`, `leases` or `dead`.
 /// 2. `timers` holds the deadline of each lease and the due time of each delayed item, no more.
 /// 3. Items that came in = ready + leased + delayed + dead + done + purged.
-/// 4. `held_bytes` and `retained_bytes` are the sums of what they count.
+/// 4. `held_bytes`, `retained_bytes` and `lease_starts` are the sums of what they count.
 /// 5. Each done item has one outcome that is not forgotten.
 /// 6. `stories` counts the attempts it holds.
 ///
@@ -36,6 +37,9 @@ pub struct Queue {
     pub(crate) delayed: SeqSet,
     pub(crate) dead: SeqSet,
     pub(crate) leases: Paged<Lease, 16>,
+    /// The instants at which the attempts that run now began, added up. Twenty million of them do not
+    /// fit into 64 bits.
+    pub(crate) lease_starts: u128,
     pub(crate) stories: Stories,
     pub(crate) timers: Timers,
     pub(crate) outcomes: Paged<Outcome>,
@@ -131,6 +135,7 @@ impl Queue {
             delayed: SeqSet::default(),
             dead: SeqSet::default(),
             leases: Paged::default(),
+            lease_starts: 0,
             stories: Stories::default(),
             timers: Timers::default(),
             outcomes: Paged::default(),
@@ -228,6 +233,18 @@ impl Queue {
     #[must_use]
     pub fn lease_of(&self, seq: Seq) -> Option<&Lease> {
         self.leases.get(seq.0)
+    }
+
+    /// How long ago the attempts that run now began, on average, however often their leases were
+    /// extended; `None` while nothing is leased. Costs the same for any number of them.
+    #[must_use]
+    pub fn mean_lease_age(&self, now: Time) -> Option<Duration> {
+        let leased = u128::from(self.leases.len());
+        let ages = (u128::from(now.0) * leased).saturating_sub(self.lease_starts);
+        let mean = ages.checked_div(leased)?;
+        Some(Duration::from_millis(
+            u64::try_from(mean).unwrap_or(u64::MAX),
+        ))
     }
 
     /// The past attempts of an item that are kept, oldest first, at most

@@ -294,8 +294,7 @@ impl Queue {
             "{seq:?} has a lease or is not lent"
         );
         if let Some(lease) = kept.lease {
-            self.timers.insert(lease.deadline, seq);
-            self.leases.insert(seq.0, lease);
+            self.enter_lease(seq, lease);
         }
         self.enter_index(seq, state);
         match state {

@@ -247,3 +247,23 @@ fn a_running_lease_keeps_its_time_when_the_hard_end_moves_before_it() {
     );
     assert_eq!(shell.extend(token, ms(50)), Ok(shell.now + ms(50)));
 }
+
+#[test]
+fn the_mean_age_of_leases_counts_from_their_start_and_only_while_they_are_held() {
+    let mut shell = Shell::new(Settings::default());
+    shell.enqueue(3);
+    assert_eq!(shell.queue.mean_lease_age(shell.now), None);
+    let first = shell.lease();
+    shell.pass(ms(100));
+    let second = shell.lease();
+    shell.pass(ms(20));
+    assert_eq!(shell.queue.mean_lease_age(shell.now), Some(ms(70)));
+    shell.extend(first, LEASE).unwrap();
+    assert_eq!(shell.queue.mean_lease_age(shell.now), Some(ms(70)));
+    shell.settle_now(first, How::Released);
+    assert_eq!(shell.queue.mean_lease_age(shell.now), Some(ms(20)));
+    shell.pass(LEASE);
+    shell.catch_up();
+    assert_eq!(shell.queue.lease_of(second.seq), None, "it ran out");
+    assert_eq!(shell.queue.mean_lease_age(shell.now), None);
+}

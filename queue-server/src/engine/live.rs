@@ -14,6 +14,7 @@ use super::bodies::Bodies;
 use super::entropy::Entropy;
 use super::fault::Fault;
 use super::grant::Granted;
+use super::handling::Measured;
 use super::names::Names;
 use super::rate::Rate;
 use super::store::encode::{self, Introduced};
@@ -44,6 +45,7 @@ pub(super) struct Inner {
     pub(super) waiters: Waiters,
     pub(super) workers: Names,
     pub(super) rate: Rate,
+    pub(super) measured: Measured,
     pub(super) entropy: Entropy,
     pub(super) deleted: bool,
     /// What an answer about this queue waits for: the last record that must be durable, the last that

@@ -12,6 +12,7 @@ mod entropy;
 mod fault;
 mod fetch;
 mod grant;
+mod handling;
 mod held;
 mod live;
 mod names;

@@ -132,14 +132,21 @@ impl LiveQueue {
             note,
             exit_code: verdict.exit_code,
         };
+        let mut started = None;
         let settled = turn.apply(|core, now, events| {
+            started = core.lease_of(token.seq).map(|lease| lease.started);
             core.settle(now, token.seq, token.fence, settlement, entropy, events)
         });
         if let (Some(blob), Err(_) | Ok(queue_core::Settled::Before)) = (note, &settled) {
             turn.inner.bodies.free(blob);
         }
         match settled {
-            Ok(queue_core::Settled::Now) => Ok(false),
+            Ok(queue_core::Settled::Now) => {
+                if let Some(started) = started.filter(|_| verdict.verdict != SettleAs::Release) {
+                    turn.inner.measured.add(turn.now, turn.now.since(started));
+                }
+                Ok(false)
+            }
             Ok(queue_core::Settled::Before) => Ok(true),
             Err(LeaseLost) => Err(Fault::LeaseLost),
         }

@@ -1,6 +1,8 @@
 //! The queue as the wire shows it.
 
-use queue_api::{Body, Counts, Finish, ItemId, Outcome, Queue, QueueName, Totals, Verdict};
+use queue_api::{
+    Body, Counts, Finish, Handling, ItemId, Outcome, Queue, QueueName, Totals, Verdict,
+};
 use queue_core::{Blob, State};
 
 use super::clock::timestamp;
@@ -11,7 +13,12 @@ use super::turn::Turn;
 pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
     let now = turn.now;
     let rate_per_s = turn.inner.rate.per_second(now);
-    let Inner { core, settings, .. } = &*turn.inner;
+    let Inner {
+        core,
+        settings,
+        measured,
+        ..
+    } = &*turn.inner;
     let counts = core.counts();
     let totals = core.totals();
     let unfinished = counts.ready + counts.leased + counts.delayed;
@@ -40,6 +47,10 @@ pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
         rate_per_s,
         eta_ms: (unfinished > 0 && rate_per_s > 0.0)
             .then(|| (unfinished as f64 / rate_per_s * 1_000.0) as u64),
+        handling: Handling {
+            running_mean_age_ms: core.mean_lease_age(now).map(|age| age.as_millis() as u64),
+            ..measured.shown()
+        },
         totals: Totals {
             enqueued: totals.enqueued,
             leased: totals.leased,

@@ -65,7 +65,7 @@ async fn outcomes(api: &Api) -> String {
 fn lasting(queue: &Value) -> Value {
     let mut queue = queue.clone();
     let fields = queue.as_object_mut().expect("a queue");
-    for passing in ["rate_per_s", "eta_ms", "oldest_ready_ms"] {
+    for passing in ["rate_per_s", "eta_ms", "oldest_ready_ms", "handling"] {
         fields.remove(passing);
     }
     queue

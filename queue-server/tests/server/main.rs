@@ -10,6 +10,7 @@ mod durability_full_disk;
 mod durability_refusals;
 mod durability_spilled;
 mod embedding;
+mod handling;
 mod harness;
 mod items;
 mod kuard;

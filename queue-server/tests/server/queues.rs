@@ -12,7 +12,7 @@ async fn a_new_queue_is_shown_whole() {
     let expected = json!({
         "name": "q", "sealed": false, "paused": false, "drained": false, "empty": false,
         "counts": {"ready": 0, "leased": 0, "delayed": 0, "dead": 0, "done": 0},
-        "backlog": 0, "unfinished": 0, "rate_per_s": 0.0,
+        "backlog": 0, "unfinished": 0, "rate_per_s": 0.0, "handling": {"completions": 0},
         "totals": {"enqueued": 0, "leased": 0, "acked": 0, "nacked": 0, "released": 0,
             "lease_expired": 0, "dead": 0, "purged": 0, "taken": 0},
         "settings": {
