@@ -10,8 +10,10 @@
 mod cli;
 mod execute;
 pub mod feed;
+pub mod flow;
 pub mod joblog;
 pub mod plan;
+pub mod size;
 pub mod spec;
 pub mod tally;
 mod view;
