@@ -11,6 +11,7 @@ mod cli;
 mod execute;
 pub mod feed;
 pub mod flow;
+pub mod flow;
 pub mod joblog;
 pub mod plan;
 pub mod size;
