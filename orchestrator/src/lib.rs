@@ -11,7 +11,6 @@ mod cli;
 mod execute;
 pub mod feed;
 pub mod flow;
-pub mod flow;
 pub mod joblog;
 pub mod plan;
 pub mod size;
