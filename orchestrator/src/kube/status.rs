@@ -121,7 +121,25 @@ pub struct StepStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<PodFailure>,
     /// Pods that ended without success, all of them.
+    #[serde(skip_serializing_if = "is_zero")]
     pub failed_pods: u64,
+    /// How it will end, once what it runs has been taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+}
+
+/// The end of a step that is certain and not there yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ending {
+    /// Where the step will be.
+    pub phase: crate::flow::Phase,
+    /// One word for programs.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+    /// Since when it is certain.
+    pub since: Timestamp,
 }
 
 /// A Job of a step.
@@ -140,9 +158,67 @@ pub struct JobRecord {
     pub seen: bool,
     /// When it was decided on.
     pub since: Timestamp,
-    /// How it ended, once it has. `Drained` is told by the queue, not by the Job.
+    /// Pods it should have at once: of a pool what was decided last, of anything else 1.
+    pub parallelism: u32,
+    /// Of a round of a pool: it gets no more workers, and is deleted once it has none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retiring: bool,
+    /// Since when it is to be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Timestamp>,
+    /// Since when it has not been seen though it was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<Timestamp>,
+    /// How often the API server refused to make it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u32,
+    /// When it did so last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_at: Option<Timestamp>,
+    /// Its pods that ended without success, as many as were ever seen.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u32,
+    /// Its workers that exited 69 or 75 and that nobody took away, as many as were ever seen.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ignored: u32,
+    /// Items of the queue that were finished when it was decided on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub finished_before: u64,
+    /// How it ended, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<JobEnd>,
+}
+
+impl JobRecord {
+    /// A Job that was just decided on.
+    #[must_use]
+    pub fn new(name: String, number: u32, parallelism: u32, since: Timestamp) -> Self {
+        Self {
+            name,
+            element: None,
+            number,
+            seen: false,
+            since,
+            parallelism,
+            retiring: false,
+            leaving: None,
+            absent: None,
+            refused: 0,
+            refused_at: None,
+            failed: 0,
+            ignored: 0,
+            finished_before: 0,
+            ended: None,
+        }
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// How a Job ended.
@@ -192,8 +268,23 @@ pub struct PoolStatus {
     /// Since when workers that are wanted have been missing without a cause that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub short_since: Option<Timestamp>,
-    /// Workers of a Job that exited 69 or 75: the Job ignores them, so we count them.
+    /// Workers that exited 69 or 75 since an item was finished last: the Job ignores them, so we count them.
+    #[serde(skip_serializing_if = "is_zero")]
     pub ignored_exits: u32,
+    /// The last round that was decided on, from 1.
+    pub round: u32,
+    /// Rounds in a row that ended without an item finished in them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub barren: u32,
+    /// No new round before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// How the last Job that did not end well ended, for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last_end: String,
+    /// 90th percentile of the time from a pod's creation to its first lease, in milliseconds, as seen last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_ms: Option<u64>,
     /// What sizing decided last, with every term.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sizing: Option<Sizing>,

@@ -16,9 +16,10 @@ pub struct Seen {
     pub queues: BTreeMap<String, QueueSeen>,
     /// How far the loading of queues is, by step.
     pub loads: BTreeMap<String, LoadSeen>,
-    /// What the API server said to the last try to make a Job that could not be made, by Job.
+    /// What the API server said to the last try to make or change a Job, if it refused, by Job.
     pub refusals: BTreeMap<String, Refusal>,
-    /// The ends of the logs that were asked for, by pod. Empty where there is none to be had.
+    /// The ends of the logs that were asked for, by pod. Empty where there is none to be had, or it
+    /// could not be read after some tries: a Job is not deleted and does not expire before that.
     pub logs: BTreeMap<String, String>,
     /// Pods that fit beside those there are by the namespace's quota; none without a quota.
     pub quota: Option<QuotaSeen>,
@@ -51,6 +52,9 @@ pub struct JobSeen {
     pub deleting: bool,
     /// It has a ttlSecondsAfterFinished.
     pub expires: bool,
+    /// Its last pod could not be made (a quota, an admission rule): when, and what its event says.
+    /// None once a pod was made after it.
+    pub pods_refused: Option<(Timestamp, String)>,
 }
 
 /// A pod of a Job.
@@ -60,6 +64,8 @@ pub struct PodSeen {
     pub name: String,
     /// The Job it is of.
     pub job: String,
+    /// The step it is of, by its label: it may outlive its Job.
+    pub step: String,
     /// What it does.
     pub phase: PodPhase,
     /// Whether it is ready.

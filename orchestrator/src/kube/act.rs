@@ -1,0 +1,216 @@
+//! Carries out what the planner asks of Kubernetes. Each call may be made twice.
+//!
+//! It decides nothing: what the API server says no to is told as a [`Refusal`], what did not get through
+//! as an error to be tried again.
+
+use std::time::Duration;
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Pod};
+use kube::api::{DeleteParams, LogParams, Patch, PatchParams, PostParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
+use tracing::{debug, warn};
+
+use super::cluster::belongs;
+use super::object::FIELD_MANAGER;
+use super::plan::action::News;
+use super::plan::seen::Refusal;
+use super::status::KEPT_LOG_BYTES;
+
+/// The container that does a step's work in all pods of ours.
+pub(super) const CONTAINER: &str = "worker";
+/// Lines asked for of the end of a log; what is kept of them is bounded in bytes.
+const LOG_LINES: i64 = 40;
+/// Bytes asked for of a log's end: lines may be long, and the last are wanted, not the first.
+const LOG_BYTES: i64 = 256 * 1024;
+
+/// What came of a call.
+#[derive(Debug)]
+pub(super) enum Came {
+    /// It is so.
+    Done,
+    /// The API server says no.
+    Refused(Refusal),
+    /// It was not reached, or had a fault of its own.
+    Failed(kube::Error),
+}
+
+/// Acts in one namespace for one run.
+pub(super) struct Hands {
+    jobs: Api<Job>,
+    pods: Api<Pod>,
+    configs: Api<ConfigMap>,
+    recorder: Recorder,
+    about: ObjectReference,
+}
+
+impl Hands {
+    /// Acts in this namespace; events are about this object.
+    pub(super) fn new(client: &Client, namespace: &str, about: ObjectReference) -> Self {
+        let reporter = Reporter {
+            controller: "memq".into(),
+            instance: None,
+        };
+        Self {
+            jobs: Api::namespaced(client.clone(), namespace),
+            pods: Api::namespaced(client.clone(), namespace),
+            configs: Api::namespaced(client.clone(), namespace),
+            recorder: Recorder::new(client.clone(), reporter),
+            about,
+        }
+    }
+
+    /// Makes a Job and what it mounts. A Job of that name that belongs to this owner is this Job.
+    pub(super) async fn create_job(&self, job: &Job, configs: &[ConfigMap], owner: &str) -> Came {
+        for config in configs {
+            let apply = PatchParams::apply(FIELD_MANAGER).force();
+            let name = config.name_any();
+            if let Err(error) = self.configs.patch(&name, &apply, &Patch::Apply(config)).await {
+                return came(error);
+            }
+        }
+        let params = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
+        match self.jobs.create(&params, job).await {
+            Ok(_) => Came::Done,
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                self.is_ours(&job.name_any(), owner).await
+            }
+            Err(error) => came(error),
+        }
+    }
+
+    async fn is_ours(&self, name: &str, owner: &str) -> Came {
+        match self.jobs.get_opt(name).await {
+            Ok(Some(found)) if belongs(&found, owner) => Came::Done,
+            Ok(Some(_)) => Came::Refused(Refusal {
+                code: 409,
+                reason: "AlreadyExists".into(),
+                message: format!(
+                    "a Job {name} is there that belongs to something else; delete it or give the run another name"
+                ),
+                at: jiff::Timestamp::now(),
+            }),
+            // Gone again: the next look makes it.
+            Ok(None) => Came::Done,
+            Err(error) => came(error),
+        }
+    }
+
+    /// Sets how many pods a Job has at once.
+    pub(super) async fn set_parallelism(&self, job: &str, to: u32) -> Came {
+        self.change(job, json!({"spec": {"parallelism": to}})).await
+    }
+
+    /// Lets Kubernetes take an ended Job away after this time.
+    pub(super) async fn expire(&self, job: &str, after: Duration) -> Came {
+        let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
+        self.change(job, json!({"spec": {"ttlSecondsAfterFinished": seconds}}))
+            .await
+    }
+
+    async fn change(&self, job: &str, patch: serde_json::Value) -> Came {
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PatchParams::default()
+        };
+        match self.jobs.patch(job, &params, &Patch::Merge(&patch)).await {
+            Ok(_) => Came::Done,
+            // What is gone needs no change; that it is gone is seen.
+            Err(kube::Error::Api(status)) if status.is_not_found() => Came::Done,
+            Err(error) => came(error),
+        }
+    }
+
+    /// Deletes a Job; its pods go with it.
+    pub(super) async fn delete_job(&self, job: &str) -> Came {
+        match self.jobs.delete(job, &DeleteParams::background()).await {
+            Ok(_) => Came::Done,
+            Err(kube::Error::Api(status)) if status.is_not_found() => Came::Done,
+            Err(error) => came(error),
+        }
+    }
+
+    /// The end of a pod's log; empty where there is none to be had.
+    pub(super) async fn read_log(&self, pod: &str) -> Result<String, kube::Error> {
+        let params = LogParams {
+            container: Some(CONTAINER.into()),
+            tail_lines: Some(LOG_LINES),
+            limit_bytes: Some(LOG_BYTES),
+            ..LogParams::default()
+        };
+        match self.pods.logs(pod, &params).await {
+            Ok(text) => Ok(tail(&text)),
+            // Gone with its node, never started, or not ours to read: there will not be one.
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 404) => {
+                debug!(pod, error = %status.message, "there is no log to keep");
+                Ok(String::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes an event of the run. An event that is lost changes nothing.
+    pub(super) async fn tell(&self, news: &News) {
+        let event = Event {
+            type_: if news.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: news.reason.into(),
+            note: Some(news.note.clone()),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &self.about).await {
+            warn!(reason = news.reason, error = %super::say(&error), "cannot make an event");
+        }
+    }
+}
+
+/// The last bytes of a text, from the beginning of a line where there is one.
+fn tail(text: &str) -> String {
+    let text = text.trim_end();
+    let from = text.ceil_char_boundary(text.len().saturating_sub(KEPT_LOG_BYTES));
+    let end = &text[from..];
+    let end = match end.find('\n') {
+        Some(line) if from > 0 => &end[line + 1..],
+        _ => end,
+    };
+    end.to_owned()
+}
+
+/// Whether the API server said no, or did not get to saying anything of use.
+pub(super) fn came(error: kube::Error) -> Came {
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 400..=499) && !matches!(status.code, 408 | 409 | 429) => {
+            Came::Refused(Refusal {
+                code: status.code,
+                reason: status.reason.clone(),
+                message: status.message.clone(),
+                at: jiff::Timestamp::now(),
+            })
+        }
+        error => Came::Failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_begins_with_a_whole_line_and_fits() {
+        assert_eq!(tail("short\n"), "short");
+        let long: String = (0..1_000).map(|n| format!("line {n} ü\n")).collect();
+        let end = tail(&long);
+        assert!(end.len() <= KEPT_LOG_BYTES && end.starts_with("line ") && end.ends_with("line 999 ü"));
+        let one = "ü".repeat(KEPT_LOG_BYTES);
+        assert_eq!(tail(&one).len(), KEPT_LOG_BYTES);
+    }
+}

@@ -1,0 +1,133 @@
+//! Puts the items of a step into its queue, from where the queue says that loading stopped.
+//!
+//! The queue belongs to this step alone, its items come in a fixed order and each request is all or
+//! nothing, so the number of items that ever came in is the place to go on at: a controller that takes
+//! over loads nothing twice. What the items are is [`crate::feed`]'s.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use queue_api::{Backoff, Code, SettingsPatch};
+use queue_client::{EnqueueOptions, QueueClient};
+use tokio::sync::{mpsc, watch};
+
+use super::plan::seen::LoadSeen;
+use crate::feed::{Batch, Batcher, FeedError, Source, Visit};
+use crate::spec::{ItemRules, Items, Pool};
+
+/// Batches read ahead of the one that is being sent.
+const AHEAD: usize = 2;
+/// What an attempt may take beyond its own time limit before the server gives its item to another:
+/// time to kill the handler and to say so.
+const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Loads and seals; tells how far it is, and in the end how it went.
+pub(super) async fn load(pool: Pool, queue: QueueClient, told: watch::Sender<LoadSeen>) {
+    let end = match fill(&pool, &queue, &told).await {
+        Ok(()) => LoadSeen::Loaded,
+        Err(error) => LoadSeen::Failed {
+            hopeless: hopeless(&error),
+            message: format!("{error:#}"),
+        },
+    };
+    told.send_replace(end);
+}
+
+async fn fill(pool: &Pool, queue: &QueueClient, told: &watch::Sender<LoadSeen>) -> anyhow::Result<()> {
+    let name = queue.name();
+    let found = queue
+        .create(&settings(&pool.item))
+        .await
+        .with_context(|| format!("cannot make queue {name}"))?;
+    let in_already = found.totals.enqueued;
+    if found.sealed {
+        return Ok(());
+    }
+    told.send_replace(LoadSeen::Loading(in_already));
+    let source = Source::open(pool.items.clone())?;
+    let (sender, mut batches) = mpsc::channel(AHEAD);
+    let reader = tokio::task::spawn_blocking(move || read(&source, in_already, &sender));
+    let mut loaded = in_already;
+    while let Some(batch) = batches.recv().await {
+        let items = batch.items();
+        let options = EnqueueOptions::default();
+        let sent = match batch {
+            Batch::Lines { lines, .. } => queue.enqueue_lines(lines, options).await,
+            Batch::Raw(body) => queue.enqueue(body, options).await,
+        };
+        sent.with_context(|| format!("cannot load items into queue {name} after the first {loaded}"))?;
+        loaded += items;
+        told.send_replace(LoadSeen::Loading(loaded));
+    }
+    let known = reader.await.context("the reader of the items stopped")??;
+    if in_already > known {
+        bail!(Foreign(format!(
+            "queue {name} has {in_already} items and the step only {known}: something else uses the queue"
+        )));
+    }
+    queue.seal().await.with_context(|| format!("cannot seal queue {name}"))?;
+    Ok(())
+}
+
+/// Reads what lies behind the first `skip` items; gives how many items there are.
+fn read(source: &Source, skip: u64, to: &mpsc::Sender<Batch>) -> Result<u64, FeedError> {
+    let (mut batcher, mut index) = (Batcher::default(), 0_u64);
+    // A closed channel means that the sender of requests failed; it says so.
+    let send = |batch| to.blocking_send(batch).map_or(Visit::Stop, |()| Visit::Go);
+    source.visit(|body| {
+        index += 1;
+        if index <= skip {
+            return Visit::Go;
+        }
+        let mut ready = batcher.push(body);
+        if ready.all(|batch| send(batch) == Visit::Go) {
+            Visit::Go
+        } else {
+            Visit::Stop
+        }
+    })?;
+    batcher.flush().map(send);
+    Ok(index)
+}
+
+/// The queue is not this step's alone.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Foreign(String);
+
+/// Whether trying again cannot help.
+fn hopeless(error: &anyhow::Error) -> bool {
+    if error.is::<FeedError>() || error.is::<Foreign>() {
+        return true;
+    }
+    let code = error
+        .downcast_ref::<queue_client::Error>()
+        .and_then(queue_client::Error::code);
+    // Full queues and servers that are not ready get better; what they refuse for its form does not.
+    matches!(
+        code,
+        Some(Code::BadRequest | Code::BodyTooLarge | Code::QueueSealed)
+    )
+}
+
+/// The settings of a step's queue.
+fn settings(item: &ItemRules) -> SettingsPatch {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    SettingsPatch {
+        max_lease_ms: item.timeout.map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
+        max_attempts: item.attempts.map(Some),
+        backoff: item.backoff.map(|(least, most)| {
+            Some(Backoff {
+                min_ms: ms(least),
+                max_ms: ms(most),
+                ..Backoff::default()
+            })
+        }),
+        ..SettingsPatch::default()
+    }
+}
+
+/// Whether a step's items can be loaded where its file is not at hand.
+pub(super) fn at_hand(items: &Items) -> bool {
+    !matches!(items, Items::Lines { .. })
+}

@@ -1,0 +1,66 @@
+//! What a run in a cluster does next: a pure function of its spec, its status, what is seen, and the time.
+//!
+//! It speaks to no API and reads no clock. Whoever carries the actions out writes the status first,
+//! carries them out in their order, and asks again when something changed or [`Plan::wake`] is over.
+//!
+//! 1. The status says what is meant to be before anything is done, and names derive from it: after a
+//!    crash anywhere the same is asked for again, and doing it twice makes one Job.
+//! 2. The same facts at the same time give the same actions, until they are seen done; news is told
+//!    once, where the status changes.
+//! 3. A step with items is judged by its queue alone, whatever its Jobs say.
+//! 4. Never more workers than are wanted, over all rounds of a step together.
+//! 5. A Job expires only after all that is kept of it is in the status.
+//! 6. Nothing is concluded from absence while the lists of Jobs and pods may be old.
+
+mod action;
+pub mod names;
+mod seen;
+mod text;
+
+use std::time::Duration;
+
+pub use action::{Action, News};
+pub use seen::{
+    JobSeen, LoadSeen, PodEnd, PodPhase, PodSeen, QueueSeen, QuotaSeen, Refusal, Seen,
+};
+
+use super::status::RunStatus;
+
+/// How long a Job's first pod may wait to start for a reason of its own before its step fails.
+pub const START_LIMIT: Duration = Duration::from_secs(300);
+
+/// What a run must know of where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// The namespace of the run.
+    pub namespace: String,
+    /// The queue server, as its workers reach it.
+    pub server: String,
+    /// The generation of the spec.
+    pub generation: Option<i64>,
+    /// How long a Job's first pod may wait to start for a reason of its own before its step fails.
+    pub start_limit: Duration,
+}
+
+impl Context {
+    /// A namespace and a queue server, with limits as they usually are.
+    pub fn new(namespace: impl Into<String>, server: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            server: server.into(),
+            generation: None,
+            start_limit: START_LIMIT,
+        }
+    }
+}
+
+/// What is kept from now on, what to do, and when to ask again though nothing happened.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// To be written before any action is carried out.
+    pub status: RunStatus,
+    /// What to do, in this order.
+    pub actions: Vec<Action>,
+    /// When to ask again, from now; absent: when something changes.
+    pub wake: Option<Duration>,
+}
