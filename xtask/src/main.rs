@@ -23,6 +23,8 @@ enum Task {
     },
     /// Check formatting, clippy, documentation, licences, banned crates and sources.
     Lint,
+    /// Write the container image as one archive, with no registry and no daemon.
+    Image(steps::image::Args),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let done = match task {
         Task::Test { passed_on } => steps::test(&passed_on),
         Task::Lint => steps::lint(),
+        Task::Image(args) => steps::image::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

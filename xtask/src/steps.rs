@@ -9,10 +9,12 @@
 )]
 
 mod deny;
+pub mod image;
 mod results;
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -77,6 +79,15 @@ fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args);
     command
+}
+
+/// Asked of cargo, because an environment variable or a configuration file may have moved it.
+fn target_folder() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .no_deps()
+        .exec()
+        .context("cargo metadata does not say where the target folder is")?;
+    Ok(metadata.target_directory.into())
 }
 
 /// Says what it does, does it, and fails by its name.

@@ -1,11 +1,11 @@
 //! Licences, banned crates and sources: cargo-deny, in one version for everyone.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::{cargo, say, step};
+use super::{cargo, say, step, target_folder};
 
 /// The version that deny.toml is written for. A newer one may know more and refuse more, so that
 /// it changes when this line does and not on a day of its own.
@@ -47,15 +47,6 @@ fn installed(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.trim().strip_prefix("cargo-deny ").map(Into::into)
-}
-
-/// Asked of cargo, because an environment variable or a configuration file may have moved it.
-fn target_folder() -> Result<PathBuf> {
-    let metadata = cargo_metadata::MetadataCommand::new()
-        .no_deps()
-        .exec()
-        .context("cargo metadata does not say where the target folder is")?;
-    Ok(metadata.target_directory.into())
 }
 
 #[cfg(test)]
