@@ -12,11 +12,12 @@ mod open_files;
 mod program;
 mod serve;
 mod server;
-mod telemetry;
+pub mod telemetry;
+mod volume;
 
 pub use args::Args;
 pub use config::{Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage};
-pub use program::run;
+pub use program::{run, run_beside};
 /// What a [`Machine`] may bring along, and what a server uses otherwise.
 pub use queue_log::{Disk, DiskFile, RealDisk};
 pub use serve::Stopped;

@@ -13,7 +13,7 @@ const DEFAULT: &str = "info";
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
     /// Lines for people.
     #[default]
     Human,
@@ -23,20 +23,23 @@ pub(crate) enum LogFormat {
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TelemetryError {
+pub enum TelemetryError {
     /// A filter that cannot be read. Write levels and modules: `info,queue_server=debug`.
     #[error(
         "{variable} is {value:?}, which is not a log filter such as info or info,queue_server=debug"
     )]
     Filter {
+        /// Which variable holds it.
         variable: &'static str,
+        /// What it holds.
         value: String,
+        /// What is wrong with it.
         source: ParseError,
     },
 }
 
 /// Starts the log. A log that the process has started already stays as it is.
-pub(crate) fn start(format: LogFormat) -> Result<(), TelemetryError> {
+pub fn start(format: LogFormat) -> Result<(), TelemetryError> {
     let filter = filter(|variable| std::env::var(variable).ok())?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
