@@ -25,6 +25,8 @@ enum Task {
     Lint,
     /// Write the container image as one archive, with no registry and no daemon.
     Image(steps::image::Args),
+    /// Render manifests/install.yaml and the chart's CRD from manifests/base.
+    Manifests,
 }
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Task::Test { passed_on } => steps::test(&passed_on),
         Task::Lint => steps::lint(),
         Task::Image(args) => steps::image::run(args),
+        Task::Manifests => steps::render_manifests(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@
 
 mod deny;
 pub mod image;
+mod manifests;
 mod results;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+pub use manifests::render as render_manifests;
 use results::Results;
 
 /// Builds every program, runs every test and prints the sum.
@@ -36,12 +38,17 @@ pub fn test(passed_on: &[String]) -> Result<()> {
     if !passed_on.is_empty() {
         tests.arg("--").args(passed_on);
     }
-    let results = step_with_results("run the tests", &mut tests)?;
+    let mut results = step_with_results("run the tests", &mut tests)?;
     ensure!(
         results.passed > 0,
         "step `run the tests` ran no test: {}",
         shown(&tests)
     );
+    // They are not Rust's, so that what was passed on is not for them.
+    if passed_on.is_empty() {
+        results += manifests::test()?;
+    }
+    println!("{results}");
     Ok(())
 }
 
@@ -105,7 +112,7 @@ fn step(name: &str, command: &mut Command) -> Result<()> {
 }
 
 /// The same for a run of tests, whose result lines are added up: a workspace has dozens of test
-/// programs, and nobody sums them by eye.
+/// programs, and nobody sums them by eye. The sum of a run that failed is printed here: nobody gets it.
 fn step_with_results(name: &str, command: &mut Command) -> Result<Results> {
     announce(name, command);
     let mut child = command
@@ -126,7 +133,9 @@ fn step_with_results(name: &str, command: &mut Command) -> Result<Results> {
     let status = child
         .wait()
         .with_context(|| format!("step `{name}` cannot be waited for"))?;
-    println!("{results}");
+    if !status.success() {
+        println!("{results}");
+    }
     ensure!(
         status.success(),
         "step `{name}` failed ({status}): {}",

@@ -1,6 +1,7 @@
 //! Adds up the result lines of many test programs.
 
 use std::fmt;
+use std::ops::AddAssign;
 
 /// How many tests passed, failed and were left out so far.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,19 @@ impl Results {
                 _ => {}
             }
         }
+    }
+}
+
+impl AddAssign for Results {
+    fn add_assign(&mut self, more: Self) {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = more;
+        self.passed += passed;
+        self.failed += failed;
+        self.skipped += skipped;
     }
 }
 
@@ -71,6 +85,11 @@ mod tests {
                 skipped: 1
             }
         );
-        assert_eq!(results.to_string(), "tests: 5 passed, 4 failed, 1 skipped");
+        results += Results {
+            passed: 1,
+            failed: 2,
+            skipped: 3,
+        };
+        assert_eq!(results.to_string(), "tests: 6 passed, 6 failed, 4 skipped");
     }
 }
