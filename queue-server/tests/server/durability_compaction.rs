@@ -57,7 +57,7 @@ async fn ten_old_items_do_not_pin_what_came_after_them() {
     let mut api = small_segments();
     let old: Vec<String> = (0..10).map(|n| format!("old {n}")).collect();
     let names: Vec<&str> = old.iter().map(String::as_str).collect();
-    api.load(json!({"lease_ms": 60_000}), &names).await;
+    api.load(json!({"lease_ms": 600_000}), &names).await;
     let held = api.take().await;
     let passing = json!({"done_retention_items": 0});
     api.put("/v1/queues/passing", passing).await.is(201);
@@ -123,7 +123,7 @@ async fn a_thousand_queues_are_compacted_and_those_that_are_deleted_let_go() {
 #[tokio::test]
 async fn traffic_restarts_and_deletions_during_compactions_lose_nothing() {
     let mut api = small_segments();
-    api.make(json!({"lease_ms": 60_000})).await;
+    api.make(json!({"lease_ms": 600_000})).await;
     let large = "y".repeat(8 * 1024);
     for n in 0..40 {
         api.enqueue(format!("{n}:{large}")).await;

@@ -123,7 +123,7 @@ async fn work_goes_on_and_on_on_a_full_disk() {
 /// used up so far that nothing is lent.
 async fn used_up(disk: &FaultyDisk) -> Api {
     let api = Api::start_on(disk, |storage| storage.segment_bytes = 64 * 1024);
-    api.make(json!({"lease_ms": 600_000, "max_attempts": 1000}))
+    api.make(json!({"lease_ms": 600_000, "max_attempts": 1000, "quiet_ms": 600_000}))
         .await;
     for n in 0..20 {
         api.enqueue(format!("{n}:{}", "x".repeat(10_000))).await;

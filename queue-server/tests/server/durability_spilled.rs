@@ -25,7 +25,7 @@ fn body(n: usize) -> String {
 }
 
 async fn load(api: &Api, items: usize) {
-    api.make(json!({"lease_ms": 60_000, "max_result_bytes": 10_000}))
+    api.make(json!({"lease_ms": 600_000, "max_result_bytes": 10_000}))
         .await;
     for n in 0..items {
         api.enqueue(body(n)).await;

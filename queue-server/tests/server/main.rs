@@ -3,6 +3,7 @@
 
 mod backup;
 mod connections;
+mod container;
 mod durability;
 mod durability_clock;
 mod durability_compaction;

@@ -41,6 +41,15 @@ async fn make_queue(program: &Program) {
     assert!(wire.read_to_end().await.starts_with("HTTP/1.1 201 "));
 }
 
+/// A request whose body does not end, and the proof that it is under way.
+async fn half_a_request(program: &Program) -> Wire {
+    let head = "POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n";
+    let mut slow = send(program, head).await;
+    slow.read_until("HTTP/1.1 100 Continue\r\n\r\n").await;
+    slow.send("half").await;
+    slow
+}
+
 /// A parked lease call, and the proof that it is parked.
 async fn park(program: &Program) -> Wire {
     let body = r#"{"wait_ms":300000}"#;
@@ -95,8 +104,7 @@ async fn told_to_stop_it_answers_who_waits_and_exits_0(#[case] signal: Signal) {
 async fn told_to_stop_it_cuts_what_takes_too_long_says_so_and_exits_0() {
     let program = Program::start(&["--grace", "300ms"]);
     make_queue(&program).await;
-    let slow = "POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf";
-    let _slow = send(&program, slow).await;
+    let _slow = half_a_request(&program).await;
     let _parked = park(&program).await;
     program.signal(Signal::TERM);
     let logged = program.ended().await;
@@ -109,8 +117,7 @@ async fn told_to_stop_it_cuts_what_takes_too_long_says_so_and_exits_0() {
 async fn told_twice_it_stops_at_once() {
     let program = Program::start(&["--grace", "5m"]);
     make_queue(&program).await;
-    let slow = "POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf";
-    let _slow = send(&program, slow).await;
+    let _slow = half_a_request(&program).await;
     let mut parked = park(&program).await;
     program.signal(Signal::TERM);
     parked.read_to_end().await;
