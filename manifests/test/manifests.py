@@ -70,7 +70,8 @@ def of_file(path):
 
 
 def example_files():
-    return sorted((ROOT / "examples").rglob("*.yaml"))
+    """Those that hold Kubernetes objects: a file of values is for another program."""
+    return sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not path.stem.endswith("-values"))
 
 
 def examples():

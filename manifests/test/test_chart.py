@@ -34,7 +34,7 @@ class Values(unittest.TestCase):
 
     def test_a_digest_goes_before_a_tag_and_workers_get_the_same_image(self):
         digest = "sha256:" + "a" * 64
-        objects = manifests.helm("memq", "--set", f"image.repository=r.example.com/x/memq,image.tag=9,image.digest={digest}")
+        objects = manifests.helm("memq", "--set", f"image.repository=r.example.com/x/memq,image.tag=v9,image.digest={digest}")
         pod = next(o for o in objects if o["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"][0]
         self.assertEqual(pod["image"], f"r.example.com/x/memq@{digest}")
         self.assertIn({"name": "MEMQ_IMAGE", "value": pod["image"]}, pod["env"])

@@ -14,7 +14,7 @@ spec:
   backoffLimit: 6
   podFailurePolicy:
     rules:
-    - {action: Ignore, onPodConditions: [{type: DisruptionTarget}]}
+    - {action: Ignore, onPodConditions: [{type: DisruptionTarget, status: "True"}]}
     - {action: Ignore, onExitCodes: {operator: In, values: [69, 75]}}
     - {action: FailJob, onExitCodes: {operator: In, values: [64, 65, 77, 78]}}
   template:

@@ -4,11 +4,16 @@ Kinds that Kubernetes does not bring are listed here, and nothing else may be wi
 inside of them are held to the schema all the same.
 """
 
+import functools
 import unittest
 
 import kubernetes_validate
+import kubernetes_validate.utils
 
 import manifests
+
+# All definitions of a version are one file of megabytes, which is read anew for each object otherwise.
+kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
 
 OLDEST = "1.33"
 NEWEST = kubernetes_validate.latest_version()

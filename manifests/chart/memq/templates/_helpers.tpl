@@ -93,7 +93,7 @@ priorityClassName: {{ . }}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
+- apiGroups: ["", events.k8s.io]
   resources: [events]
   verbs: [create, patch, list]
 - apiGroups: [""]
