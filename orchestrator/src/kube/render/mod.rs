@@ -12,11 +12,11 @@ mod container;
 pub mod ephemeral;
 mod job;
 mod labels;
-mod names;
 mod overlay;
 mod pod;
 mod profile;
 mod resources;
+mod review;
 pub mod rights;
 mod script;
 mod volumes;
@@ -27,12 +27,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::spec::{Element, EnvValue, Handler, Step, Work};
 
-pub use job::job;
+pub use job::{job, pool_pod};
+pub use review::review;
 pub use labels::{Component, ELEMENT_ANNOTATION, labels};
-pub use names::label_name;
 
 /// The container of a pod that does the step's work; `pod:` means it by this name.
 pub const WORKER: &str = "worker";
+/// memq's own image, of the version that this is.
+pub const IMAGE: &str = concat!("memq:", env!("CARGO_PKG_VERSION"));
 /// The port on which a worker tells whether it is alive and ready.
 pub const HEALTH_PORT: i32 = 8081;
 /// The port of the queue server.
@@ -53,21 +55,21 @@ pub struct Place {
     pub server: String,
     /// memq's own image.
     pub image: String,
-    /// When that image is pulled; absent: Kubernetes' default.
-    pub pull_policy: Option<String>,
+    /// The service account of steps that name none; absent: the namespace's default. Its token is not mounted.
+    pub worker_account: Option<String>,
 }
 
 /// A Job that is wanted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// Its name: at most 63 characters.
-    pub name: &'a str,
+    pub name: String,
     /// The step it is of.
     pub step: &'a Step,
     /// The element of a `forEach`, from 0.
     pub element: Option<u32>,
     /// The queue of a step with items; of no meaning for others.
-    pub queue: &'a str,
+    pub queue: String,
     /// Pods at once; of meaning for a step with items alone.
     pub parallelism: u32,
 }
@@ -77,8 +79,8 @@ pub struct Wanted<'a> {
 pub struct Rendered {
     /// The Job.
     pub job: Job,
-    /// Its script. Its name changes with its text, so one that is there is the right one.
-    pub script: Option<ConfigMap>,
+    /// Its script, if it has one. The name changes with the text, so one that is there is the right one.
+    pub config_maps: Vec<ConfigMap>,
 }
 
 /// Why a step cannot be a Job. All of them are for whoever wrote the spec, and stay until it is changed.
@@ -182,9 +184,14 @@ impl<'a> Part<'a> {
         })
     }
 
-    /// Whether an image of the user's runs it, and not memq's.
+    /// The image of the user's that runs it, if memq's does not: the step's, or what `pod` says.
     fn own_image(&self) -> Option<&'a str> {
-        self.step.pod.image.as_deref()
+        let laid_over = || {
+            let containers = self.step.pod.overlay.as_ref()?.pointer("/spec/containers")?;
+            let ours = |container: &&serde_json::Value| container["name"] == WORKER;
+            containers.as_array()?.iter().find(ours)?["image"].as_str()
+        };
+        laid_over().or(self.step.pod.image.as_deref())
     }
 
     /// Whether a worker of ours goes through items for it.

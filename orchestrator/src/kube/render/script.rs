@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, ConfigMapVolumeSource, Volume, Volum
 use kube::api::ObjectMeta;
 
 use super::labels::{Component, labels};
-use super::{Place, RenderError, names};
+use super::{Place, RenderError};
+use crate::kube::plan::names::short_hash;
 
 /// Where scripts lie in a pod.
 pub(super) const FOLDER: &str = "/memq-script";
@@ -33,7 +34,7 @@ pub(super) fn config_map(place: &Place, step: &str, text: &str) -> Result<Config
     }
     let prefix: String = format!("{}-{step}", place.run).chars().take(NAME_PART).collect();
     // A text that changes needs another object: pods that run keep theirs, and this one never changes.
-    let name = format!("{}-{}", prefix.trim_end_matches(['-', '.']), names::hash(&format!("{}/{step}/{text}", place.run)));
+    let name = format!("{}-{}", prefix.trim_end_matches(['-', '.']), short_hash(&[&place.run, step, text]));
     Ok(ConfigMap {
         metadata: ObjectMeta {
             name: Some(name),
