@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{HEALTH_PORT, Part, Place, RenderError, WORKER, Wanted, profile, resources, script, volumes};
+use super::{
+    HEALTH_PORT, Part, Place, RenderError, WORKER, Wanted, profile, resources, script, volumes,
+};
 use crate::spec::{EnvValue, Handler, Pool, Work};
 
 /// How long items that run may go on when their pod is to end; the worker's own default.
@@ -18,7 +20,11 @@ const PROGRAM: &str = "/memq/memq";
 const HEALTH: &str = "health";
 
 /// The container, without its mounts.
-pub(super) fn worker(place: &Place, wanted: &Wanted<'_>, part: Part<'_>) -> Result<Container, RenderError> {
+pub(super) fn worker(
+    place: &Place,
+    wanted: &Wanted<'_>,
+    part: Part<'_>,
+) -> Result<Container, RenderError> {
     let slots = match &part.step.work {
         Work::Items(pool) => pool.workers.concurrency,
         Work::Each(_) | Work::Once => 1,
@@ -52,7 +58,11 @@ pub(super) fn worker(place: &Place, wanted: &Wanted<'_>, part: Part<'_>) -> Resu
 /// The container that puts our program where one of another image finds it.
 pub(super) fn install(place: &Place) -> Container {
     Container {
-        args: Some(["worker", "install", volumes::PROGRAM_FOLDER].map(Into::into).to_vec()),
+        args: Some(
+            ["worker", "install", volumes::PROGRAM_FOLDER]
+                .map(Into::into)
+                .to_vec(),
+        ),
         resources: Some(resources::fixed([
             ("cpu", "10m", "1"),
             ("memory", "32Mi", "64Mi"),
@@ -76,7 +86,9 @@ fn start(part: Part<'_>) -> Result<(Vec<String>, Vec<String>), RenderError> {
                 builtin: builtin.clone(),
             });
         }
-        Handler::Image if part.own_image().is_none() => return Err(no_image("what its image does")),
+        Handler::Image if part.own_image().is_none() => {
+            return Err(no_image("what its image does"));
+        }
         Handler::Command(words) if part.own_image().is_none() && !is_ours(words) => {
             return Err(no_image("a command"));
         }
@@ -89,7 +101,11 @@ fn start(part: Part<'_>) -> Result<(Vec<String>, Vec<String>), RenderError> {
     if !part.has_worker() {
         return Ok((words, Vec::new()));
     }
-    let program = part.own_image().map(|_| PROGRAM.to_owned()).into_iter().collect();
+    let program = part
+        .own_image()
+        .map(|_| PROGRAM.to_owned())
+        .into_iter()
+        .collect();
     let mut args = vec!["worker".to_owned()];
     if !words.is_empty() {
         args.push("--".to_owned());
@@ -147,7 +163,10 @@ fn worker_env(queue: &str, pool: &Pool) -> Vec<EnvVar> {
         },
     ];
     if let Some(timeout) = pool.item.timeout {
-        env.push(text("MEMQ_ITEM_TIMEOUT", &format!("{}ms", timeout.as_millis())));
+        env.push(text(
+            "MEMQ_ITEM_TIMEOUT",
+            &format!("{}ms", timeout.as_millis()),
+        ));
     }
     env
 }
@@ -168,7 +187,9 @@ pub(super) fn text(name: &str, value: &str) -> EnvVar {
 fn variable(name: &str, value: &EnvValue) -> EnvVar {
     let (name_of, key_of) = match value {
         EnvValue::Text(value) => return text(name, value),
-        EnvValue::Secret { name, key } | EnvValue::ConfigMap { name, key } => (name.clone(), key.clone()),
+        EnvValue::Secret { name, key } | EnvValue::ConfigMap { name, key } => {
+            (name.clone(), key.clone())
+        }
     };
     let mut source = EnvVarSource::default();
     if matches!(value, EnvValue::Secret { .. }) {

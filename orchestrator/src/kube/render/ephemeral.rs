@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServicePort, ServiceSpec,
+    ConfigMap, Container, PodSpec, PodTemplateSpec, Service, ServiceAccount, ServicePort,
+    ServiceSpec,
 };
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -253,7 +254,9 @@ fn controller(place: &Place, name: &str) -> Container {
         ("MEMQ_CONTROLLER_LISTEN", Some(&*listen)),
         ("MEMQ_LOG_FORMAT", Some("json")),
     ];
-    let env = env.into_iter().filter_map(|(name, value)| Some(text(name, value?)));
+    let env = env
+        .into_iter()
+        .filter_map(|(name, value)| Some(text(name, value?)));
     Container {
         args: Some(args.map(str::to_owned).into()),
         env: Some(env.collect()),

@@ -55,7 +55,10 @@ pub fn job(place: &Place, wanted: &Wanted<'_>) -> Result<Rendered, RenderError> 
         Work::Items(pool) => JobSpec {
             parallelism: Some(number(wanted.parallelism)),
             backoff_limit: Some(number(
-                pool.workers.max.saturating_mul(FAILURES_A_WORKER).max(LEAST_FAILURES),
+                pool.workers
+                    .max
+                    .saturating_mul(FAILURES_A_WORKER)
+                    .max(LEAST_FAILURES),
             )),
             pod_failure_policy: Some(PodFailurePolicy {
                 rules: vec![
@@ -90,7 +93,8 @@ pub fn job(place: &Place, wanted: &Wanted<'_>) -> Result<Rendered, RenderError> 
             ..ObjectMeta::default()
         },
         spec: Some(JobSpec {
-            active_deadline_seconds: limit.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
+            active_deadline_seconds: limit
+                .map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
             template,
             ..spec
         }),

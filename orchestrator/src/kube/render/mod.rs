@@ -28,8 +28,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use crate::spec::{Element, EnvValue, Handler, Step, Work};
 
 pub use job::{job, pool_pod};
-pub use review::review;
 pub use labels::{Component, ELEMENT_ANNOTATION, labels};
+pub use review::review;
 
 /// The container of a pod that does the step's work; `pod:` means it by this name.
 pub const WORKER: &str = "worker";
@@ -113,7 +113,9 @@ pub enum RenderError {
         most: usize,
     },
     /// A volume names nothing that a cluster has: add pvc, configMap, secret or emptyDir.
-    #[error("the volume `{mount}` of step `{step}` says nothing for a cluster: give it `pvc`, `configMap`, `secret` or `emptyDir`")]
+    #[error(
+        "the volume `{mount}` of step `{step}` says nothing for a cluster: give it `pvc`, `configMap`, `secret` or `emptyDir`"
+    )]
     VolumeWithoutSource {
         /// The step.
         step: String,
@@ -187,7 +189,12 @@ impl<'a> Part<'a> {
     /// The image of the user's that runs it, if memq's does not: the step's, or what `pod` says.
     fn own_image(&self) -> Option<&'a str> {
         let laid_over = || {
-            let containers = self.step.pod.overlay.as_ref()?.pointer("/spec/containers")?;
+            let containers = self
+                .step
+                .pod
+                .overlay
+                .as_ref()?
+                .pointer("/spec/containers")?;
             let ours = |container: &&serde_json::Value| container["name"] == WORKER;
             containers.as_array()?.iter().find(ours)?["image"].as_str()
         };

@@ -153,8 +153,17 @@ mod tests {
         }}));
         let worker = &pod["containers"][0];
         assert_eq!(worker["image"], "memq", "what is not named stays");
-        assert_eq!(worker["args"], json!(["worker", "--lease", "5m"]), "a plain list is replaced");
-        let env: Vec<_> = worker["env"].as_array().expect("a list").iter().map(|e| e["value"].as_str()).collect();
+        assert_eq!(
+            worker["args"],
+            json!(["worker", "--lease", "5m"]),
+            "a plain list is replaced"
+        );
+        let env: Vec<_> = worker["env"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|e| e["value"].as_str())
+            .collect();
         assert_eq!(env, [Some("1"), Some("3"), Some("4")]);
         assert_eq!(pod["containers"][1]["name"], "proxy");
     }
@@ -167,7 +176,9 @@ mod tests {
 
     #[test]
     fn a_volume_changes_its_kind() {
-        let pod = laid(&json!({"spec": {"volumes": [{"name": "tmp", "persistentVolumeClaim": {"claimName": "big"}}]}}));
+        let pod = laid(
+            &json!({"spec": {"volumes": [{"name": "tmp", "persistentVolumeClaim": {"claimName": "big"}}]}}),
+        );
         assert_eq!(
             pod["volumes"],
             json!([{"name": "tmp", "persistentVolumeClaim": {"claimName": "big"}}])
@@ -177,7 +188,10 @@ mod tests {
     #[test]
     fn a_field_that_no_pod_has_is_refused_by_its_path() {
         for (over, said) in [
-            (json!({"spec": {"containers": [{"name": "worker", "imagePullPolice": "Always"}]}}), "`spec.containers[0].imagePullPolice`"),
+            (
+                json!({"spec": {"containers": [{"name": "worker", "imagePullPolice": "Always"}]}}),
+                "`spec.containers[0].imagePullPolice`",
+            ),
             (json!({"sepc": {}}), "`sepc`"),
             (json!({"spec": {"containers": {}}}), "invalid type"),
         ] {

@@ -29,7 +29,11 @@ pub(super) fn template(
 ) -> Result<PodTemplateSpec, RenderError> {
     let step = part.step;
     let mut mounts = volumes::of_step(step)?;
-    let has = |path: &str| mounts.iter().any(|(_, at)| at.mount_path.trim_end_matches('/') == path);
+    let has = |path: &str| {
+        mounts
+            .iter()
+            .any(|(_, at)| at.mount_path.trim_end_matches('/') == path)
+    };
     if !has(volumes::TMP) {
         mounts.push(volumes::tmp());
     }
@@ -53,10 +57,17 @@ pub(super) fn template(
         }),
         spec: Some(PodSpec {
             restart_policy: Some("Never".into()),
-            termination_grace_period_seconds: part
-                .has_worker()
-                .then(|| (container::GRACE + FAREWELL).as_secs().try_into().unwrap_or(i64::MAX)),
-            service_account_name: step.pod.service_account.clone().or_else(|| place.worker_account.clone()),
+            termination_grace_period_seconds: part.has_worker().then(|| {
+                (container::GRACE + FAREWELL)
+                    .as_secs()
+                    .try_into()
+                    .unwrap_or(i64::MAX)
+            }),
+            service_account_name: step
+                .pod
+                .service_account
+                .clone()
+                .or_else(|| place.worker_account.clone()),
             // Only who names an account means to speak to Kubernetes.
             automount_service_account_token: Some(step.pod.service_account.is_some()),
             // A variable for each Service of the namespace helps nobody and can be thousands.

@@ -68,9 +68,9 @@ pub(super) fn quantities_as_text(value: Value) -> Value {
             map.into_iter()
                 .map(|(key, value)| {
                     let value = match (key.as_str(), value) {
-                        ("requests" | "limits", Value::Object(inner)) => Value::Object(
-                            inner.into_iter().map(|(k, v)| (k, text(v))).collect(),
-                        ),
+                        ("requests" | "limits", Value::Object(inner)) => {
+                            Value::Object(inner.into_iter().map(|(k, v)| (k, text(v))).collect())
+                        }
                         ("sizeLimit" | "storage", value) => text(value),
                         (_, value) => quantities_as_text(value),
                     };
@@ -103,12 +103,20 @@ mod tests {
         let of = rendered(&json!({"limits": {"cpu": 2, "nvidia.com/gpu": 1}}));
         assert_eq!(of["limits"]["cpu"], "2", "a bare number is a quantity");
         assert_eq!(of["limits"]["nvidia.com/gpu"], "1");
-        assert_eq!(of["requests"].get("cpu"), None, "Kubernetes takes the limit");
+        assert_eq!(
+            of["requests"].get("cpu"),
+            None,
+            "Kubernetes takes the limit"
+        );
     }
 
     #[test]
     fn what_is_no_resources_is_refused() {
-        for given in [json!({"request": {"cpu": 1}}), json!([1]), json!({"limits": 1})] {
+        for given in [
+            json!({"request": {"cpu": 1}}),
+            json!([1]),
+            json!({"limits": 1}),
+        ] {
             assert!(of_step(Some(&given), 1).is_err(), "{given}");
         }
     }

@@ -11,9 +11,17 @@ use crate::spec::{RunSpec, Step, Work};
 
 /// The objects of a run, each before those that need it. `object` is the run itself, as a cluster is given it;
 /// with `ephemeral` it lies in what the run brings with it.
-pub fn review(spec: &RunSpec, object: &Value, place: &Place, ephemeral: bool) -> Result<Vec<Value>, RenderError> {
+pub fn review(
+    spec: &RunSpec,
+    object: &Value,
+    place: &Place,
+    ephemeral: bool,
+) -> Result<Vec<Value>, RenderError> {
     let mut object = object.clone();
-    if let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+    if let Some(metadata) = object
+        .pointer_mut("/metadata")
+        .and_then(Value::as_object_mut)
+    {
         metadata.remove("generateName");
         metadata.insert("name".into(), json!(place.run));
         metadata.insert("namespace".into(), json!(place.namespace));

@@ -102,7 +102,12 @@ impl Right {
     /// As a Role has it.
     #[must_use]
     pub fn rule(&self) -> PolicyRule {
-        let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let list = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
         PolicyRule {
             api_groups: Some(list(self.groups)),
             resources: Some(list(self.resources)),
@@ -139,7 +144,10 @@ mod tests {
         for right in RIGHTS {
             let words = [right.groups, right.resources, right.names, right.verbs].concat();
             assert!(!words.iter().any(|word| word.contains('*')), "{right:?}");
-            assert!(!right.resources.contains(&"nodes"), "a ClusterRole of its own, if wanted");
+            assert!(
+                !right.resources.contains(&"nodes"),
+                "a ClusterRole of its own, if wanted"
+            );
             assert!(!right.purpose.is_empty());
         }
     }

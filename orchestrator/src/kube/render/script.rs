@@ -32,9 +32,16 @@ pub(super) fn config_map(place: &Place, step: &str, text: &str) -> Result<Config
             most: MOST,
         });
     }
-    let prefix: String = format!("{}-{step}", place.run).chars().take(NAME_PART).collect();
+    let prefix: String = format!("{}-{step}", place.run)
+        .chars()
+        .take(NAME_PART)
+        .collect();
     // A text that changes needs another object: pods that run keep theirs, and this one never changes.
-    let name = format!("{}-{}", prefix.trim_end_matches(['-', '.']), short_hash(&[&place.run, step, text]));
+    let name = format!(
+        "{}-{}",
+        prefix.trim_end_matches(['-', '.']),
+        short_hash(&[&place.run, step, text])
+    );
     Ok(ConfigMap {
         metadata: ObjectMeta {
             name: Some(name),
