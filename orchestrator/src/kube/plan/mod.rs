@@ -13,18 +13,40 @@
 //! 6. Nothing is concluded from absence while the lists of Jobs and pods may be old.
 
 mod action;
+mod agenda;
+mod bounds;
+mod conditions;
+mod each;
+mod jobs;
 pub mod names;
+mod once;
+mod outcome;
+mod pods;
+mod pool;
+mod progress;
+mod ranges;
+mod rounds;
+mod run;
 mod seen;
+mod supply;
 mod text;
+mod tries;
+mod view;
+mod why;
 
 use std::time::Duration;
 
-pub use action::{Action, News};
-pub use seen::{
-    JobSeen, LoadSeen, PodEnd, PodPhase, PodSeen, QueueSeen, QuotaSeen, Refusal, Seen,
-};
+use jiff::Timestamp;
 
-use super::status::RunStatus;
+pub use action::{Action, News};
+pub use seen::{JobSeen, LoadSeen, PodEnd, PodPhase, PodSeen, QueueSeen, QuotaSeen, Refusal, Seen};
+
+pub use why::why;
+
+use super::status::{RunPhase, RunStatus};
+use crate::spec::RunSpec;
+use agenda::Agenda;
+use view::View;
 
 /// How long a Job's first pod may wait to start for a reason of its own before its step fails.
 pub const START_LIMIT: Duration = Duration::from_secs(300);
@@ -63,4 +85,55 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// When to ask again, from now; absent: when something changes.
     pub wake: Option<Duration>,
+}
+
+/// Says what is kept from now on, and what to do.
+#[must_use]
+pub fn plan(
+    run: &RunSpec,
+    context: &Context,
+    status: &RunStatus,
+    seen: &Seen,
+    now: Timestamp,
+) -> Plan {
+    // Milliseconds are enough, and what is kept stays short.
+    let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    let view = View::new(run, context, seen, now);
+    let mut status = status.clone();
+    let open: usize = status.steps.iter().map(|step| step.jobs.len()).sum();
+    let mut agenda = Agenda::new(now, run::MOST_JOBS.saturating_sub(open));
+    match status.phase {
+        RunPhase::Succeeded | RunPhase::Failed | RunPhase::Cancelled => {
+            run::look_after(&view, &mut agenda, &mut status);
+        }
+        RunPhase::Pending | RunPhase::Running | RunPhase::Stopping => {
+            run::advance(&view, &mut agenda, &mut status);
+        }
+    }
+    bounds::keep(&mut status);
+    let wake = agenda.wake();
+    let mut actions = agenda.actions;
+    actions.extend(agenda.news.into_iter().map(Action::Tell));
+    Plan {
+        status,
+        actions,
+        wake,
+    }
+}
+
+/// The status of a run whose spec cannot be carried out, as `message` says.
+#[must_use]
+pub fn failed_spec(
+    status: &RunStatus,
+    generation: Option<i64>,
+    message: &str,
+    now: Timestamp,
+) -> RunStatus {
+    let mut status = status.clone();
+    status.observed_generation = generation;
+    let message = text::fit(message, super::status::KEPT_MESSAGE_BYTES);
+    run::end(&mut status, RunPhase::Failed, message, now);
+    status.reason = "InvalidSpec".to_owned();
+    conditions::show(&mut status, &[], now);
+    status
 }

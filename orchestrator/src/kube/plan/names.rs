@@ -7,8 +7,8 @@
 //!    be read in two ways, or does not fit, carries a hash of its parts.
 //! 2. The queues of a namespace, and they alone, begin with [`queue_prefix`].
 
-use aws_lc_rs::digest::{SHA256, digest};
 use queue_api::{NameError, QueueName};
+use sha2::{Digest as _, Sha256};
 
 use crate::spec::{Items, RunSpec, Step, Work};
 
@@ -78,7 +78,7 @@ pub fn short_hash(parts: &[&str]) -> String {
         let _ = write!(text, "{}/{part}", part.len());
     }
     let mut hash = String::new();
-    for byte in &digest(&SHA256, text.as_bytes()).as_ref()[..HASH_DIGITS / 2] {
+    for byte in &Sha256::digest(text.as_bytes())[..HASH_DIGITS / 2] {
         let _ = write!(hash, "{byte:02x}");
     }
     hash
@@ -99,8 +99,14 @@ mod tests {
     #[test]
     fn a_name_tells_run_step_and_number() {
         assert_eq!(job("keygen-x7f", "keys", None, 2), "keygen-x7f-keys-2");
-        assert_eq!(job("keygen-x7f", "users", Some(17), 1), "keygen-x7f-users-17-1");
-        assert_eq!(own_queue("team", "keygen-x7f", "keys"), "run.team.keygen-x7f.keys");
+        assert_eq!(
+            job("keygen-x7f", "users", Some(17), 1),
+            "keygen-x7f-users-17-1"
+        );
+        assert_eq!(
+            own_queue("team", "keygen-x7f", "keys"),
+            "run.team.keygen-x7f.keys"
+        );
     }
 
     #[test]

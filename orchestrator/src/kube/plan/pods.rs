@@ -1,0 +1,201 @@
+//! Pods of a step: what those that failed leave behind, and why others do not start.
+//!
+//! It does not know what follows from that for the step.
+
+use std::time::Duration;
+
+use super::agenda::{Agenda, later};
+use super::view::View;
+use super::{Action, PodPhase, PodSeen, text};
+use crate::kube::status::{
+    KEPT_FAILURES, KEPT_LOG_BYTES, KEPT_MESSAGE_BYTES, PodFailure, StepStatus,
+};
+
+/// Bytes of a reason: one word.
+const REASON_BYTES: usize = 64;
+/// What a container waits for that is on its way and no mistake: an image may take its time.
+const ON_THE_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+/// How many times longer than other reasons these may last.
+const ON_THE_WAY_PATIENCE: u32 = 6;
+/// How long a pod may find no node before a person is told, as sizing has it.
+pub(super) const PATIENCE_FOR_A_NODE: Duration = crate::size::FREEZE_AFTER;
+
+/// Exit of a worker that cannot reach its queue server.
+pub(super) const UNAVAILABLE: i32 = 69;
+/// Exit of a worker that was told to stop.
+pub(super) const TOLD_TO_STOP: i32 = 75;
+
+/// Notes the pods that failed, the newest, and asks for their logs.
+pub(super) fn note_failures(view: &View<'_>, agenda: &mut Agenda, status: &mut StepStatus) {
+    let known = |status: &StepStatus, pod: &PodSeen| {
+        status.failures.iter().any(|known| known.pod == pod.name)
+    };
+    let name = status.name.clone();
+    for pod in view.pods_of(&name).filter(|pod| has_failed(pod)) {
+        if !known(status, pod) {
+            status.failures.push(failure(view, pod));
+        }
+    }
+    let kept = kept_failures(view.run.steps.len());
+    status
+        .failures
+        .sort_by(|a, b| (a.at, &a.pod).cmp(&(b.at, &b.pod)));
+    let surplus = status.failures.len().saturating_sub(kept);
+    status.failures.drain(..surplus);
+    for failure in &mut status.failures {
+        if failure.log.is_some() {
+            continue;
+        }
+        let there = view.seen.pods.iter().any(|pod| pod.name == failure.pod);
+        match view.seen.logs.get(&failure.pod) {
+            Some(log) => failure.log = Some(text::tail(log, KEPT_LOG_BYTES).to_owned()),
+            None if there => agenda.act(Action::ReadLog {
+                pod: failure.pod.clone(),
+            }),
+            None if view.seen.fresh => failure.log = Some(String::new()),
+            None => {}
+        }
+    }
+}
+
+/// Failed pods that are kept of each step, when there are so many steps: a status has bounds.
+fn kept_failures(steps: usize) -> usize {
+    const OF_A_RUN: usize = 60;
+    (OF_A_RUN / steps.max(1)).clamp(1, KEPT_FAILURES)
+}
+
+fn has_failed(pod: &PodSeen) -> bool {
+    // A worker that is no longer wanted leaves with 75: that is no failure.
+    let sent_away = pod.deleting && pod.exit() == Some(TOLD_TO_STOP);
+    pod.phase == PodPhase::Failed && !sent_away
+}
+
+fn failure(view: &View<'_>, pod: &PodSeen) -> PodFailure {
+    let end = pod.end.as_ref();
+    let reason = end.map_or("", |end| end.reason.as_str());
+    PodFailure {
+        pod: pod.name.clone(),
+        job: pod.job.clone(),
+        at: end.map_or(view.now, |end| end.at),
+        exit_code: end.and_then(|end| end.exit_code),
+        reason: text::fit(
+            pod.disrupted
+                .as_deref()
+                .filter(|_| reason.is_empty() || reason == "Error")
+                .unwrap_or(reason),
+            REASON_BYTES,
+        ),
+        message: text::fit(end.map_or("", |end| &end.message), KEPT_MESSAGE_BYTES),
+        log: None,
+    }
+}
+
+/// Whether a log of this Job's pods is still being waited for.
+pub(super) fn wants_logs(status: &StepStatus, job: &str) -> bool {
+    status
+        .failures
+        .iter()
+        .any(|failure| failure.job == job && failure.log.is_none())
+}
+
+/// How the last pod of a Job that failed ended, in words; none if nothing is known of one.
+pub(super) fn last_words(status: &StepStatus, job: &str) -> Option<String> {
+    let failure = status.failures.iter().rfind(|f| f.job == job)?;
+    Some(words(failure))
+}
+
+/// What a failed pod left behind, in words.
+pub(super) fn words(failure: &PodFailure) -> String {
+    let PodFailure { pod, reason, .. } = failure;
+    let how = match failure.exit_code {
+        Some(code) if reason.is_empty() || reason == "Error" => format!("exited {code}"),
+        Some(code) => format!("exited {code} ({reason})"),
+        None if reason.is_empty() => "failed".to_owned(),
+        None => format!("failed ({reason})"),
+    };
+    // The last line is where programs say what went wrong.
+    let said = failure.message.trim().lines().next_back().unwrap_or("");
+    let said = text::fit(said, 200);
+    let mark = if said.is_empty() { "" } else { ": " };
+    format!("pod {pod} {how}{mark}{said}")
+}
+
+/// Why a Job does not start: a reason and a sentence.
+pub(super) struct NotStarted {
+    pub(super) reason: String,
+    pub(super) message: String,
+    /// It has lasted too long.
+    pub(super) too_long: bool,
+}
+
+/// Why no pod of this Job has ever started, if that has a cause of its own. Having no node is none.
+pub(super) fn not_started(view: &View<'_>, agenda: &mut Agenda, job: &str) -> Option<NotStarted> {
+    let seen = view.job(job)?;
+    let pods = view.pods(job);
+    let started = |pod: &&PodSeen| pod.started.is_some() || pod.phase != PodPhase::Pending;
+    if pods.iter().any(started) || seen.succeeded > 0 || seen.failed > 0 || seen.ended.is_some() {
+        return None;
+    }
+    let limit = view.context.start_limit;
+    let waiting = pods.iter().find_map(|pod| {
+        let (reason, message) = pod.waiting.as_ref()?;
+        pod.unschedulable
+            .is_none()
+            .then_some((*pod, reason, message))
+    });
+    let (reason, message, limit) = match (waiting, &seen.pods_refused) {
+        (Some((pod, reason, message)), _) => {
+            let slow = ON_THE_WAY.contains(&reason.as_str());
+            let limit = if slow {
+                limit * ON_THE_WAY_PATIENCE
+            } else {
+                limit
+            };
+            let message = format!("pod {} does not start: {reason}: {message}", pod.name);
+            (reason.clone(), message, limit)
+        }
+        (None, Some((_, refusal))) if pods.is_empty() && !is_quota(refusal) => (
+            "PodsRefused".to_owned(),
+            format!("no pod of Job {job} is let in: {refusal}"),
+            limit,
+        ),
+        _ => return None,
+    };
+    let over = later(seen.created, limit);
+    let too_long = view.now >= over;
+    if !too_long {
+        agenda.look_at(over);
+        if ON_THE_WAY.contains(&reason.as_str()) {
+            return None;
+        }
+    }
+    Some(NotStarted {
+        reason: text::fit(&reason, REASON_BYTES),
+        message: text::fit(&message, KEPT_MESSAGE_BYTES),
+        too_long,
+    })
+}
+
+/// Whether this is a quota speaking.
+pub(super) fn is_quota(message: &str) -> bool {
+    message.contains("exceeded quota")
+}
+
+/// Tells of pods that no node takes.
+pub(super) fn note_capacity(view: &View<'_>, agenda: &mut Agenda, step: &str) {
+    let waits = view.pods_of(step).filter(|pod| pod.stays());
+    let waits = waits.filter_map(|pod| pod.unschedulable.as_ref());
+    let Some((since, text)) = waits.min_by_key(|(since, _)| *since) else {
+        return;
+    };
+    let told = later(*since, PATIENCE_FOR_A_NODE);
+    if view.now < told {
+        return agenda.look_at(told);
+    }
+    let message = format!("step {step}: no node takes its pod: {text}");
+    agenda.trouble(
+        super::agenda::Kind::CapacityBlocked,
+        "Unschedulable",
+        message,
+    );
+}

@@ -1,0 +1,273 @@
+//! A step with items: its queue is loaded, workers go through it in rounds, and the queue says when it is over.
+//!
+//! 1. Only the queue's own word that it is drained makes a success, and then nothing a Job says unmakes it.
+//! 2. While the queue cannot be asked, nothing is begun, changed or given up.
+
+use std::time::Duration;
+
+use queue_api::Queue;
+
+use super::agenda::{Agenda, later};
+use super::outcome::Outcome;
+use super::rounds;
+use super::view::View;
+use super::{Action, LoadSeen, QueueSeen, jobs, names, pods, supply};
+use crate::kube::status::{JobVerdict, PoolStatus, StepStatus};
+use crate::spec::{Items, Pool, Step};
+
+/// How soon to ask again what cannot be watched.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How long a Job may stay open after its queue was drained: its workers linger 10 s at the most.
+const DRAINED_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Takes the step on.
+pub(super) fn advance(
+    view: &View<'_>,
+    agenda: &mut Agenda,
+    (index, step, pool): (usize, &Step, &Pool),
+    status: &mut StepStatus,
+) -> Option<Outcome> {
+    let mut memory = status.pool.take().unwrap_or_else(|| PoolStatus {
+        queue: names::queue(&view.context.namespace, view.run, step)
+            .and_then(Result::ok)
+            .map_or(String::new(), |name| name.to_string()),
+        ..PoolStatus::default()
+    });
+    let outcome = decide(view, agenda, (index, step, pool), status, &mut memory);
+    status.pool = Some(memory);
+    outcome
+}
+
+fn decide(
+    view: &View<'_>,
+    agenda: &mut Agenda,
+    (index, step, pool): (usize, &Step, &Pool),
+    status: &mut StepStatus,
+    memory: &mut PoolStatus,
+) -> Option<Outcome> {
+    let own = !matches!(pool.items, Items::Queue(_));
+    let seen = view.seen.queues.get(&step.name);
+    if own && !memory.loaded {
+        memory.loaded = match (seen, view.seen.loads.get(&step.name)) {
+            (Some(QueueSeen::There(queue)), _) if queue.sealed => true,
+            (Some(QueueSeen::There(_)), Some(LoadSeen::Loaded)) => true,
+            _ => false,
+        };
+    }
+    if own && !memory.loaded {
+        agenda.act(Action::Load { step: index });
+        if let Some(LoadSeen::Failed { message, hopeless }) = view.seen.loads.get(&step.name) {
+            if *hopeless {
+                return Some(Outcome::failed("LoadFailed", message));
+            }
+            agenda.blocked("LoadFailed", format!("step {}: {message}", step.name));
+        }
+    }
+    let queue = match seen {
+        Some(QueueSeen::There(queue)) => queue,
+        Some(QueueSeen::Missing) => return missing(agenda, step, own, memory),
+        Some(QueueSeen::Unreachable(since, said)) => {
+            unreachable(view, agenda, step, memory, *since, said);
+            return None;
+        }
+        None => {
+            agenda.look_in(ASK_AGAIN);
+            return None;
+        }
+    };
+    memory.loaded |= !own;
+    count(memory, queue);
+    if queue.drained {
+        return wind_down(view, agenda, (step, pool), status, memory);
+    }
+    memory.drained_at = None;
+    tell_of_queue(agenda, step, own, queue);
+    if let Some(outcome) = rounds::hopeless(view, agenda, step, status, memory) {
+        return Some(outcome);
+    }
+    if let Some(outcome) = rounds::close(view, agenda, status, memory) {
+        return Some(outcome);
+    }
+    let wanted = supply::size(view, agenda, (step, pool), status, memory, queue);
+    rounds::staff(view, agenda, step, status, memory, queue, wanted);
+    None
+}
+
+fn count(memory: &mut PoolStatus, queue: &Queue) {
+    let before = memory.finished();
+    memory.total = queue.totals.enqueued;
+    memory.done = queue.counts.done;
+    memory.dead = queue.counts.dead;
+    if memory.finished() > before {
+        memory.ignored_exits = 0;
+    }
+}
+
+impl PoolStatus {
+    /// Items that are through, whichever way.
+    pub(super) fn finished(&self) -> u64 {
+        self.done + self.dead
+    }
+}
+
+fn missing(agenda: &mut Agenda, step: &Step, own: bool, memory: &PoolStatus) -> Option<Outcome> {
+    let queue = &memory.queue;
+    if memory.loaded {
+        let message = format!(
+            "queue {queue} is gone though it held {} items: its server lost it, or somebody removed it; \
+             run it again, with a server that keeps its data",
+            memory.total
+        );
+        return Some(Outcome::failed("QueueLost", message));
+    }
+    if !own {
+        let name = &step.name;
+        let advice = format!("make it with `memq queue create {queue}` and load it");
+        agenda.blocked(
+            "QueueMissing",
+            format!("step {name}: there is no queue {queue}; {advice}"),
+        );
+    }
+    agenda.look_in(ASK_AGAIN);
+    None
+}
+
+fn unreachable(
+    view: &View<'_>,
+    agenda: &mut Agenda,
+    step: &Step,
+    memory: &mut PoolStatus,
+    since: jiff::Timestamp,
+    said: &str,
+) {
+    // What fails for want of the server says nothing about the workers.
+    (memory.short_since, memory.barren, memory.ignored_exits) = (None, 0, 0);
+    let (name, server) = (&step.name, &view.context.server);
+    let since = since.strftime("%H:%M:%S");
+    let message =
+        format!("step {name}: the queue server {server} does not answer since {since} UTC: {said}");
+    agenda.blocked("ServerUnreachable", message);
+    agenda.look_in(ASK_AGAIN);
+}
+
+fn tell_of_queue(agenda: &mut Agenda, step: &Step, own: bool, queue: &Queue) {
+    let (step, name) = (&step.name, &queue.name);
+    if queue.paused {
+        agenda.blocked(
+            "QueuePaused",
+            format!(
+                "step {step}: queue {name} is paused; `memq queue resume {name}` lets it go on"
+            ),
+        );
+    } else if !own && !queue.sealed && queue.unfinished == 0 {
+        agenda.blocked(
+            "QueueNotSealed",
+            format!(
+                "step {step}: queue {name} has nothing left and may get more: the step ends once \
+                 `memq queue seal {name}` says that it will not"
+            ),
+        );
+    }
+}
+
+/// The queue is drained: what still runs leaves by itself or is taken away, then the step ends.
+fn wind_down(
+    view: &View<'_>,
+    agenda: &mut Agenda,
+    (step, pool): (&Step, &Pool),
+    status: &mut StepStatus,
+    memory: &mut PoolStatus,
+) -> Option<Outcome> {
+    let over = later(*memory.drained_at.get_or_insert(view.now), DRAINED_PATIENCE);
+    memory.short_since = None;
+    for record in &mut status.jobs {
+        let Some(job) = view.job(&record.name) else {
+            if !record.seen {
+                // It has nothing to do any more, if it was made at all.
+                jobs::remove(record, view.now);
+            }
+            continue;
+        };
+        let pods = view.pods(&record.name);
+        let at_work = pods
+            .iter()
+            .filter(|pod| pod.runs() && !pod.deleting)
+            .count();
+        let waiting = pods.iter().any(|pod| pod.lives() && !pod.runs());
+        let ends_by_itself = at_work > 0 || (job.succeeded > 0 && !waiting);
+        if view.now >= over || (view.seen.fresh && !ends_by_itself) {
+            jobs::remove(record, view.now);
+        } else if view.seen.fresh && at_work > 0 {
+            let at_work = u32::try_from(at_work).unwrap_or(u32::MAX);
+            record.parallelism = record.parallelism.min(at_work);
+        }
+    }
+    let mut records = std::mem::take(&mut status.jobs);
+    records.retain(|record| {
+        let Some(end) = jobs::settled(view, agenda, record) else {
+            return true;
+        };
+        if end.verdict != JobVerdict::Complete && record.seen {
+            memory.last_end = rounds::ended(record, end);
+        }
+        false
+    });
+    status.jobs = records;
+    if !status.jobs.is_empty() {
+        agenda.look_at(over.max(later(view.now, Duration::from_secs(1))));
+        return None;
+    }
+    Some(verdict(step, pool, memory))
+}
+
+/// What the queue says, and what the Jobs said if that is something else.
+fn verdict(step: &Step, pool: &Pool, memory: &PoolStatus) -> Outcome {
+    let PoolStatus {
+        queue,
+        total,
+        done,
+        dead,
+        last_end,
+        ..
+    } = memory;
+    let otherwise = if last_end.is_empty() {
+        String::new()
+    } else {
+        format!("; {last_end}, but it is the queue that counts")
+    };
+    if pool.tolerate.allows(*dead, *total) {
+        let dead = match dead {
+            0 => String::new(),
+            dead => format!(", {dead} dead, which is tolerated"),
+        };
+        let message = format!("{done} of {total} items done{dead}{otherwise}");
+        return Outcome::succeeded("Drained", message);
+    }
+    let message = format!(
+        "{dead} of {total} items of step {} are dead, more than is tolerated; \
+         `memq queue show {queue}` shows them{otherwise}",
+        step.name
+    );
+    Outcome::failed("DeadItems", message)
+}
+
+/// Tells of pods of a step that are refused for want of quota.
+pub(super) fn tell_of_refused_pods(view: &View<'_>, agenda: &mut Agenda, step: &Step) -> bool {
+    let refused = view
+        .jobs_of(&step.name)
+        .filter(|job| job.ended.is_none() && !job.deleting)
+        .find_map(|job| job.pods_refused.as_ref());
+    if let Some((_, said)) = refused {
+        let reason = if pods::is_quota(said) {
+            "QuotaExceeded"
+        } else {
+            "PodsRefused"
+        };
+        let name = &step.name;
+        agenda.blocked(
+            reason,
+            format!("step {name}: its workers are refused: {said}"),
+        );
+    }
+    refused.is_some()
+}
