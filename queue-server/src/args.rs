@@ -11,6 +11,7 @@ use crate::config::{
 };
 use crate::fsck;
 use crate::telemetry::LogFormat;
+use crate::volume;
 
 /// Serve work queues over HTTP.
 ///
@@ -102,8 +103,8 @@ pub(crate) enum Command {
 }
 
 impl Args {
-    /// The configuration these arguments describe, checked, and the form of the log.
-    pub(crate) fn into_config(self) -> Result<(Config, LogFormat), ArgsError> {
+    /// The settings these arguments describe, checked. Looks at the disk if that is to decide.
+    pub(crate) fn into_settings(self) -> Result<Settings, ArgsError> {
         let Self {
             command: _,
             listen,
@@ -123,9 +124,16 @@ impl Args {
             body_timeout,
             grace,
         } = self;
-        let storage = match storage {
-            StorageKind::Memory => Storage::Memory,
-            StorageKind::Disk => Storage::Disk(DiskStorage {
+        let on_disk = match storage {
+            StorageKind::Disk => true,
+            StorageKind::Memory => false,
+            // What cannot be looked at is not passed over: opening it will say why.
+            StorageKind::Auto => volume::holds(&data_dir).unwrap_or(true),
+        };
+        let no_volume = (storage == StorageKind::Auto && !on_disk).then(|| data_dir.clone());
+        let storage = match on_disk {
+            false => Storage::Memory,
+            true => Storage::Disk(DiskStorage {
                 data_dir,
                 body_memory,
                 max_data_bytes,
@@ -150,8 +158,21 @@ impl Args {
             },
         };
         config.check()?;
-        Ok((config, log_format))
+        Ok(Settings {
+            config,
+            log_format,
+            no_volume,
+        })
     }
+}
+
+/// What arguments come to.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) log_format: LogFormat,
+    /// The directory where a volume would have been used, had one been mounted.
+    pub(crate) no_volume: Option<PathBuf>,
 }
 
 /// Where items are kept, on the command line.
@@ -162,6 +183,9 @@ enum StorageKind {
     Disk,
     /// In memory: what is acknowledged is lost when the process ends
     Memory,
+    /// On disk if the data directory lies on a volume, which is mounted apart from the root; else in
+    /// memory, and the log says so. For containers, which lose what lies on their root
+    Auto,
 }
 
 /// Arguments that were read one by one and do not make a configuration.
@@ -199,8 +223,11 @@ mod tests {
     fn read(line: &str) -> Result<Config, String> {
         let words = std::iter::once("memq-server").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        let (config, _) = cli.args.into_config().map_err(|error| error.to_string())?;
-        Ok(config)
+        let settings = cli
+            .args
+            .into_settings()
+            .map_err(|error| error.to_string())?;
+        Ok(settings.config)
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! `memq-server` and `memq server`: a server as a program of its own, from its arguments to its exit
 //! code.
 
+use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::args::{Args, Command};
-use crate::config::{Config, Storage};
+use crate::args::{Args, Command, Settings};
+use crate::config::Storage;
 use crate::server::{Broken, Server};
 use crate::telemetry;
 use crate::{fsck, open_files};
@@ -20,14 +22,24 @@ const EX_USAGE: u8 = 64;
 /// in order, exit code 0; a second one at once, exit code 128 + signal. Usage errors exit 64, all
 /// else 1.
 pub fn run(args: Args) -> ExitCode {
+    start(args, None::<std::future::Pending<ExitCode>>)
+}
+
+/// The same with other work beside it, in the same process. The work hears the signals by itself: its
+/// end stops the server in order, and its exit code is the process's.
+pub fn run_beside(args: Args, work: impl Future<Output = ExitCode>) -> ExitCode {
+    start(args, Some(work))
+}
+
+fn start(args: Args, beside: Option<impl Future<Output = ExitCode>>) -> ExitCode {
     if let Some(Command::Fsck(args)) = &args.command {
         return fsck::run(args);
     }
-    let (config, log_format) = match args.into_config() {
-        Ok(read) => read,
+    let settings = match args.into_settings() {
+        Ok(settings) => settings,
         Err(error) => return usage(&error),
     };
-    if let Err(error) = telemetry::start(log_format) {
+    if let Err(error) = telemetry::start(settings.log_format) {
         return usage(&error);
     }
     open_files::raise();
@@ -38,11 +50,11 @@ pub fn run(args: Args) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    match runtime.block_on(until_stopped(config)) {
-        Ok(End::Stopped) => {
+    match runtime.block_on(until_stopped(settings, beside)) {
+        Ok(End::Stopped(code)) => {
             // What was acknowledged is on disk. A log that is still being read would be waited for.
             runtime.shutdown_background();
-            ExitCode::SUCCESS
+            code
         }
         Ok(End::Interrupted(told)) => {
             // What still runs is left where it is: that was the order.
@@ -55,11 +67,19 @@ pub fn run(args: Args) -> ExitCode {
 
 /// How a run ended.
 enum End {
-    Stopped,
+    Stopped(ExitCode),
     Interrupted(Told),
 }
 
-async fn until_stopped(config: Config) -> anyhow::Result<End> {
+async fn until_stopped(
+    settings: Settings,
+    beside: Option<impl Future<Output = ExitCode>>,
+) -> anyhow::Result<End> {
+    let Settings {
+        config,
+        log_format: _,
+        no_volume,
+    } = settings;
     // Before the address is announced: from then on somebody may tell us to stop.
     let mut signals = Signals::install()?;
     let grace = config.connections.grace;
@@ -69,17 +89,21 @@ async fn until_stopped(config: Config) -> anyhow::Result<End> {
     };
     let mut server = Server::start(config).await?;
     info!(address = %server.local_addr(), "listening");
-    match kept {
-        Some(data_dir) => info!(data_dir, "what is acknowledged is on disk"),
+    say_where(kept, no_volume);
+    let code = match beside {
         None => {
-            warn!("items are kept in memory: what is acknowledged is lost when this process ends");
+            let told = tokio::select! {
+                told = signals.next() => told,
+                broken = serve(&mut server) => return Err(broken.into()),
+            };
+            info!("told to stop by {told:?}: requests under way have {grace:?} to finish");
+            ExitCode::SUCCESS
         }
-    }
-    let told = tokio::select! {
-        told = signals.next() => told,
-        broken = serve(&mut server) => return Err(broken.into()),
+        Some(work) => tokio::select! {
+            code = work => code,
+            broken = serve(&mut server) => return Err(broken.into()),
+        },
     };
-    info!("told to stop by {told:?}: requests under way have {grace:?} to finish");
     tokio::select! {
         stopped = server.stop() => info!("stopped: {}", stopped?),
         told = signals.next() => {
@@ -87,7 +111,22 @@ async fn until_stopped(config: Config) -> anyhow::Result<End> {
             return Ok(End::Interrupted(told));
         }
     }
-    Ok(End::Stopped)
+    Ok(End::Stopped(code))
+}
+
+/// Nobody should find out by a loss where items are kept.
+fn say_where(kept: Option<String>, no_volume: Option<PathBuf>) {
+    if let Some(data_dir) = &kept {
+        info!(data_dir, "what is acknowledged is on disk");
+        return;
+    }
+    warn!("items are kept in memory: what is acknowledged is lost when this process ends");
+    if let Some(directory) = no_volume {
+        let directory = directory.display();
+        warn!(
+            "no volume is mounted at {directory}: mount one there to keep them, or choose with MEMQ_STORAGE"
+        );
+    }
 }
 
 /// Serves until that is no longer possible.

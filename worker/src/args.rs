@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use queue_api::{QueueName, parse_duration_with_unit};
 
-use crate::kuard;
+use crate::{install, kuard};
 
 /// The exit codes, as the help shows them.
 const EXIT_CODES: &str = "\
@@ -20,8 +20,10 @@ Exit codes:
 
 /// What a worker is told. Each flag can also be given as an environment variable.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    pub(crate) instead: Option<Instead>,
     /// Address of the queue server
     #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL", default_value = queue_client::DEFAULT_URL)]
     pub server: String,
@@ -84,6 +86,13 @@ pub struct Args {
     pub command: Vec<OsString>,
     #[command(flatten)]
     pub(crate) keygen: kuard::Flags,
+}
+
+/// What is done instead of working.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(crate) enum Instead {
+    /// Copy this program into a directory, for a container of another image to run it there
+    Install(install::Args),
 }
 
 /// When a worker ends.

@@ -66,6 +66,7 @@ impl ConfigError {
 /// Reads a command line.
 pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
     let Args {
+        instead: _,
         server,
         queue,
         concurrency,

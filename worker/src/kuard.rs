@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::keygen;
-use crate::stop::Urgency;
+use crate::stop::{self, Urgency};
 
 /// Between tries of an empty or unreachable queue.
 const RETRY: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// kuard's flags.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "kuard's keygen workload")]
-pub(crate) struct Flags {
+pub struct Flags {
     /// Make RSA keys as kuard does, instead of working on a queue's leases
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = go_bool, default_value = "false")]
@@ -78,6 +78,29 @@ enum Source {
 }
 
 impl Flags {
+    /// Whether keys are to be made at all.
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.keygen_enable
+    }
+
+    /// Makes keys until done or told to stop by a signal; within a runtime. Returns the exit code that
+    /// the flags ask for, or 75 if it was told to stop. Comes to no end without
+    /// `--keygen-exit-on-complete`, as kuard does not.
+    pub async fn run(self) -> ExitCode {
+        let stop = match stop::watch(false) {
+            Ok(stop) => stop,
+            Err(error) => {
+                say(format_args!("Error watching for signals: {error}"));
+                return Exit::Misconfigured.into();
+            }
+        };
+        match self.workload() {
+            Some(workload) => run(workload, &Health::new(), stop).await,
+            None => ExitCode::SUCCESS,
+        }
+    }
+
     /// The workload, if it is wanted.
     pub(crate) fn workload(self) -> Option<Workload> {
         let Self {

@@ -17,6 +17,7 @@ mod exit;
 mod handler;
 mod health;
 mod init;
+mod install;
 mod keygen;
 mod kuard;
 mod log;
@@ -29,4 +30,5 @@ mod verdict;
 
 pub use args::{Args, Builtin, LogFormat, UntilArg};
 pub use keygen::fingerprint_of_new_key;
+pub use kuard::Flags as KuardFlags;
 pub use run::run;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use queue_client::QueueClient;
 
-use crate::args::Args;
+use crate::args::{Args, Instead, LogFormat};
 use crate::config::{self, Config, Job, Surroundings};
 use crate::drain::{self, Ended};
 use crate::exit::Exit;
 use crate::health::Health;
-use crate::{init, kuard, log, stop};
+use crate::{init, install, kuard, log, stop};
 
 /// Threads for calls, pipes and timers. Handlers are processes or run on threads that may block.
 const THREADS: usize = 2;
@@ -24,6 +24,9 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// it starts itself anew.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
+    if let Some(Instead::Install(args)) = &args.instead {
+        return install_program(args);
+    }
     if let Some(code) = init::supervise_if_first() {
         return code;
     }
@@ -53,6 +56,20 @@ pub fn run(args: Args) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
+            Exit::Misconfigured.into()
+        }
+    }
+}
+
+fn install_program(args: &install::Args) -> ExitCode {
+    log::start(LogFormat::Human);
+    match install::install(args) {
+        Ok(copy) => {
+            tracing::info!("installed as {}", copy.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!("{:#}", anyhow::Error::from(error));
             Exit::Misconfigured.into()
         }
     }

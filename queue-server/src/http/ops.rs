@@ -18,6 +18,9 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        // The same under the names that probes of kuard ask for.
+        .route("/healthy", get(async || "ok\n"))
+        .route("/ready", get(ready))
         .route("/metrics", get(scrape))
 }
 

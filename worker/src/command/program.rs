@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
+/// A directory in memory, which containers have even where their root is read-only and has no /tmp.
+const IN_MEMORY: &str = "/dev/shm";
 /// The whole argument that stands for the item.
 const PLACEHOLDER: &str = "{}";
 
@@ -18,7 +20,7 @@ pub(crate) enum NotRunnable {
     NoSuchFile { path: PathBuf },
     #[error("command `{path}` is not an executable file", path = path.display())]
     NotExecutable { path: PathBuf },
-    #[error("no directory for the files of items can be made in `{dir}`: set TMPDIR to one that is writable", dir = dir.display())]
+    #[error("no directory for the files of items can be made in `{dir}`: mount a volume there, or set TMPDIR to a directory that is writable", dir = dir.display())]
     NoDirectory {
         dir: PathBuf,
         source: std::io::Error,
@@ -51,13 +53,7 @@ impl Program {
             name: String::new(),
         })?;
         let path = resolve(name)?;
-        let files = tempfile::Builder::new()
-            .prefix("memq-worker-")
-            .tempdir()
-            .map_err(|source| NotRunnable::NoDirectory {
-                dir: std::env::temp_dir(),
-                source,
-            })?;
+        let files = directory_for_files(std::env::var_os("TMPDIR").map(PathBuf::from))?;
         Ok(Self {
             path,
             name: name.clone(),
@@ -94,6 +90,29 @@ impl Program {
             .iter()
             .any(|argument| argument == PLACEHOLDER)
     }
+}
+
+/// A directory of our own for the files of items. One that was asked for is taken or none.
+fn directory_for_files(asked: Option<PathBuf>) -> Result<tempfile::TempDir, NotRunnable> {
+    let usual = asked.is_none();
+    let dir = asked.unwrap_or_else(|| "/tmp".into());
+    let make = |dir: &Path| {
+        tempfile::Builder::new()
+            .prefix("memq-worker-")
+            .tempdir_in(dir)
+    };
+    let source = match make(&dir) {
+        Ok(made) => return Ok(made),
+        Err(source) => source,
+    };
+    if usual && let Ok(made) = make(Path::new(IN_MEMORY)) {
+        tracing::info!(
+            "`{}` cannot be written: the files of items lie in memory, in {IN_MEMORY}",
+            dir.display()
+        );
+        return Ok(made);
+    }
+    Err(NotRunnable::NoDirectory { dir, source })
 }
 
 fn resolve(name: &OsStr) -> Result<PathBuf, NotRunnable> {
@@ -157,6 +176,16 @@ mod tests {
         );
         assert_eq!(message("/tmp"), "command `/tmp` is not an executable file");
         assert!(matches!(find(&[""]), Err(NotRunnable::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_directory_that_was_asked_for_is_taken_or_none() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let made = directory_for_files(Some(dir.path().to_owned())).expect("room");
+        assert!(made.path().starts_with(dir.path()));
+        let error = directory_for_files(Some("/no/such/folder".into())).expect_err("not there");
+        assert!(error.to_string().contains("`/no/such/folder`"), "{error}");
+        assert!(error.to_string().contains("TMPDIR"), "{error}");
     }
 
     #[test]

@@ -272,6 +272,33 @@ async fn the_files_of_items_are_gone_afterwards() {
 }
 
 #[tokio::test]
+async fn where_nothing_can_be_written_to_disk_the_files_of_items_lie_in_memory() {
+    let bench = Bench::with("{}", &["1"]).await;
+    let unshare = ["--user", "--map-root-user", "--mount"];
+    let read_only = "mount -t tmpfs -o ro none /tmp";
+    let allowed = std::process::Command::new("unshare")
+        .args(unshare)
+        .args(["sh", "-c", &format!("{read_only} && test -w /dev/shm")])
+        .output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        eprintln!("passed over: this machine does not let one mount over /tmp");
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_memq-worker");
+    let script = format!("unset TMPDIR; {read_only} && exec \"$@\"");
+    let mut worker = Worker::of("unshare")
+        .args(unshare)
+        .args(["sh", "-c", &script, "sh", program])
+        .args(["--server", &bench.url, "--queue", "q"])
+        .sh(r#"echo "$MEMQ_ITEM_FILE" >"$MEMQ_RESULT""#)
+        .start();
+    assert_eq!(worker.exit().await, 0, "{}", worker.log());
+    let result = bench.done().await.result.unwrap();
+    assert!(result.starts_with("/dev/shm/memq-worker-"), "{result}");
+    assert!(worker.log().contains("the files of items lie in memory"));
+}
+
+#[tokio::test]
 async fn a_command_that_cannot_run_ends_the_worker_before_it_takes_an_item() {
     let bench = Bench::with("{}", &["1"]).await;
     for (command, complaint) in [

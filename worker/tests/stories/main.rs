@@ -13,6 +13,7 @@ mod faults;
 mod finish;
 mod first_process;
 mod health;
+mod install;
 mod kuard;
 mod proxy;
 mod stop;
