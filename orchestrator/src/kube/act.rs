@@ -15,12 +15,10 @@ use tracing::{debug, warn};
 
 use super::cluster::belongs;
 use super::object::FIELD_MANAGER;
-use super::plan::action::News;
-use super::plan::seen::Refusal;
+use super::plan::{News, Refusal};
+use super::render::WORKER;
 use super::status::KEPT_LOG_BYTES;
 
-/// The container that does a step's work in all pods of ours.
-pub(super) const CONTAINER: &str = "worker";
 /// Lines asked for of the end of a log; what is kept of them is bounded in bytes.
 const LOG_LINES: i64 = 40;
 /// Bytes asked for of a log's end: lines may be long, and the last are wanted, not the first.
@@ -67,7 +65,11 @@ impl Hands {
         for config in configs {
             let apply = PatchParams::apply(FIELD_MANAGER).force();
             let name = config.name_any();
-            if let Err(error) = self.configs.patch(&name, &apply, &Patch::Apply(config)).await {
+            if let Err(error) = self
+                .configs
+                .patch(&name, &apply, &Patch::Apply(config))
+                .await
+            {
                 return came(error);
             }
         }
@@ -138,7 +140,7 @@ impl Hands {
     /// The end of a pod's log; empty where there is none to be had.
     pub(super) async fn read_log(&self, pod: &str) -> Result<String, kube::Error> {
         let params = LogParams {
-            container: Some(CONTAINER.into()),
+            container: Some(WORKER.into()),
             tail_lines: Some(LOG_LINES),
             limit_bytes: Some(LOG_BYTES),
             ..LogParams::default()
@@ -188,7 +190,9 @@ fn tail(text: &str) -> String {
 /// Whether the API server said no, or did not get to saying anything of use.
 pub(super) fn came(error: kube::Error) -> Came {
     match error {
-        kube::Error::Api(status) if matches!(status.code, 400..=499) && !matches!(status.code, 408 | 409 | 429) => {
+        kube::Error::Api(status)
+            if matches!(status.code, 400..=499) && !matches!(status.code, 408 | 409 | 429) =>
+        {
             Came::Refused(Refusal {
                 code: status.code,
                 reason: status.reason.clone(),
@@ -209,7 +213,9 @@ mod tests {
         assert_eq!(tail("short\n"), "short");
         let long: String = (0..1_000).map(|n| format!("line {n} ü\n")).collect();
         let end = tail(&long);
-        assert!(end.len() <= KEPT_LOG_BYTES && end.starts_with("line ") && end.ends_with("line 999 ü"));
+        assert!(
+            end.len() <= KEPT_LOG_BYTES && end.starts_with("line ") && end.ends_with("line 999 ü")
+        );
         let one = "ü".repeat(KEPT_LOG_BYTES);
         assert_eq!(tail(&one).len(), KEPT_LOG_BYTES);
     }

@@ -61,14 +61,6 @@ impl Scope {
             Self::All => Api::all(client),
         }
     }
-
-    /// Whether a namespace is in it.
-    pub(super) fn holds(&self, namespace: &str) -> bool {
-        match self {
-            Self::Namespace(one) => one == namespace,
-            Self::All => true,
-        }
-    }
 }
 
 /// Who is told of changes, by run.
@@ -121,7 +113,11 @@ impl Health {
 
     /// It works; whether that is news.
     fn works(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .is_some()
     }
 
     fn fresh(&self) -> bool {
@@ -139,8 +135,10 @@ impl Cluster {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let (jobs, jobs_health) = follow(scope.api::<Job>(client.clone()), "jobs", bells, tasks, stop);
-        let (pods, pods_health) = follow(scope.api::<Pod>(client.clone()), "pods", bells, tasks, stop);
+        let (jobs, jobs_health) =
+            follow(scope.api::<Job>(client.clone()), "jobs", bells, tasks, stop);
+        let (pods, pods_health) =
+            follow(scope.api::<Pod>(client.clone()), "pods", bells, tasks, stop);
         Self {
             jobs,
             pods,
@@ -187,13 +185,21 @@ fn run_of(object: &impl Resource) -> Option<RunKey> {
 fn is_of(object: &impl Resource, run: &RunKey) -> bool {
     let meta = object.meta();
     meta.namespace.as_deref() == Some(&run.namespace)
-        && meta.labels.as_ref().and_then(|labels| labels.get(RUN_LABEL)) == Some(&run.name)
+        && meta
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(RUN_LABEL))
+            == Some(&run.name)
 }
 
 /// Whether an object belongs to this owner. A run of the same name that was deleted has left objects
 /// that belong to that one.
 pub(super) fn belongs(object: &impl Resource, owner: &str) -> bool {
-    let owners = object.meta().owner_references.as_deref().unwrap_or_default();
+    let owners = object
+        .meta()
+        .owner_references
+        .as_deref()
+        .unwrap_or_default();
     owners.iter().any(|reference| reference.uid == owner)
 }
 
@@ -212,7 +218,13 @@ where
     let events = watch(api, watcher::Config::default().labels(RUN_LABEL))
         .reflect(writer)
         .default_backoff();
-    tasks.spawn(tell(events, what, Arc::clone(bells), Arc::clone(&health), stop.clone()));
+    tasks.spawn(tell(
+        events,
+        what,
+        Arc::clone(bells),
+        Arc::clone(&health),
+        stop.clone(),
+    ));
     (reader, health)
 }
 

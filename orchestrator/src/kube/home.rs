@@ -144,7 +144,11 @@ impl Home {
 }
 
 /// How long an ended run stays, where its spec says.
-pub(super) fn remains(status: &RunStatus, ttl: Option<Duration>, now: jiff::Timestamp) -> Option<Duration> {
+pub(super) fn remains(
+    status: &RunStatus,
+    ttl: Option<Duration>,
+    now: jiff::Timestamp,
+) -> Option<Duration> {
     let end = status.finished_at?.checked_add(ttl?).ok()?;
     Some(Duration::try_from(end.duration_since(now)).unwrap_or_default())
 }
@@ -157,7 +161,9 @@ fn changed(error: kube::Error) -> HomeError {
 }
 
 fn kept_of_object(run: &Run) -> Result<Kept, HomeError> {
-    let status = run.status().map_err(|e| HomeError::Unreadable("status", e))?;
+    let status = run
+        .status()
+        .map_err(|e| HomeError::Unreadable("status", e))?;
     let meta = &run.metadata;
     let uid = meta.uid.clone().unwrap_or_default();
     Ok(Kept {

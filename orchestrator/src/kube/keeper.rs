@@ -23,11 +23,10 @@ use super::home::{Home, HomeError, Kept, remains};
 use super::load;
 use super::metrics::Metrics;
 use super::observe;
-use super::plan::action::Action;
-use super::plan::seen::{LoadSeen, QueueSeen, Refusal, Seen};
-use super::plan::{self, Context};
+use super::plan::{self, Action, Context, LoadSeen, News, QueueSeen, Refusal, Seen};
 use super::quota::Quotas;
-use super::render::{self, Place};
+use super::refused::RefusedPods;
+use super::render::{self, Place, Wanted};
 use super::status::RunStatus;
 use crate::flow::Phase;
 use crate::spec::{self, RunSpec, Work};
@@ -47,6 +46,7 @@ pub(super) struct Shared {
     pub(super) cluster: Cluster,
     pub(super) queues: Client,
     pub(super) quotas: Quotas,
+    pub(super) refused: RefusedPods,
     pub(super) metrics: Metrics,
     /// The address workers are told.
     pub(super) server: String,
@@ -136,7 +136,12 @@ impl Keeper {
     }
 
     /// Goes on until the end, or until the run must be read anew.
-    async fn carry_on(&mut self, mut taken: Taken, bell: &Notify, stop: &CancellationToken) -> Next {
+    async fn carry_on(
+        &mut self,
+        mut taken: Taken,
+        bell: &Notify,
+        stop: &CancellationToken,
+    ) -> Next {
         let about = ObjectReference {
             api_version: Some(taken.kept.owner.api_version.clone()),
             kind: Some(taken.kept.owner.kind.clone()),
@@ -152,19 +157,18 @@ impl Keeper {
                 Ok(spec) => spec,
                 Err(problem) => return self.refuse(&taken.kept, problem, &hands).await,
             };
-            if let Some(left) = over(&taken.kept.status, spec, now) {
-                return self.see_off(&taken.kept, spec, left, stop).await;
-            }
             let context = Context {
-                namespace: self.key.namespace.clone(),
-                run: self.key.name.clone(),
-                server: self.shared.server.clone(),
                 generation: taken.kept.generation,
+                ..Context::new(&self.key.namespace, &self.shared.server)
             };
             let seen = self.look(&taken.kept, spec, now).await;
             let plan = plan::plan(spec, &context, &taken.kept.status, &seen, now);
             if plan.status != taken.kept.status {
-                match self.home.write(&self.key.name, &taken.kept, &plan.status).await {
+                match self
+                    .home
+                    .write(&self.key.name, &taken.kept, &plan.status)
+                    .await
+                {
                     Ok(version) => {
                         self.shared.metrics.wrote(&taken.kept.status, &plan.status);
                         taken.kept.version = version;
@@ -179,22 +183,29 @@ impl Keeper {
             }
             let mut wake = plan.wake.unwrap_or(LONGEST).min(LONGEST);
             for action in &plan.actions {
+                // Whoever leads next does the rest.
                 if stop.is_cancelled() {
                     return Next::End;
                 }
-                if !self.act(action, &taken.kept, spec, &hands).await {
-                    wake = wake.min(AGAIN);
+                if let Some(soon) = self.act(action, &taken.kept, spec, &hands).await {
+                    wake = wake.min(soon);
                 }
             }
             self.shared.metrics.looked();
+            let nothing_left = plan.actions.is_empty() && plan.wake.is_none();
+            if taken.kept.status.phase.has_ended() && nothing_left {
+                return self.see_off(&taken.kept, spec, stop).await;
+            }
             let woken = self.wait(spec, &taken.kept.status, wake, bell, stop).await;
             if woken == Woken::Stop {
                 return Next::End;
             }
-            // A cancelled or deleted run is told by the bell, and shows in a new version.
-            if woken == Woken::Bell {
+            // A cancelled or deleted run is told by the bell; nobody watches ConfigMaps.
+            if woken == Woken::Bell || matches!(self.home, Home::Config(..)) {
                 match self.home.read(&self.key.name).await {
-                    Ok(Some(kept)) if kept.deleting || kept.uid != taken.kept.uid => return Next::End,
+                    Ok(Some(kept)) if kept.deleting || kept.uid != taken.kept.uid => {
+                        return Next::End;
+                    }
                     Ok(Some(kept)) => taken.kept = kept,
                     Ok(None) => return Next::End,
                     Err(error) => {
@@ -215,7 +226,13 @@ impl Keeper {
             Ok(_) => {
                 info!(run = %self.key, problem, "the spec cannot be carried out");
                 self.shared.metrics.wrote(&kept.status, &status);
-                hands.tell(&plan::spec_news(problem)).await;
+                hands
+                    .tell(&News {
+                        warning: true,
+                        reason: "InvalidSpec",
+                        note: problem.to_owned(),
+                    })
+                    .await;
                 Next::End
             }
             Err(error) => {
@@ -226,10 +243,10 @@ impl Keeper {
     }
 
     /// Waits for the end of an ended run's time and removes it.
-    async fn see_off(&self, kept: &Kept, spec: &RunSpec, left: Duration, stop: &CancellationToken) -> Next {
-        if spec.ttl.is_none() {
+    async fn see_off(&self, kept: &Kept, spec: &RunSpec, stop: &CancellationToken) -> Next {
+        let Some(left) = remains(&kept.status, spec.ttl, Timestamp::now()) else {
             return Next::End;
-        }
+        };
         tokio::select! {
             () = tokio::time::sleep(left) => {}
             () = stop.cancelled() => return Next::End,
@@ -245,12 +262,13 @@ impl Keeper {
 
     async fn look(&mut self, kept: &Kept, spec: &RunSpec, now: Timestamp) -> Seen {
         let shared = Arc::clone(&self.shared);
-        let jobs: Vec<_> = shared
+        let mut jobs: Vec<_> = shared
             .cluster
             .jobs(&self.key, &kept.owner.uid)
             .iter()
             .map(|job| observe::job(job))
             .collect();
+        shared.refused.tell(&self.key.namespace, &mut jobs).await;
         let mut pods: Vec<_> = shared
             .cluster
             .pods(&self.key)
@@ -262,13 +280,17 @@ impl Keeper {
         let mut queues = BTreeMap::new();
         let mut quota = None;
         for (step, status) in spec.steps.iter().zip(&kept.status.steps) {
-            let (Work::Items(_), Phase::Running, Some(pool)) = (&step.work, status.phase, &status.pool) else {
+            let (Work::Items(_), Phase::Running, Some(pool)) =
+                (&step.work, status.phase, &status.pool)
+            else {
                 continue;
             };
             queues.insert(step.name.clone(), self.look_at(&pool.queue, now).await);
             if quota.is_none() {
-                let shape = render::pod_requests(step);
-                quota = shared.quotas.left(&self.key.namespace, &shape).await;
+                // A step that cannot be rendered is told of when its Job is to be made.
+                if let Ok(pod) = render::pool_pod(&self.place(kept), step) {
+                    quota = shared.quotas.left(&self.key.namespace, &pod).await;
+                }
             }
         }
         self.forget_failed_loads(now);
@@ -280,7 +302,7 @@ impl Keeper {
                 .map(|(step, load)| (step.clone(), load.told.borrow().clone()))
                 .collect(),
             refusals: self.refusals.clone(),
-            logs: self.logs.clone(),
+            logs: std::mem::take(&mut self.logs),
             quota,
             cancelled: kept.cancelled,
             fresh: shared.cluster.fresh(),
@@ -318,18 +340,30 @@ impl Keeper {
     /// Lets loading that failed be begun anew after a while.
     fn forget_failed_loads(&mut self, now: Timestamp) {
         self.loads.retain(|_, load| {
-            let again = matches!(&*load.told.borrow(), LoadSeen::Failed { hopeless: false, .. });
+            let again = matches!(
+                &*load.told.borrow(),
+                LoadSeen::Failed {
+                    hopeless: false,
+                    ..
+                }
+            );
             let waited = Duration::try_from(now.duration_since(load.began)).unwrap_or_default();
             !(again && waited >= LOAD_AGAIN)
         });
     }
 
-    /// Does one thing; whether it got through.
-    async fn act(&mut self, action: &Action, kept: &Kept, spec: &RunSpec, hands: &Hands) -> bool {
+    /// Does one thing; how soon to look again because of it, if sooner than planned.
+    async fn act(
+        &mut self,
+        action: &Action,
+        kept: &Kept,
+        spec: &RunSpec,
+        hands: &Hands,
+    ) -> Option<Duration> {
         let came = match action {
             Action::Load { step } => {
                 self.load(*step, kept, spec);
-                return true;
+                return None;
             }
             Action::CreateJob {
                 step,
@@ -358,21 +392,24 @@ impl Keeper {
             Action::ReadLog { pod } => match hands.read_log(pod).await {
                 Ok(text) => {
                     self.logs.insert(pod.clone(), text);
-                    // The planner takes it over at the next look, which should be now.
-                    return false;
+                    // The planner takes it over at the next look.
+                    return Some(Duration::ZERO);
                 }
                 Err(error) => Came::Failed(error),
             },
             Action::Tell(news) => {
                 hands.tell(news).await;
-                return true;
+                return None;
             }
         };
         match came {
-            Came::Done | Came::Refused(_) => true,
+            Came::Done => None,
+            // What was refused is for the planner to judge.
+            Came::Refused(_) => Some(AGAIN),
             Came::Failed(error) => {
+                self.shared.metrics.failed("action");
                 warn!(run = %self.key, ?action, error = %super::say(&error), "an action did not get through; trying again");
-                false
+                Some(AGAIN)
             }
         }
     }
@@ -381,8 +418,13 @@ impl Keeper {
         let Some(step) = spec.steps.get(step) else {
             return;
         };
-        let status = kept.status.steps.iter().find(|status| status.name == step.name);
-        let (Work::Items(pool), Some(status)) = (&step.work, status.and_then(|s| s.pool.as_ref())) else {
+        let status = kept
+            .status
+            .steps
+            .iter()
+            .find(|status| status.name == step.name);
+        let (Work::Items(pool), Some(status)) = (&step.work, status.and_then(|s| s.pool.as_ref()))
+        else {
             return;
         };
         let Some(queue) = self.queue(&status.queue) else {
@@ -399,7 +441,21 @@ impl Keeper {
         });
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one action and its surroundings")]
+    fn place(&self, kept: &Kept) -> Place {
+        Place {
+            namespace: self.key.namespace.clone(),
+            run: self.key.name.clone(),
+            owner: Some(kept.owner.clone()),
+            server: self.shared.server.clone(),
+            image: self.shared.image.clone(),
+            worker_account: self.shared.worker_account.clone(),
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one action and its surroundings"
+    )]
     async fn create(
         &self,
         step: usize,
@@ -410,24 +466,22 @@ impl Keeper {
         spec: &RunSpec,
         hands: &Hands,
     ) -> Came {
-        let queue = kept
-            .status
-            .steps
-            .get(step)
-            .and_then(|status| status.pool.as_ref())
-            .map(|pool| pool.queue.clone());
-        let place = Place {
-            namespace: self.key.namespace.clone(),
-            run: self.key.name.clone(),
-            owner: Some(kept.owner.clone()),
-            server: self.shared.server.clone(),
-            image: self.shared.image.clone(),
-            worker_account: self.shared.worker_account.clone(),
+        let status = kept.status.steps.get(step);
+        let queue = status.and_then(|status| status.pool.as_ref());
+        let Some(of) = spec.steps.get(step) else {
+            return Came::Done;
         };
-        match render::job(spec, step, element, name, queue.as_deref(), parallelism, &place) {
-            Ok(rendered) => {
+        let wanted = Wanted {
+            name: name.to_owned(),
+            step: of,
+            element,
+            queue: queue.map(|pool| pool.queue.clone()).unwrap_or_default(),
+            parallelism,
+        };
+        match render::job(&self.place(kept), &wanted) {
+            Ok(made) => {
                 hands
-                    .create_job(&rendered.job, &rendered.config_maps, &kept.owner.uid)
+                    .create_job(&made.job, &made.config_maps, &kept.owner.uid)
                     .await
             }
             Err(error) => Came::Refused(Refusal {
@@ -460,11 +514,16 @@ impl Keeper {
 
     /// Resolves when a queue that was not known to be drained is.
     async fn drained(&self, spec: &RunSpec, status: &RunStatus, within: Duration) {
-        let waits = spec.steps.iter().zip(&status.steps).filter_map(|(_, step)| {
-            let pool = step.pool.as_ref()?;
-            let waits = step.phase == Phase::Running && pool.loaded && pool.drained_at.is_none();
-            waits.then(|| self.queue(&pool.queue)).flatten()
-        });
+        let waits = spec
+            .steps
+            .iter()
+            .zip(&status.steps)
+            .filter_map(|(_, step)| {
+                let pool = step.pool.as_ref()?;
+                let waits =
+                    step.phase == Phase::Running && pool.loaded && pool.drained_at.is_none();
+                waits.then(|| self.queue(&pool.queue)).flatten()
+            });
         let waits: Vec<_> = waits
             .map(|queue| {
                 Box::pin(async move {
@@ -508,9 +567,4 @@ enum Woken {
     Stop,
     Bell,
     Time,
-}
-
-/// Whether a run has ended and all of it is written down; how long it still stays.
-fn over(status: &RunStatus, spec: &RunSpec, now: Timestamp) -> Option<Duration> {
-    plan::is_over(status).then(|| remains(status, spec.ttl, now).unwrap_or_default())
 }

@@ -11,7 +11,7 @@ use queue_api::{Backoff, Code, SettingsPatch};
 use queue_client::{EnqueueOptions, QueueClient};
 use tokio::sync::{mpsc, watch};
 
-use super::plan::seen::LoadSeen;
+use super::plan::LoadSeen;
 use crate::feed::{Batch, Batcher, FeedError, Source, Visit};
 use crate::spec::{ItemRules, Items, Pool};
 
@@ -33,8 +33,18 @@ pub(super) async fn load(pool: Pool, queue: QueueClient, told: watch::Sender<Loa
     told.send_replace(end);
 }
 
-async fn fill(pool: &Pool, queue: &QueueClient, told: &watch::Sender<LoadSeen>) -> anyhow::Result<()> {
+async fn fill(
+    pool: &Pool,
+    queue: &QueueClient,
+    told: &watch::Sender<LoadSeen>,
+) -> anyhow::Result<()> {
     let name = queue.name();
+    if let Items::Lines { file } = &pool.items {
+        bail!(Foreign(format!(
+            "`items.lines` names {}, a file of another machine: make the run with `memq run FILE --kube`, which loads it",
+            file.display()
+        )));
+    }
     let found = queue
         .create(&settings(&pool.item))
         .await
@@ -55,7 +65,9 @@ async fn fill(pool: &Pool, queue: &QueueClient, told: &watch::Sender<LoadSeen>) 
             Batch::Lines { lines, .. } => queue.enqueue_lines(lines, options).await,
             Batch::Raw(body) => queue.enqueue(body, options).await,
         };
-        sent.with_context(|| format!("cannot load items into queue {name} after the first {loaded}"))?;
+        sent.with_context(|| {
+            format!("cannot load items into queue {name} after the first {loaded}")
+        })?;
         loaded += items;
         told.send_replace(LoadSeen::Loading(loaded));
     }
@@ -65,7 +77,10 @@ async fn fill(pool: &Pool, queue: &QueueClient, told: &watch::Sender<LoadSeen>) 
             "queue {name} has {in_already} items and the step only {known}: something else uses the queue"
         )));
     }
-    queue.seal().await.with_context(|| format!("cannot seal queue {name}"))?;
+    queue
+        .seal()
+        .await
+        .with_context(|| format!("cannot seal queue {name}"))?;
     Ok(())
 }
 
@@ -90,7 +105,7 @@ fn read(source: &Source, skip: u64, to: &mpsc::Sender<Batch>) -> Result<u64, Fee
     Ok(index)
 }
 
-/// The queue is not this step's alone.
+/// The items are not here, or the queue is not this step's alone.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Foreign(String);
@@ -114,7 +129,9 @@ fn hopeless(error: &anyhow::Error) -> bool {
 fn settings(item: &ItemRules) -> SettingsPatch {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     SettingsPatch {
-        max_lease_ms: item.timeout.map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
+        max_lease_ms: item
+            .timeout
+            .map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
         max_attempts: item.attempts.map(Some),
         backoff: item.backoff.map(|(least, most)| {
             Some(Backoff {
@@ -125,9 +142,4 @@ fn settings(item: &ItemRules) -> SettingsPatch {
         }),
         ..SettingsPatch::default()
     }
-}
-
-/// Whether a step's items can be loaded where its file is not at hand.
-pub(super) fn at_hand(items: &Items) -> bool {
-    !matches!(items, Items::Lines { .. })
 }

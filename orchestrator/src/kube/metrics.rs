@@ -2,9 +2,7 @@
 //!
 //! No label is a run's own name: series must not grow with the runs that ever were.
 
-use prometheus::{
-    Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use super::status::{RunPhase, RunStatus};
 use crate::flow::Phase;
@@ -20,7 +18,6 @@ pub(super) struct Metrics {
     steps: IntCounterVec,
     pods_failed: IntCounter,
     errors: IntCounterVec,
-    workers: IntGaugeVec,
 }
 
 impl Metrics {
@@ -53,12 +50,11 @@ impl Metrics {
                 "Pods of runs that ended without success.",
             )?,
             errors: IntCounterVec::new(
-                Opts::new("memq_controller_errors_total", "Things that failed and are tried again, by what."),
+                Opts::new(
+                    "memq_controller_errors_total",
+                    "Things that failed and are tried again, by what.",
+                ),
                 &["what"],
-            )?,
-            workers: IntGaugeVec::new(
-                Opts::new("memq_workers", "Workers of runs with items: wanted by sizing, running, and pending."),
-                &["state"],
             )?,
         };
         let Self {
@@ -70,7 +66,6 @@ impl Metrics {
             steps,
             pods_failed,
             errors,
-            workers,
         } = &metrics;
         registry.register(Box::new(leading.clone()))?;
         registry.register(Box::new(kept.clone()))?;
@@ -79,7 +74,6 @@ impl Metrics {
         registry.register(Box::new(steps.clone()))?;
         registry.register(Box::new(pods_failed.clone()))?;
         registry.register(Box::new(errors.clone()))?;
-        registry.register(Box::new(workers.clone()))?;
         Ok(metrics)
     }
 
@@ -116,7 +110,8 @@ impl Metrics {
                 self.steps.with_label_values(&[result]).inc();
             }
             let failed = before.map_or(0, |before| before.failed_pods);
-            self.pods_failed.inc_by(step.failed_pods.saturating_sub(failed));
+            self.pods_failed
+                .inc_by(step.failed_pods.saturating_sub(failed));
         }
     }
 

@@ -2,5 +2,46 @@
 //!
 //! From pure to outside: `status` (what is kept), `render` (objects from a spec), `plan` (what to do next), and the shells around them.
 
+mod act;
+mod cluster;
+pub(crate) mod controller;
+mod election;
+#[cfg(test)]
+pub(crate) mod fake;
+mod health;
+mod home;
+mod keeper;
+mod leader;
+mod load;
+mod metrics;
+pub mod object;
+mod observe;
 pub mod plan;
+mod quota;
+mod refused;
+pub mod render;
 pub mod status;
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// The image that workers run unless somebody says otherwise.
+#[must_use]
+pub fn default_image() -> String {
+    concat!("memq:", env!("CARGO_PKG_VERSION")).into()
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn say(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some put their cause into their own text.
+        if !text.contains(&said) {
+            let _ = write!(text, ": {said}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 use super::object::STEP_LABEL;
-use super::plan::seen::{JobSeen, PodEnd, PodPhase, PodSeen};
+use super::plan::{JobSeen, PodEnd, PodPhase, PodSeen};
 use super::status::{JobVerdict, KEPT_MESSAGE_BYTES};
 
 /// The label that carries the Job's name, put on each pod by Kubernetes.
@@ -28,9 +28,8 @@ pub(super) fn job(job: &Job) -> JobSeen {
             _ => return None,
         };
         let text = |text: &Option<String>| cut(text.as_deref().unwrap_or_default());
-        (condition.status == "True").then(|| {
-            (verdict, text(&condition.reason), text(&condition.message))
-        })
+        (condition.status == "True")
+            .then(|| (verdict, text(&condition.reason), text(&condition.message)))
     });
     JobSeen {
         name: job.name_any(),
@@ -43,6 +42,8 @@ pub(super) fn job(job: &Job) -> JobSeen {
         ended,
         deleting: job.metadata.deletion_timestamp.is_some(),
         expires: spec.is_some_and(|spec| spec.ttl_seconds_after_finished.is_some()),
+        // Events tell; see `refused`.
+        pods_refused: None,
     }
 }
 
@@ -81,10 +82,14 @@ pub(super) fn pod(pod: &Pod) -> PodSeen {
     PodSeen {
         name: pod.name_any(),
         job: label(pod.labels(), JOB_LABEL),
+        step: label(pod.labels(), STEP_LABEL),
         phase,
         ready: ready.is_some(),
         created: time(pod.metadata.creation_timestamp.as_ref()),
-        started: started(&containers_of_work, ready.and_then(|c| c.last_transition_time.as_ref())),
+        started: started(
+            &containers_of_work,
+            ready.and_then(|c| c.last_transition_time.as_ref()),
+        ),
         unschedulable,
         waiting: containers.iter().copied().find_map(waiting),
         end: over.then(|| end(&containers, pod)),
@@ -101,7 +106,10 @@ fn started(containers: &[ContainerStatus], ready: Option<&Time>) -> Option<Times
         .find_map(|container| {
             let state = container.state.as_ref()?;
             let running = state.running.as_ref().and_then(|r| r.started_at.as_ref());
-            let ended = state.terminated.as_ref().and_then(|t| t.started_at.as_ref());
+            let ended = state
+                .terminated
+                .as_ref()
+                .and_then(|t| t.started_at.as_ref());
             running.or(ended)
         })
         .or(ready)
@@ -141,14 +149,20 @@ fn end(containers: &[&ContainerStatus], pod: &Pod) -> PodEnd {
     PodEnd {
         exit_code: last.map(|end| end.exit_code),
         reason: own(last.and_then(|end| end.reason.as_ref()), &pods_reason),
-        message: cut(&own(last.and_then(|end| end.message.as_ref()), &pods_message)),
+        message: cut(&own(
+            last.and_then(|end| end.message.as_ref()),
+            &pods_message,
+        )),
         at,
     }
 }
 
 /// When a pod that never ran a container was given up: the last change of its conditions.
 fn ended_by_condition(pod: &Pod) -> Timestamp {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let conditions = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
     conditions
         .into_iter()
         .flatten()
@@ -198,10 +212,23 @@ mod tests {
             });
             job(&serde_json::from_value(object).expect("a job"))
         };
-        assert_eq!(read("Complete", "True").ended.map(|e| e.0), Some(JobVerdict::Complete));
+        assert_eq!(
+            read("Complete", "True").ended.map(|e| e.0),
+            Some(JobVerdict::Complete)
+        );
         let failed = read("Failed", "True");
-        assert_eq!(failed.ended, Some((JobVerdict::Failed, "BackoffLimitExceeded".into(), "too many".into())));
-        assert_eq!((failed.parallelism, failed.failed, failed.step.as_str()), (0, 3, "s"));
+        assert_eq!(
+            failed.ended,
+            Some((
+                JobVerdict::Failed,
+                "BackoffLimitExceeded".into(),
+                "too many".into()
+            ))
+        );
+        assert_eq!(
+            (failed.parallelism, failed.failed, failed.step.as_str()),
+            (0, 3, "s")
+        );
         assert_eq!(read("Failed", "False").ended, None);
     }
 
@@ -212,7 +239,10 @@ mod tests {
                 "image": "x", "imageID": "", "state": {"waiting": {"reason": reason, "message": "back-off pulling"}}}]}))
             .waiting
         };
-        assert_eq!(waits("ImagePullBackOff"), Some(("ImagePullBackOff".into(), "back-off pulling".into())));
+        assert_eq!(
+            waits("ImagePullBackOff"),
+            Some(("ImagePullBackOff".into(), "back-off pulling".into()))
+        );
         assert_eq!(waits("ContainerCreating"), None);
     }
 
@@ -223,24 +253,40 @@ mod tests {
                 "startedAt": "2026-01-01T00:00:03Z", "finishedAt": "2026-01-01T00:00:09Z"}}}]);
         let failed = read_pod(json!({"phase": "Failed", "containerStatuses": exited}));
         let end = failed.end.expect("it ended");
-        assert_eq!((end.exit_code, end.reason.as_str(), end.message.as_str()), (Some(78), "Error", "no such command"));
+        assert_eq!(
+            (end.exit_code, end.reason.as_str(), end.message.as_str()),
+            (Some(78), "Error", "no such command")
+        );
         assert_eq!(end.at.to_string(), "2026-01-01T00:00:09Z");
-        assert_eq!(failed.started.map(|t| t.to_string()).as_deref(), Some("2026-01-01T00:00:03Z"));
-        let evicted = read_pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory",
+        assert_eq!(
+            failed.started.map(|t| t.to_string()).as_deref(),
+            Some("2026-01-01T00:00:03Z")
+        );
+        let evicted = read_pod(
+            json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory",
             "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet",
-                "lastTransitionTime": "2026-01-01T00:00:07Z"}]}));
+                "lastTransitionTime": "2026-01-01T00:00:07Z"}]}),
+        );
         let end = evicted.end.expect("it ended");
-        assert_eq!((end.exit_code, end.reason.as_str(), end.message.as_str()), (None, "Evicted", "low on memory"));
+        assert_eq!(
+            (end.exit_code, end.reason.as_str(), end.message.as_str()),
+            (None, "Evicted", "low on memory")
+        );
         assert_eq!(end.at.to_string(), "2026-01-01T00:00:07Z");
         assert_eq!(evicted.disrupted.as_deref(), Some("TerminationByKubelet"));
     }
 
     #[test]
     fn a_pod_without_a_node_says_since_when_and_what_the_scheduler_says() {
-        let waits = read_pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
-            "reason": "Unschedulable", "message": "0/1 nodes are available", "lastTransitionTime": "2026-01-01T00:00:05Z"}]}));
+        let waits = read_pod(
+            json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/1 nodes are available", "lastTransitionTime": "2026-01-01T00:00:05Z"}]}),
+        );
         let (since, text) = waits.unschedulable.expect("it finds no node");
-        assert_eq!((since.to_string().as_str(), text.as_str()), ("2026-01-01T00:00:05Z", "0/1 nodes are available"));
+        assert_eq!(
+            (since.to_string().as_str(), text.as_str()),
+            ("2026-01-01T00:00:05Z", "0/1 nodes are available")
+        );
         assert!(waits.end.is_none() && waits.started.is_none() && !waits.ready);
     }
 }

@@ -14,7 +14,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use tracing::debug;
 
-use super::plan::seen::QuotaSeen;
+use super::plan::QuotaSeen;
 
 /// How long an answer of the API server is used: quotas change by hand, what is used of them with pods.
 const FRESH: Duration = Duration::from_secs(10);
@@ -38,8 +38,14 @@ impl Quotas {
     /// How many more pods of this kind fit; none where no quota says so or it cannot be asked.
     pub(super) async fn left(&self, namespace: &str, pod: &PodSpec) -> Option<QuotaSeen> {
         let known = {
-            let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            known.get(namespace).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, rules)| rules.clone())
+            let known = self
+                .known
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            known
+                .get(namespace)
+                .filter(|(at, _)| at.elapsed() < FRESH)
+                .map(|(_, rules)| rules.clone())
         };
         let (quotas, ranges) = match known {
             Some(rules) => rules,
@@ -51,7 +57,10 @@ impl Quotas {
                         (Vec::new(), Vec::new())
                     }
                 };
-                let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut known = self
+                    .known
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
                 known.insert(namespace.to_owned(), (Instant::now(), rules.clone()));
                 rules
             }
@@ -63,7 +72,10 @@ impl Quotas {
         let all = ListParams::default();
         let quotas = Api::<ResourceQuota>::namespaced(self.client.clone(), namespace);
         let ranges = Api::<LimitRange>::namespaced(self.client.clone(), namespace);
-        Ok((quotas.list(&all).await?.items, ranges.list(&all).await?.items))
+        Ok((
+            quotas.list(&all).await?.items,
+            ranges.list(&all).await?.items,
+        ))
     }
 }
 
@@ -76,7 +88,10 @@ fn left(quotas: &[ResourceQuota], ranges: &[LimitRange], pod: &PodSpec) -> Optio
     let mut least: Option<QuotaSeen> = None;
     for quota in quotas.iter().filter(|quota| applies(quota)) {
         let status = quota.status.clone().unwrap_or_default();
-        let hard = status.hard.or_else(|| quota.spec.clone()?.hard).unwrap_or_default();
+        let hard = status
+            .hard
+            .or_else(|| quota.spec.clone()?.hard)
+            .unwrap_or_default();
         let used = status.used.unwrap_or_default();
         for (resource, most) in &hard {
             let Some(need) = needs.get(resource.as_str()).filter(|need| **need > 0) else {
@@ -143,15 +158,22 @@ fn asks(container: &Container, ranges: &[LimitRange]) -> BTreeMap<(bool, String)
     let mut requests = resources.requests.unwrap_or_default();
     // A limit stands for a request that was not given.
     for (name, amount) in &limits {
-        requests.entry(name.clone()).or_insert_with(|| amount.clone());
+        requests
+            .entry(name.clone())
+            .or_insert_with(|| amount.clone());
     }
     let rules = ranges.iter().filter_map(|range| range.spec.as_ref());
-    for rule in rules.flat_map(|spec| &spec.limits).filter(|rule| rule.type_ == "Container") {
+    for rule in rules
+        .flat_map(|spec| &spec.limits)
+        .filter(|rule| rule.type_ == "Container")
+    {
         for (name, amount) in rule.default.iter().flatten() {
             limits.entry(name.clone()).or_insert_with(|| amount.clone());
         }
         for (name, amount) in rule.default_request.iter().flatten() {
-            requests.entry(name.clone()).or_insert_with(|| amount.clone());
+            requests
+                .entry(name.clone())
+                .or_insert_with(|| amount.clone());
         }
     }
     let counted = |limit: bool, amounts: BTreeMap<String, Quantity>| {
@@ -159,7 +181,9 @@ fn asks(container: &Container, ranges: &[LimitRange]) -> BTreeMap<(bool, String)
             .into_iter()
             .filter_map(move |(name, amount)| Some(((limit, name), thousandths(&amount)?)))
     };
-    counted(false, requests).chain(counted(true, limits)).collect()
+    counted(false, requests)
+        .chain(counted(true, limits))
+        .collect()
 }
 
 /// A quantity in thousandths of its unit, rounded up as Kubernetes does; none for what is no quantity.
@@ -205,7 +229,9 @@ mod tests {
     }
 
     fn quota(hard: Value, used: Value) -> ResourceQuota {
-        read(json!({"metadata": {"name": "team"}, "spec": {"hard": hard}, "status": {"hard": hard, "used": used}}))
+        read(
+            json!({"metadata": {"name": "team"}, "spec": {"hard": hard}, "status": {"hard": hard, "used": used}}),
+        )
     }
 
     fn pod(resources: Value) -> PodSpec {
@@ -215,8 +241,16 @@ mod tests {
     #[test]
     fn quantities_are_read_as_kubernetes_writes_them() {
         let table = [
-            ("1", 1_000), ("100m", 100), ("1.5", 1_500), ("0.1m", 1), ("1k", 1_000_000), ("1Ki", 1_024_000),
-            ("128Mi", 134_217_728_000), ("1e3", 1_000_000), ("1E", 1_000_000_000_000_000_000_000), ("-1", -1_000),
+            ("1", 1_000),
+            ("100m", 100),
+            ("1.5", 1_500),
+            ("0.1m", 1),
+            ("1k", 1_000_000),
+            ("1Ki", 1_024_000),
+            ("128Mi", 134_217_728_000),
+            ("1e3", 1_000_000),
+            ("1E", 1_000_000_000_000_000_000_000),
+            ("-1", -1_000),
         ];
         for (text, amount) in table {
             assert_eq!(thousandths(&Quantity(text.into())), Some(amount), "{text}");
@@ -229,25 +263,43 @@ mod tests {
     #[test]
     fn the_resource_with_the_least_room_binds() {
         let quotas = [
-            quota(json!({"pods": "10", "requests.cpu": "2"}), json!({"pods": "4", "requests.cpu": "1500m"})),
-            quota(json!({"limits.memory": "4Gi"}), json!({"limits.memory": "1Gi"})),
+            quota(
+                json!({"pods": "10", "requests.cpu": "2"}),
+                json!({"pods": "4", "requests.cpu": "1500m"}),
+            ),
+            quota(
+                json!({"limits.memory": "4Gi"}),
+                json!({"limits.memory": "1Gi"}),
+            ),
         ];
         let resources = json!({"requests": {"cpu": "100m"}, "limits": {"memory": "256Mi"}});
         let left = left(&quotas, &[], &pod(resources)).expect("a quota");
-        assert_eq!((left.more_pods, left.binding.as_str()), (5, "team/requests.cpu"));
+        assert_eq!(
+            (left.more_pods, left.binding.as_str()),
+            (5, "team/requests.cpu")
+        );
     }
 
     #[test]
     fn a_quota_that_is_used_up_or_exceeded_leaves_none() {
         let quotas = [quota(json!({"pods": "2"}), json!({"pods": "3"}))];
-        assert_eq!(left(&quotas, &[], &pod(json!({}))).map(|left| left.more_pods), Some(0));
+        assert_eq!(
+            left(&quotas, &[], &pod(json!({}))).map(|left| left.more_pods),
+            Some(0)
+        );
     }
 
     #[test]
     fn a_limit_range_fills_in_what_a_container_does_not_say() {
         let quotas = [quota(json!({"cpu": "1"}), json!({}))];
-        assert_eq!(left(&quotas, &[], &pod(json!({}))), None, "nothing is asked for");
-        let range = read(json!({"spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "250m"}}]}}));
+        assert_eq!(
+            left(&quotas, &[], &pod(json!({}))),
+            None,
+            "nothing is asked for"
+        );
+        let range = read(
+            json!({"spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "250m"}}]}}),
+        );
         let filled = left(&quotas, &[range], &pod(json!({}))).map(|left| left.more_pods);
         assert_eq!(filled, Some(4));
     }

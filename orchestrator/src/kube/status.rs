@@ -54,6 +54,22 @@ pub struct RunStatus {
     pub steps: Vec<StepStatus>,
 }
 
+impl RunStatus {
+    /// Whether the run has ended and nothing of it is left to be looked after.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.phase.has_ended() && self.steps.iter().all(|step| step.jobs.is_empty())
+    }
+}
+
+impl RunPhase {
+    /// Whether it stays as it is.
+    #[must_use]
+    pub const fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RunPhase {

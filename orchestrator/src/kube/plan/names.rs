@@ -14,6 +14,8 @@ use crate::spec::{Items, RunSpec, Step, Work};
 
 /// Longest name of a Job: its pods carry it as a label.
 pub const MAX_JOB_NAME: usize = 63;
+/// What the names of all queues that runs made begin with.
+pub const QUEUE_PREFIX: &str = "run.";
 /// Longest name of a queue of ours: what the wire takes.
 const MAX_QUEUE_NAME: usize = 128;
 /// Digits of a hash in a name: 40 bits, so that a thousand Jobs meet once in two million namespaces.
@@ -53,10 +55,12 @@ pub fn queue(namespace: &str, run: &RunSpec, step: &Step) -> Option<Result<Queue
 /// What the names of all queues that runs of a namespace made begin with.
 #[must_use]
 pub fn queue_prefix(namespace: &str) -> String {
-    format!("run.{namespace}.")
+    format!("{QUEUE_PREFIX}{namespace}.")
 }
 
-fn own_queue(namespace: &str, run: &str, step: &str) -> String {
+/// The queue that a step of a run makes for its items.
+#[must_use]
+pub fn own_queue(namespace: &str, run: &str, step: &str) -> String {
     let prefix = queue_prefix(namespace);
     let plain = format!("{prefix}{run}.{step}");
     if plain.len() <= MAX_QUEUE_NAME {

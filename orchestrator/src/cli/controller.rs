@@ -1,0 +1,134 @@
+//! `memq controller`.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use kube::Client as Kube;
+use queue_server::telemetry::LogFormat;
+use tokio_util::sync::CancellationToken;
+
+use crate::kube::controller::{self, Ephemeral, Options};
+use crate::kube::default_image;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub(super) struct Args {
+    /// Namespace whose runs are kept, and in which the lease of the leader lies [default: the pod's own,
+    /// else the kubeconfig's]
+    #[arg(short, long, env = "MEMQ_NAMESPACE", value_name = "NS")]
+    namespace: Option<String>,
+    /// Keep the runs of all namespaces; needs a ClusterRole
+    #[arg(long, env = "MEMQ_ALL_NAMESPACES", conflicts_with = "ephemeral")]
+    all_namespaces: bool,
+    /// The queue server, as workers reach it
+    #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL", default_value = "http://memq:8080")]
+    server: String,
+    /// The image that workers run [default: memq of this version]
+    #[arg(long, env = "MEMQ_IMAGE", value_name = "IMAGE", default_value_t = default_image())]
+    image: String,
+    /// The service account of worker pods [default: the namespace's]; its token is not mounted
+    #[arg(long, env = "MEMQ_WORKER_ACCOUNT", value_name = "NAME")]
+    worker_account: Option<String>,
+    /// Answer /healthz, /readyz and /metrics on this address
+    #[arg(
+        long,
+        env = "MEMQ_CONTROLLER_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8082"
+    )]
+    listen: SocketAddr,
+    /// Form of the log lines
+    #[arg(long, env = "MEMQ_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// Name of this candidate [default: host name and process id]
+    #[arg(long, env = "MEMQ_NAME", value_name = "NAME")]
+    name: Option<String>,
+    /// Keep this one run, which lies in a ConfigMap, and end after it: what `memq run --kube` starts
+    /// where the kind Run is not installed
+    #[arg(long, value_name = "RUN", requires = "config_map")]
+    ephemeral: Option<String>,
+    /// The ConfigMap of that run
+    #[arg(long, value_name = "NAME", requires = "ephemeral")]
+    config_map: Option<String>,
+    /// The queue server as this process reaches it, where workers reach it otherwise
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "ephemeral",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    local_server: String,
+}
+
+const AFTER: &str = "\
+The controller carries out Run objects: it loads their queues, sizes and watches their Jobs, and keeps
+their status. Several may run; one of them leads. Its rights are in manifests/base; `memq doctor` says
+which of them are missing.
+
+Exit codes: 0 told to stop, 2 it cannot go on, or another controller leads now.";
+
+pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
+    let Args {
+        namespace,
+        all_namespaces,
+        server,
+        image,
+        worker_account,
+        listen,
+        log_format,
+        name,
+        ephemeral,
+        config_map,
+        local_server,
+    } = args;
+    queue_server::telemetry::start(log_format)?;
+    let kube = Kube::try_default()
+        .await
+        .context("cannot find a cluster: no kubeconfig and no service account")?;
+    let options = Options {
+        namespace: namespace.unwrap_or_else(|| kube.default_namespace().to_owned()),
+        all_namespaces,
+        server,
+        image,
+        worker_account: worker_account.filter(|name| !name.is_empty()),
+        listen,
+        identity: name.unwrap_or_else(identity),
+        ephemeral: ephemeral
+            .zip(config_map)
+            .map(|(run, config_map)| Ephemeral {
+                run,
+                config_map,
+                local_server,
+            }),
+    };
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    let listening = tokio::spawn(async move {
+        told_to_stop().await;
+        asked.cancel();
+    });
+    let ended = Box::pin(controller::control(kube, options, stop)).await;
+    listening.abort();
+    ended.map(|()| 0)
+}
+
+/// A name that no other candidate has: pods have host names of their own.
+fn identity() -> String {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    format!("{host}-{}", std::process::id())
+}
+
+/// Resolves on SIGTERM or Ctrl-C.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
