@@ -27,7 +27,7 @@ pub(super) struct Target {
     pub(super) cap: Cap,
     /// What must never be passed, whatever the pace: the user's most, and the quota.
     pub(super) hard: u32,
-    /// The number that throughput or its limits stand for is measured, not estimated: go there at once.
+    /// It is measured, not estimated, that more are in vain: no need to wait before going down.
     pub(super) measured: bool,
 }
 
@@ -86,10 +86,9 @@ fn fill(rules: &Rules, seen: &Seen, knee: Option<u32>, terms: &mut Terms) {
     let items = seen.left();
     terms.backlog_pods = narrow(items.div_ceil(u64::from(rules.concurrency.get())));
     terms.knee_pods = knee;
-    let Some(item) = seen.mean_item.max(seen.mean_running_age) else {
+    let Some(item) = item_time(seen) else {
         return;
     };
-    let item = item.as_secs_f64();
     terms.item_s = Some(item);
     terms.item_p95_s = Some(
         seen.p95_item
@@ -107,6 +106,22 @@ fn fill(rules: &Rules, seen: &Seen, knee: Option<u32>, terms: &mut Terms) {
     terms.economy_pods = Some(ceil((work * terms.price / (slots * startup)).sqrt()));
     terms.useful_pods = Some(ceil(work / (USEFUL * slots * startup)).max(1));
     terms.deadline_pods = deadline_pods(seen, terms, slots);
+}
+
+/// The time to take for one item, in seconds.
+///
+/// Early on those that finished are the short ones. What runs has a say of its own: on average it has
+/// come half way, so it takes twice its age; and all the time spent was spent on what is finished.
+/// Both are too large once for ever-new items, so the smaller of them counts, and the age alone
+/// is the least: nothing takes less than it took already.
+fn item_time(seen: &Seen) -> Option<f64> {
+    let done = seen.mean_item.map(|time| time.as_secs_f64());
+    let age = seen.mean_running_age.map(|time| time.as_secs_f64());
+    let Some(age) = age else { return done };
+    let finished = seen.completions.max(1) as f64;
+    let spent = done.unwrap_or(0.0) * seen.completions as f64 + age * seen.leased as f64;
+    let running = (spent / finished).min(2.0 * age).max(age);
+    Some(done.unwrap_or(0.0).max(running))
 }
 
 /// Pods that meet the deadline; `None` without one, or where no number of new pods does.
@@ -128,6 +143,9 @@ fn deadline_pods(seen: &Seen, terms: &Terms, slots: f64) -> Option<u32> {
 
 /// What the work asks for, before what limits it.
 fn wish(seen: &Seen, now: Duration, terms: &Terms) -> (u32, Cap) {
+    if terms.items == 0 {
+        return (0, Cap::Backlog);
+    }
     let supply = seen.running.saturating_add(seen.pending);
     let warm = seen.completions >= COLD_COMPLETIONS || now >= COLD_TIME;
     let (Some(economy), Some(useful), true) = (terms.economy_pods, terms.useful_pods, warm) else {

@@ -29,7 +29,7 @@ pub use seen::{DEFAULT_PRICE, Nodes, Rules, Seen, Unschedulable};
 /// How often to look again when nothing else asks for it.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// How often to look while little is known or a listing failed.
+/// How often to look while little is known, a listing failed or the last items run.
 const LOOK_SOON: Duration = Duration::from_secs(5);
 
 /// How long pods may be unschedulable before no more are asked for: an autoscaler's new node is
@@ -68,7 +68,7 @@ impl Sizer {
             (current.min(hard), Cap::Hold)
         };
         self.wanted = Some(wanted);
-        let eta = eta::eta(seen, &terms, wanted);
+        let eta = eta::eta(seen, &terms, wanted, binding);
         let condition = blocked(seen, now).or_else(|| eta::infeasible(rules, seen, &terms, now));
         Sizing {
             wanted,
@@ -83,9 +83,14 @@ impl Sizer {
     fn next_look(&self, seen: &Seen, binding: Cap, now: Duration) -> Duration {
         let usual = match binding {
             Cap::ColdStart | Cap::Hold => LOOK_SOON,
+            // Pods become idle one by one.
+            _ if seen.sealed && seen.busy_workers < seen.running => LOOK_SOON,
             _ => LOOK,
         };
-        let freeze = seen.unschedulable.as_ref().map(|u| u.since + FREEZE_AFTER);
+        let freeze = seen
+            .unschedulable
+            .as_ref()
+            .map(|u| u.since.saturating_add(FREEZE_AFTER));
         self.pace
             .wakes()
             .chain(freeze)

@@ -20,17 +20,12 @@ const IGNORED: u32 = 10;
 /// How long fewer pods must have been enough before running ones go.
 const DOWN_AFTER: Duration = Duration::from_secs(300);
 
-/// The same when no item can come any more and pods are idle. A pod that held no lease for 30 s is
-/// not ready, and pods that are not ready are the first that a Job takes away.
-const TAIL_AFTER: Duration = Duration::from_secs(30);
-
 /// What is remembered of earlier changes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Pace {
     rise: Option<Rise>,
     surplus: Option<Surplus>,
-    idle: Option<Surplus>,
 }
 
 /// A step up: where it began, and when.
@@ -49,8 +44,6 @@ struct Surplus {
     #[serde(rename = "sinceMs", with = "super::millis")]
     since: Duration,
     highest: u32,
-    #[serde(rename = "afterMs", with = "super::millis")]
-    after: Duration,
 }
 
 impl Pace {
@@ -64,12 +57,12 @@ impl Pace {
         now: Duration,
     ) -> (u32, Cap) {
         let (wanted, cap) = if target.pods > current {
-            (self.surplus, self.idle) = (None, None);
+            self.surplus = None;
             self.up(rules, seen, target, current, now)
         } else if target.pods < current {
             self.down(seen, target, current, now)
         } else {
-            (self.surplus, self.idle) = (None, None);
+            self.surplus = None;
             (current, target.cap)
         };
         if wanted > target.hard {
@@ -81,9 +74,10 @@ impl Pace {
 
     /// When something may change though nothing is seen to.
     pub(super) fn wakes(&self) -> impl Iterator<Item = Duration> {
-        let rise = self.rise.map(|rise| rise.since + STEP);
-        let down = [self.surplus, self.idle];
-        let down = down.into_iter().flatten().map(|s| s.since + s.after);
+        let rise = self.rise.map(|rise| rise.since.saturating_add(STEP));
+        let down = self
+            .surplus
+            .map(|surplus| surplus.since.saturating_add(DOWN_AFTER));
         rise.into_iter().chain(down)
     }
 
@@ -104,7 +98,7 @@ impl Pace {
             return (current, Cap::Steady);
         }
         let rise = match self.rise {
-            Some(rise) if now < rise.since + STEP => rise,
+            Some(rise) if now.saturating_sub(rise.since) < STEP => rise,
             _ => Rise {
                 since: now,
                 from: current,
@@ -124,32 +118,27 @@ impl Pace {
     }
 
     fn down(&mut self, seen: &Seen, target: &Target, current: u32, now: Duration) -> (u32, Cap) {
-        // What has not started yet has cost little and goes at once; so does what is known to be in vain.
-        let floor = if target.measured {
+        // Whatever the backlog, a pod at work is not interrupted.
+        let tail = target.cap == Cap::Backlog;
+        let goal = if tail {
+            target.pods.max(seen.busy_workers)
+        } else {
             target.pods
-        } else {
-            seen.running.max(target.pods)
         };
-        let current_after = current.min(floor);
-        let idle = target.cap == Cap::Backlog && seen.busy_workers < seen.running;
-        let tail = target.pods.max(seen.busy_workers);
-        let (current, trimmed) = if small(current, current_after) && !idle {
-            (current, false)
-        } else {
-            (current_after, current_after < current)
-        };
-        if idle && seen.sealed && tail < current {
+        // Nothing can come for idle pods of a sealed queue; and what is measured need not be awaited.
+        if (tail && seen.sealed) || target.measured {
             self.surplus = None;
-            return match wait(&mut self.idle, tail, TAIL_AFTER, now) {
-                Some(pods) => (pods, Cap::Tail),
-                None => (current, Cap::Steady),
+            return match goal.min(current) {
+                pods if tail => (pods, Cap::Tail),
+                pods => (pods, target.cap),
             };
         }
-        self.idle = None;
-        let goal = if target.cap == Cap::Backlog {
-            tail
+        // What has not started yet has cost little: it goes at once.
+        let started = current.min(seen.running.max(goal));
+        let (current, trimmed) = if small(current, started) {
+            (current, false)
         } else {
-            target.pods
+            (started, started < current)
         };
         if goal >= current || small(current, goal) {
             self.surplus = None;
@@ -160,7 +149,7 @@ impl Pace {
             };
             return (current, cap);
         }
-        match wait(&mut self.surplus, goal, DOWN_AFTER, now) {
+        match wait(&mut self.surplus, goal, now) {
             Some(pods) => (pods, target.cap),
             None => (current, Cap::Steady),
         }
@@ -168,14 +157,13 @@ impl Pace {
 }
 
 /// The number to go down to, once fewer have been enough for the whole time.
-fn wait(surplus: &mut Option<Surplus>, pods: u32, after: Duration, now: Duration) -> Option<u32> {
+fn wait(surplus: &mut Option<Surplus>, pods: u32, now: Duration) -> Option<u32> {
     let waiting = surplus.get_or_insert(Surplus {
         since: now,
         highest: pods,
-        after,
     });
     waiting.highest = waiting.highest.max(pods);
-    if now.saturating_sub(waiting.since) < after {
+    if now.saturating_sub(waiting.since) < DOWN_AFTER {
         return None;
     }
     let highest = waiting.highest;

@@ -30,9 +30,10 @@ pub struct Seen {
     pub leased: u64,
     /// Items that wait for their next try or their time, and are due before long.
     pub due: u64,
-    /// No item can come any more: the queue is sealed. Spare pods go sooner then.
+    /// No item can come any more: the queue is sealed. Idle pods go sooner then.
     pub sealed: bool,
-    /// Items finished (done or dead) since the step began.
+    /// Tries of items that came to their end since the step began. It may begin again at 0, as after
+    /// a restart of the server.
     pub completions: u64,
     /// Mean time from lease to settlement.
     pub mean_item: Option<Duration>,
@@ -42,11 +43,13 @@ pub struct Seen {
     pub mean_running_age: Option<Duration>,
     /// 90th percentile of the time from a pod's creation to its first lease.
     pub startup_p90: Option<Duration>,
-    /// Pods that run and have leased, or could: phase Running.
+    /// Pods that run: phase Running.
     pub running: u32,
     /// Pods that exist and do not run yet: phase Pending.
     pub pending: u32,
-    /// Running pods that hold a lease.
+    /// Running pods that are ready, which for a worker means that it holds a lease or held one in
+    /// the last 30 s. A Job takes those that are not ready away first, so that all others may go
+    /// without one that is at work.
     pub busy_workers: u32,
     /// Since when pods of the step have waited for a node, without a break.
     pub unschedulable: Option<Unschedulable>,
