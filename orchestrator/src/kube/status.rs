@@ -304,6 +304,9 @@ pub struct PoolStatus {
     /// What sizing decided last, with every term.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sizing: Option<Sizing>,
+    /// When it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sized_at: Option<Timestamp>,
     /// What sizing remembers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sizer: Option<Sizer>,

@@ -30,13 +30,23 @@ const LOGS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Notes what is seen of the Jobs of a step.
 pub(super) fn observe(view: &View<'_>, agenda: &mut Agenda, status: &mut StepStatus) {
-    let before: u64 = status.jobs.iter().map(|job| u64::from(job.failed)).sum();
+    let failed = |status: &StepStatus| status.jobs.iter().map(|job| u64::from(job.failed)).sum();
+    let ignored = |status: &StepStatus| status.jobs.iter().map(|job| job.ignored).sum();
+    let (failed_before, ignored_before): (u64, u32) = (failed(status), ignored(status));
+    note_again(view, agenda, status);
+    status.failed_pods += failed(status) - failed_before;
+    let left = ignored(status) - ignored_before;
+    if let Some(pool) = &mut status.pool {
+        pool.ignored_exits += left;
+    }
+    pods::note_failures(view, agenda, status);
+}
+
+/// Notes it once more, after something was decided about them.
+pub(super) fn note_again(view: &View<'_>, agenda: &mut Agenda, status: &mut StepStatus) {
     for record in &mut status.jobs {
         note(view, agenda, record);
     }
-    let after: u64 = status.jobs.iter().map(|job| u64::from(job.failed)).sum();
-    status.failed_pods += after - before;
-    pods::note_failures(view, agenda, status);
 }
 
 fn note(view: &View<'_>, agenda: &mut Agenda, record: &mut JobRecord) {

@@ -137,3 +137,6 @@ pub fn failed_spec(
     conditions::show(&mut status, &[], now);
     status
 }
+
+#[cfg(test)]
+mod tests;

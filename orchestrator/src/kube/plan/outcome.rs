@@ -86,7 +86,7 @@ pub(super) fn part(view: &View<'_>, agenda: &mut Agenda, status: &mut StepStatus
         status.finished_at = Some(view.now);
         if let Some(pool) = &mut status.pool {
             // They are for the next decision, and there is none.
-            (pool.sizer, pool.sizing) = (None, None);
+            (pool.sizer, pool.sizing, pool.sized_at) = (None, None, None);
             (pool.short_since, pool.retry_at) = (None, None);
         }
     }

@@ -82,7 +82,7 @@ fn decide(
     }
     memory.drained_at = None;
     tell_of_queue(agenda, step, own, queue);
-    if let Some(outcome) = rounds::hopeless(view, agenda, step, status, memory) {
+    if let Some(outcome) = rounds::hopeless(view, agenda, (step, pool), status, memory) {
         return Some(outcome);
     }
     if let Some(outcome) = rounds::close(view, agenda, status, memory) {
@@ -90,7 +90,7 @@ fn decide(
     }
     let wanted = supply::size(view, agenda, (step, pool), status, memory, queue);
     rounds::staff(view, agenda, step, status, memory, queue, wanted);
-    None
+    rounds::given_up(view, status, memory)
 }
 
 fn count(memory: &mut PoolStatus, queue: &Queue) {

@@ -17,7 +17,7 @@ use super::pool::tell_of_refused_pods;
 use super::view::View;
 use super::{jobs, names};
 use crate::kube::status::{JobEnd, JobRecord, JobVerdict, PoolStatus, StepStatus};
-use crate::spec::Step;
+use crate::spec::{Pool, Step};
 
 /// Rounds in a row without an item finished, after which workers are given up.
 pub(super) const BARREN_ROUNDS: u32 = 6;
@@ -37,7 +37,7 @@ const IGNORED_LEAST: u32 = 6;
 pub(super) fn hopeless(
     view: &View<'_>,
     agenda: &mut Agenda,
-    step: &Step,
+    (step, pool): (&Step, &Pool),
     status: &StepStatus,
     memory: &PoolStatus,
 ) -> Option<Outcome> {
@@ -51,8 +51,7 @@ pub(super) fn hopeless(
     if let Some(message) = status.jobs.iter().find_map(|job| jobs::invalid(view, job)) {
         return Some(Outcome::failed("InvalidObject", message));
     }
-    let workers = status.jobs.iter().map(|job| job.parallelism).max();
-    let most = (workers.unwrap_or(1) * IGNORED_EACH).max(IGNORED_LEAST);
+    let most = (pool.workers.max * IGNORED_EACH).max(IGNORED_LEAST);
     if memory.ignored_exits > most {
         return Some(give_up(
             view,
@@ -113,9 +112,15 @@ pub(super) fn close(
         false
     });
     status.jobs = records;
-    if let Some(message) = policy {
-        return Some(Outcome::failed("WorkerFailed", message));
-    }
+    policy.map(|message| Outcome::failed("WorkerFailed", message))
+}
+
+/// Whether one more round is not worth it.
+pub(super) fn given_up(
+    view: &View<'_>,
+    status: &StepStatus,
+    memory: &PoolStatus,
+) -> Option<Outcome> {
     (memory.barren >= BARREN_ROUNDS).then(|| {
         let what = format!("{} rounds of workers finished no item", memory.barren);
         give_up(view, status, memory, &what)
@@ -168,6 +173,18 @@ pub(super) fn staff(
     if !view.seen.fresh {
         return;
     }
+    let current = status.jobs.iter().rposition(|job| takes_on(job, false));
+    let name = current.map(|current| status.jobs[current].name.clone());
+    let room = wanted.saturating_sub(taken(view, step, status, name.as_deref()));
+    match (current, memory.retry_at.filter(|at| view.now < *at)) {
+        (Some(current), _) => status.jobs[current].parallelism = room,
+        (None, Some(at)) => agenda.look_at(at),
+        (None, None) if room > 0 && queue.unfinished > 0 && agenda.room > 0 => {
+            agenda.room -= 1;
+            begin(view, agenda, step, status, memory, room);
+        }
+        (None, None) => {}
+    }
     retire_short(view, agenda, status, memory, refused);
     for record in status.jobs.iter_mut().filter(|record| record.retiring) {
         let left = stay(view, &record.name);
@@ -175,20 +192,6 @@ pub(super) fn staff(
             jobs::remove(record, view.now);
         }
         record.parallelism = left;
-    }
-    let current = status.jobs.iter().rposition(|job| takes_on(job, false));
-    let name = current.map(|current| status.jobs[current].name.clone());
-    let room = wanted.saturating_sub(taken(view, step, status, name.as_deref()));
-    if let Some(current) = current {
-        status.jobs[current].parallelism = room;
-        return;
-    }
-    if let Some(at) = memory.retry_at.filter(|at| view.now < *at) {
-        return agenda.look_at(at);
-    }
-    if room > 0 && queue.unfinished > 0 && agenda.room > 0 {
-        agenda.room -= 1;
-        begin(view, agenda, step, status, memory, room);
     }
 }
 

@@ -154,6 +154,7 @@ fn take_on(
         {
             conclude(view, status, outcome);
         }
+        jobs::note_again(view, agenda, status);
         if status.ending.is_some() {
             part(view, agenda, status);
             tell_end(agenda, step, status);

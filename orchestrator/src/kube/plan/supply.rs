@@ -5,9 +5,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use queue_api::Queue;
 
-use super::agenda::{Agenda, Kind};
+use super::agenda::{Agenda, Kind, later};
 use super::view::View;
 use super::{PodPhase, PodSeen};
 use crate::kube::status::{PoolStatus, StepStatus};
@@ -16,6 +17,8 @@ use crate::spec::{Pool, Step};
 
 /// The longest time between two looks at a pool that runs: its queue is not watched, but asked.
 const LOOK: Duration = Duration::from_secs(5);
+/// The shortest time between two decisions: each changes the status, and a changed status is looked at.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Decides how many workers there should be, keeps the decision with its terms, and tells what stands
 /// in the way of more.
@@ -27,6 +30,36 @@ pub(super) fn size(
     memory: &mut PoolStatus,
     queue: &Queue,
 ) -> u32 {
+    let began = status.started_at.unwrap_or(view.now);
+    let facts = facts(view, step, began, memory, queue);
+    let at = memory.sized_at.filter(|at| view.since(*at) < PAUSE);
+    let sizing = match (at, memory.sizing.take()) {
+        (Some(_), Some(sizing)) => sizing,
+        (_, before) => {
+            memory.sized_at = Some(view.now);
+            let sizing = decide(view, pool, began, memory, &facts);
+            tell_change(agenda, step, before.as_ref(), &sizing);
+            sizing
+        }
+    };
+    let next = later(
+        memory.sized_at.unwrap_or(view.now),
+        LOOK.min(sizing.next_look),
+    );
+    agenda.look_at(next);
+    tell(view, agenda, step, &sizing, &facts);
+    let wanted = sizing.wanted;
+    memory.sizing = Some(sizing);
+    wanted
+}
+
+fn decide(
+    view: &View<'_>,
+    pool: &Pool,
+    began: Timestamp,
+    memory: &mut PoolStatus,
+    facts: &Seen,
+) -> Sizing {
     let workers = &pool.workers;
     let rules = Rules {
         min: workers.min,
@@ -35,29 +68,25 @@ pub(super) fn size(
         deadline: workers.deadline,
         price: DEFAULT_PRICE,
     };
-    let began = status.started_at.unwrap_or(view.now);
-    let facts = facts(view, step, began, memory, queue);
-    let mut sizer = memory.sizer.take().unwrap_or_default();
-    let sizing = sizer.decide(&rules, &facts, view.since(began));
-    let before = memory.sizing.as_ref().map(|sizing| sizing.wanted);
-    if let Some(before) = before.filter(|before| *before != sizing.wanted) {
+    let sizer = memory.sizer.get_or_insert_default();
+    sizer.decide(&rules, facts, view.since(began))
+}
+
+fn tell_change(agenda: &mut Agenda, step: &Step, before: Option<&Sizing>, now: &Sizing) {
+    if let Some(before) = before.filter(|before| before.wanted != now.wanted) {
+        let (before, wanted) = (before.wanted, now.wanted);
         let note = format!(
-            "step {}: {before} workers become {} ({:?})",
-            step.name, sizing.wanted, sizing.binding
+            "step {}: {before} workers become {wanted} ({:?})",
+            step.name, now.binding
         );
         agenda.tell(false, "WorkersScaled", note);
     }
-    agenda.look_in(LOOK.min(sizing.next_look));
-    tell(view, agenda, step, &sizing, &facts);
-    let wanted = sizing.wanted;
-    (memory.sizer, memory.sizing) = (Some(sizer), Some(sizing));
-    wanted
 }
 
 fn facts(
     view: &View<'_>,
     step: &Step,
-    began: jiff::Timestamp,
+    began: Timestamp,
     memory: &mut PoolStatus,
     queue: &Queue,
 ) -> Seen {

@@ -1,0 +1,10 @@
+//! The planner against tables, and against a model of a cluster with faults.
+
+mod forms;
+mod of_runs;
+mod of_tries;
+mod of_workers;
+mod simulation;
+mod size;
+mod stage;
+mod world;
