@@ -23,6 +23,12 @@ enum Task {
     },
     /// Check formatting, clippy, documentation, licences, banned crates and sources.
     Lint,
+    /// Write the files made from the schema of a run spec: the CRD, the editor's schema, the tables of the docs.
+    Generate {
+        /// Only say whether they are as the schema makes them.
+        #[arg(long)]
+        check: bool,
+    },
     /// Write the container image as one archive, with no registry and no daemon.
     Image(steps::image::Args),
     /// Render manifests/install.yaml and the chart's CRD from manifests/base.
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
     let done = match task {
         Task::Test { passed_on } => steps::test(&passed_on),
         Task::Lint => steps::lint(),
+        Task::Generate { check } => steps::generate(check),
         Task::Image(args) => steps::image::run(args),
         Task::Manifests => steps::render_manifests(),
     };

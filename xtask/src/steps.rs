@@ -72,7 +72,31 @@ pub fn lint() -> Result<()> {
         "documentation",
         cargo(docs).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    generate(true)?;
     deny::check()
+}
+
+/// Writes the files that are made from the schema of a run spec, and what is made from those; or only says
+/// whether the former are up to date.
+///
+/// # Errors
+///
+/// Names the step that failed; the files that are stale stand above it.
+pub fn generate(check: bool) -> Result<()> {
+    let program = &[
+        "run",
+        "--quiet",
+        "--package",
+        "orchestrator",
+        "--example",
+        "generate",
+    ];
+    let mut command = cargo(program);
+    if check {
+        return step("generated files", command.args(["--", "--check"]));
+    }
+    step("generate files", &mut command)?;
+    manifests::render()
 }
 
 /// Prints a line for the person at the terminal.

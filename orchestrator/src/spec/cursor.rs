@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::node::{Node, Value};
+use super::schema::Object;
 
 /// A node and the path that led to it.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct At<'a> {
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     map: At<'a>,
+    object: &'static Object,
     entries: Vec<(&'a str, At<'a>)>,
 }
 
@@ -92,13 +94,26 @@ impl<'a> At<'a> {
             .collect()
     }
 
-    /// The fields of a map, each one of `allowed`. A field that is null counts as absent.
-    pub(crate) fn fields(&self, allowed: &[&str]) -> Result<Fields<'a>, Fault> {
+    /// The fields of a map, each one that the schema knows. A field that is null counts as absent.
+    pub(crate) fn fields(&self, object: &'static Object) -> Result<Fields<'a>, Fault> {
+        self.fields_besides(object, |_| false)
+    }
+
+    /// The same, with fields that are somebody else's left aside.
+    pub(crate) fn fields_besides(
+        &self,
+        object: &'static Object,
+        foreign: fn(&str) -> bool,
+    ) -> Result<Fields<'a>, Fault> {
+        let allowed = object.names();
         let wanted = format!("a map with {}", allowed.join(", "));
         let mut entries = Vec::new();
         for (key, name, at) in self.entries(&wanted)? {
             if !allowed.contains(&name) {
-                let near = nearest(name, allowed)
+                if foreign(name) {
+                    continue;
+                }
+                let near = nearest(name, &allowed)
                     .map_or(String::new(), |near| format!("did you mean `{near}`? "));
                 return Err(Fault {
                     place: key.place,
@@ -113,12 +128,35 @@ impl<'a> At<'a> {
         }
         Ok(Fields {
             map: self.clone(),
+            object,
             entries,
         })
     }
 
-    /// The elements of a list.
+    /// The elements of a list that is written out. A parameter for the whole of it is refused, as a
+    /// cluster's API server, which knows the spec before parameters are put in, would refuse it.
     pub(crate) fn list(&self, wanted: &str) -> Result<Vec<Self>, Fault> {
+        match self.node.value {
+            Value::List(_) if self.node.put => Err(self.put("list")),
+            _ => self.list_or_param(wanted),
+        }
+    }
+
+    fn put(&self, what: &str) -> Fault {
+        let help = format!("write the {what} out");
+        self.fault(format!("a parameter cannot stand for this {what}"), help)
+    }
+
+    /// A name or a word that must be known before anything is put in.
+    pub(crate) fn name(&self, wanted: impl Display) -> Result<&'a str, Fault> {
+        if self.node.put {
+            return Err(self.put("word"));
+        }
+        self.text(wanted)
+    }
+
+    /// The elements of a list, written out or the value of a parameter.
+    pub(crate) fn list_or_param(&self, wanted: &str) -> Result<Vec<Self>, Fault> {
         let Value::List(list) = &self.node.value else {
             return Err(self.wrong(wanted));
         };
@@ -134,7 +172,15 @@ impl<'a> At<'a> {
 
     /// A scalar as text: `007` and `true` are texts where a text is wanted.
     pub(crate) fn text(&self, wanted: impl Display) -> Result<&'a str, Fault> {
-        self.node.text().ok_or_else(|| self.wrong(wanted))
+        self.node.text().ok_or_else(|| match self.node.value {
+            // A number in JSON may have been `007`, and `true` may have been `yes`.
+            Value::Bool(_) | Value::Float(_) => {
+                let mut fault = self.wrong(wanted);
+                fault.help.push_str(", in quotes");
+                fault
+            }
+            _ => self.wrong(wanted),
+        })
     }
 
     /// A whole number within limits.
@@ -152,6 +198,7 @@ impl<'a> At<'a> {
     /// `true` or `false`.
     pub(crate) fn boolean(&self) -> Result<bool, Fault> {
         match self.node.value {
+            Value::Bool(_) if self.node.put => Err(self.put("boolean")),
             Value::Bool(value) => Ok(value),
             _ => Err(self.wrong("true or false")),
         }
@@ -180,6 +227,10 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 impl<'a> Fields<'a> {
     /// A field that may be absent.
     pub(crate) fn get(&self, name: &str) -> Option<&At<'a>> {
+        let Self { object, .. } = self;
+        debug_assert!(object.field(name).is_some(), "{name} of {}", object.name);
+        #[cfg(test)]
+        super::schema::asked(object, name);
         self.entries
             .iter()
             .find(|(n, _)| *n == name)
@@ -198,17 +249,39 @@ impl<'a> Fields<'a> {
 
     /// The only one present of several that exclude each other.
     pub(crate) fn one_of(&self, names: &[&str], wanted: &str) -> Result<(&'a str, &At<'a>), Fault> {
+        self.at_most_one(names)?.ok_or_else(|| {
+            let message = format!("one of {} is missing", names.join(", "));
+            self.map.fault(message, wanted)
+        })
+    }
+
+    /// The only one present, if any is, of several that exclude each other.
+    pub(crate) fn at_most_one(&self, names: &[&str]) -> Result<Option<(&'a str, &At<'a>)>, Fault> {
+        #[cfg(test)]
+        for name in names {
+            super::schema::asked(self.object, name);
+        }
         let mut present = self.entries.iter().filter(|(n, _)| names.contains(n));
         let Some((name, at)) = present.next() else {
-            let message = format!("one of {} is missing", names.join(", "));
-            return Err(self.map.fault(message, wanted));
+            return Ok(None);
         };
         match present.next() {
-            None => Ok((name, at)),
+            None => Ok(Some((name, at))),
             Some((second, extra)) => Err(extra.fault(
                 format!("`{name}` and `{second}` exclude each other"),
                 format!("give exactly one of {}", names.join(", ")),
             )),
+        }
+    }
+
+    /// Refuses fields that mean nothing without `other`.
+    pub(crate) fn only_with(&self, names: &[&str], other: &str) -> Result<(), Fault> {
+        match names.iter().find_map(|name| self.get(name)) {
+            Some(at) if self.get(other).is_none() => Err(at.fault(
+                format!("this goes with `{other}` only"),
+                format!("remove it, or give `{other}`"),
+            )),
+            _ => Ok(()),
         }
     }
 }

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::env::EnvValue;
+use super::cursor::{At, Fields};
+use super::env::{self, EnvValue};
+use super::fault::Fault;
 use super::handler::Handler;
+use super::node::Value;
+use super::substitute::{Each, Known, substitute};
 
 /// What a step runs once each for.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,4 +31,128 @@ pub struct Element {
     pub handler: Handler,
     /// The step's variables with this element put in.
     pub env: BTreeMap<String, EnvValue>,
+}
+
+/// Most elements: each is a Job, and a cluster's status names them all.
+pub(super) const MAX_ELEMENTS: usize = 1_000;
+/// Most that all elements run may come to, in bytes: each has a script and variables of its own.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+const WANTED: &str = "a list of texts, a map of texts, or $(params.NAME) of a list";
+
+impl ForEach {
+    /// Reads the elements. `raw` is the step before anything was put in, `step` the same with each element
+    /// left as it is written, `inherited` what variables every step has.
+    pub(crate) fn read(
+        raw: &Fields<'_>,
+        step: &Fields<'_>,
+        known: &Known<'_>,
+        inherited: &BTreeMap<String, EnvValue>,
+    ) -> Result<Self, Fault> {
+        let at = step.need("forEach", WANTED)?;
+        let pairs = pairs(at)?;
+        if pairs.is_empty() {
+            return Err(at.fault("there is no element", format!("give {WANTED}")));
+        }
+        if pairs.len() > MAX_ELEMENTS {
+            let help = "give what is so many as `items`: one queue holds a billion of them";
+            let message = format!(
+                "these are {} elements, more than {MAX_ELEMENTS}",
+                pairs.len()
+            );
+            return Err(at.fault(message, help));
+        }
+        let mut bytes = 0;
+        let mut elements = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            let element = Element::read(raw, known, inherited, key, value)?;
+            bytes += element.bytes();
+            if bytes > MAX_BYTES {
+                let help = "make the script smaller, or give what is so many as `items`";
+                return Err(at.fault("all elements together run more than 16 MiB of text", help));
+            }
+            elements.push(element);
+        }
+        let most = step
+            .get("maxParallel")
+            .map(|at| at.integer(1..=MAX_ELEMENTS as i64))
+            .transpose()?;
+        Ok(Self {
+            elements,
+            max_parallel: most.and_then(|most| u32::try_from(most).ok()),
+            fail_fast: step
+                .get("failFast")
+                .map(At::boolean)
+                .transpose()?
+                .unwrap_or(false),
+        })
+    }
+}
+
+fn pairs(at: &At<'_>) -> Result<Vec<(String, String)>, Fault> {
+    let scalar = "a text, a number or a boolean";
+    match at.node().value {
+        Value::Map(_) => at
+            .entries(WANTED)?
+            .into_iter()
+            .map(|(_, key, at)| Ok((key.to_owned(), at.text(scalar)?.to_owned())))
+            .collect(),
+        _ => at
+            .list_or_param(WANTED)?
+            .iter()
+            .map(|at| {
+                at.text(scalar)
+                    .map(|text| (text.to_owned(), text.to_owned()))
+            })
+            .collect(),
+    }
+}
+
+impl Element {
+    fn read(
+        raw: &Fields<'_>,
+        known: &Known<'_>,
+        inherited: &BTreeMap<String, EnvValue>,
+        key: String,
+        value: String,
+    ) -> Result<Self, Fault> {
+        let known = Known {
+            each: Each::Is {
+                key: &key,
+                value: &value,
+            },
+            ..*known
+        };
+        let handler = match Handler::field(raw)? {
+            None => Handler::Image,
+            Some((kind, at)) => {
+                let node = substitute(at, &known)?;
+                Handler::of(kind, &At::part(&node, at.path()), false)?
+            }
+        };
+        let mut env = inherited.clone();
+        if let Some(at) = raw.get("env") {
+            let node = substitute(at, &known)?;
+            env.extend(env::read(&At::part(&node, at.path()), false)?);
+        }
+        Ok(Self {
+            key,
+            value,
+            handler,
+            env,
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        let handler = match &self.handler {
+            Handler::Command(words) => words.iter().map(String::len).sum(),
+            Handler::Script(text) => text.len(),
+            Handler::Builtin(_) | Handler::Image => 0,
+        };
+        let env = self.env.iter().map(|(name, value)| match value {
+            EnvValue::Text(text) => name.len() + text.len(),
+            EnvValue::Secret { .. } | EnvValue::ConfigMap { .. } => name.len(),
+        });
+        handler + env.sum::<usize>()
+    }
 }

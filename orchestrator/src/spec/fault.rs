@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// A line and a column in a spec file, both from 1.
+/// A line and a column in a spec file, both from 1; 0 where there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
     /// The line.
@@ -84,9 +84,26 @@ impl Invalid {
     }
 }
 
+impl Invalid {
+    /// In one line, as the condition of an object wants it.
+    fn fmt_without_place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.message)?;
+        if !self.help.is_empty() {
+            write!(f, "; {}", self.help)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { line, column } = self.place;
+        if line == 0 {
+            return self.fmt_without_place(f);
+        }
         write!(f, "{}:{line}:{column}: ", self.file.display())?;
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;

@@ -17,51 +17,96 @@ pub enum Handler {
 }
 
 /// The worker's own handlers.
-const BUILTINS: [&str; 4] = ["keygen", "sleep", "echo", "fail"];
+pub(super) const BUILTINS: [&str; 4] = ["keygen", "sleep", "echo", "fail"];
 /// Programs that read a text after `-c` as code.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "zsh", "busybox"];
 
 const COMMAND: &str = "a list: the program and its arguments, as [wc, -c, \"{}\"]; \
                        for a line of shell use `script`";
 
+/// The fields that say what runs.
+const KINDS: [&str; 3] = ["command", "script", "builtin"];
+
 impl Handler {
-    pub(crate) fn read(step: &Fields<'_>) -> Result<Self, Fault> {
-        let wanted = "give what runs for each item: command: [PROGRAM, ARG…], script: TEXT \
-                      or builtin: NAME";
-        let (kind, at) = step.one_of(&["command", "script", "builtin"], wanted)?;
-        match kind {
-            "command" => command(at),
-            "script" => {
-                let text = at.text("the text of a script")?;
-                if text.trim().is_empty() {
-                    return Err(at.fault("the script is empty", ""));
-                }
-                if has_nul(text) {
-                    return Err(at.fault("the script holds a NUL byte", ""));
-                }
-                let mut text = text.to_owned();
-                if !text.ends_with('\n') {
-                    text.push('\n');
-                }
-                Ok(Self::Script(text))
-            }
-            _ => {
-                let wanted = BUILTINS.join(", ");
-                let name = at.text(&wanted)?;
-                if BUILTINS.contains(&name) {
-                    Ok(Self::Builtin(name.to_owned()))
+    /// The field of a step that says what it runs, if one does.
+    pub(crate) fn field<'f, 'a>(
+        step: &'f Fields<'a>,
+    ) -> Result<Option<(&'a str, &'f At<'a>)>, Fault> {
+        step.at_most_one(&KINDS)
+    }
+
+    /// Reads what runs, for each item if there are `items`. `image` is whether there is one to run by
+    /// itself.
+    pub(crate) fn read(step: &Fields<'_>, items: bool, image: bool) -> Result<Self, Fault> {
+        match Self::field(step)? {
+            Some((kind, at)) => Self::of(kind, at, items),
+            None if image && !items => Ok(Self::Image),
+            None => {
+                let what = if items {
+                    "what runs for each item"
                 } else {
-                    Err(at.fault(
-                        format!("there is no built-in handler `{name}`"),
-                        format!("give one of {wanted}"),
-                    ))
-                }
+                    "what to run"
+                };
+                let image = if items {
+                    ""
+                } else {
+                    ", or an image that runs by itself: image: NAME"
+                };
+                step.one_of(
+                    &KINDS,
+                    &format!(
+                        "give {what}: command: [PROGRAM, ARG…], script: TEXT or builtin: NAME{image}"
+                    ),
+                )
+                .and_then(|(kind, at)| Self::of(kind, at, items))
             }
+        }
+    }
+
+    /// Reads what one field says.
+    pub(crate) fn of(kind: &str, at: &At<'_>, items: bool) -> Result<Self, Fault> {
+        match kind {
+            "command" => command(at, items),
+            "script" => script(at),
+            _ => builtin(at, items),
         }
     }
 }
 
-fn command(at: &At<'_>) -> Result<Handler, Fault> {
+fn script(at: &At<'_>) -> Result<Handler, Fault> {
+    let text = at.text("the text of a script")?;
+    if text.trim().is_empty() {
+        return Err(at.fault("the script is empty", ""));
+    }
+    if has_nul(text) {
+        return Err(at.fault("the script holds a NUL byte", ""));
+    }
+    let mut text = text.to_owned();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(Handler::Script(text))
+}
+
+fn builtin(at: &At<'_>, items: bool) -> Result<Handler, Fault> {
+    let wanted = BUILTINS.join(", ");
+    let name = at.name(&wanted)?;
+    if !BUILTINS.contains(&name) {
+        return Err(at.fault(
+            format!("there is no built-in handler `{name}`"),
+            format!("give one of {wanted}"),
+        ));
+    }
+    if !items {
+        return Err(at.fault(
+            "a built-in handles items, and this step has none",
+            "give `items`, or a command or script in place of the built-in",
+        ));
+    }
+    Ok(Handler::Builtin(name.to_owned()))
+}
+
+fn command(at: &At<'_>, items: bool) -> Result<Handler, Fault> {
     let list = at.list(COMMAND)?;
     let words = list
         .iter()
@@ -73,7 +118,8 @@ fn command(at: &At<'_>) -> Result<Handler, Fault> {
     if let Some(index) = words.iter().position(|word| has_nul(word)) {
         return Err(list[index].fault("an argument cannot hold a NUL byte", ""));
     }
-    if let Some(index) = code_argument(&words).filter(|index| words[*index].contains("{}")) {
+    if let Some(index) = code_argument(&words).filter(|index| items && words[*index].contains("{}"))
+    {
         return Err(list[index].fault(
             "`{}` inside the code of a shell would let an item run commands of its own",
             "write \"$MEMQ_ITEM\" in its place, with the double quotes; or pass {} as an \

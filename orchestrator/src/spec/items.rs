@@ -6,6 +6,7 @@ use queue_api::QueueName;
 
 use super::cursor::At;
 use super::fault::Fault;
+use super::schema::ITEMS;
 
 /// Where a step's items come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,15 +86,43 @@ impl NumberFormat {
     }
 }
 
-/// Most items a `count` may ask for: past it, it is a slip of the pen.
-const MAX_COUNT: i64 = 1_000_000_000;
+/// Where files that a spec names are, and whether they are there to be looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Files<'a> {
+    /// The folder that relative names start at.
+    pub(crate) dir: &'a Path,
+    /// Whether this machine is the one that has them.
+    pub(crate) here: bool,
+}
 
-const WANTED: &str = "{count: 100, format: \"work-item-%d\"}, {lines: FILE} or {list: [a, b, c]}";
+impl Files<'_> {
+    /// A file that is there and can be read in order.
+    fn find(self, at: &At<'_>, name: &str) -> Result<PathBuf, Fault> {
+        let file = self.dir.join(name);
+        if !self.here {
+            return Ok(file);
+        }
+        let problem = match std::fs::metadata(&file) {
+            Err(error) => format!("cannot read `{}`: {error}", file.display()),
+            Ok(found) if !found.is_file() => format!("`{}` is not a regular file", file.display()),
+            Ok(_) => return Ok(file),
+        };
+        let help =
+            "give a text file, an item a line; a relative name starts at the folder of the spec";
+        Err(at.fault(problem, help))
+    }
+}
+
+/// Most items a `count` may ask for: past it, it is a slip of the pen.
+pub(super) const MAX_COUNT: i64 = 1_000_000_000;
+
+const WANTED: &str = "{count: 100, format: \"work-item-%d\"}, {lines: FILE}, {list: [a, b, c]} \
+                      or {queue: NAME}";
 
 impl Items {
-    pub(crate) fn read(at: &At<'_>, dir: &Path) -> Result<Self, Fault> {
-        let fields = at.fields(&["count", "format", "lines", "list"])?;
-        let (source, value) = fields.one_of(&["count", "lines", "list"], WANTED)?;
+    pub(crate) fn read(at: &At<'_>, files: Files<'_>) -> Result<Self, Fault> {
+        let fields = at.fields(&ITEMS)?;
+        let (source, value) = fields.one_of(&["count", "lines", "list", "queue"], WANTED)?;
         if let Some(format) = fields.get("format").filter(|_| source != "count") {
             return Err(format.fault(
                 format!("`format` does not go with `{source}`"),
@@ -113,21 +142,22 @@ impl Items {
                 })
             }
             "lines" => {
-                let file = dir.join(value.text("the name of a text file, an item a line")?);
-                let found = std::fs::metadata(&file);
-                let problem = match &found {
-                    Err(error) => format!("cannot read `{}`: {error}", file.display()),
-                    Ok(found) if !found.is_file() => {
-                        format!("`{}` is not a regular file", file.display())
-                    }
-                    Ok(_) => return Ok(Self::Lines { file }),
-                };
-                let help = "give a text file, an item a line; a relative name starts at the \
-                            folder of the spec";
-                Err(value.fault(problem, help))
+                let wanted = "the name of a text file, an item a line";
+                Ok(Self::Lines {
+                    file: files.find(value, value.text(wanted)?)?,
+                })
+            }
+            "queue" => {
+                let name = value.text("the name of a queue")?;
+                name.parse().map(Self::Queue).map_err(|error| {
+                    value.fault(
+                        format!("{error}"),
+                        "give the name of a queue that is loaded already",
+                    )
+                })
             }
             _ => value
-                .list("a list of items: [a, b, c]")?
+                .list_or_param("a list of items: [a, b, c]")?
                 .iter()
                 .map(|item| {
                     item.text("a text, a number or a boolean")

@@ -17,8 +17,11 @@ pub(crate) struct Node {
     pub(crate) value: Value,
     /// Where it begins.
     pub(crate) place: Place,
-    /// A scalar as it was written: `1.10` and `007` stay so where a text is wanted.
+    /// A scalar as it was written: `1.10` and `007` stay so where a text is wanted. Empty for a boolean
+    /// or a fraction of JSON, which may have been written otherwise once.
     pub(crate) written: String,
+    /// Whether a parameter or another value was put in.
+    pub(crate) put: bool,
 }
 
 /// What YAML can say.
@@ -60,46 +63,85 @@ impl Node {
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) => Some(&self.written),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+                Some(self.written.as_str()).filter(|written| !written.is_empty())
+            }
             Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
 }
 
+/// The same tree of JSON, which knows no places.
+pub(crate) fn from_json(json: &serde_json::Value) -> Node {
+    use serde_json::Value as Json;
+    let value = match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Array(list) => Value::List(list.iter().map(from_json).collect()),
+        Json::Object(map) => Value::Map(
+            map.iter()
+                .map(|(key, value)| (from_json(&Json::String(key.clone())), from_json(value)))
+                .collect(),
+        ),
+    };
+    Node {
+        written: match &value {
+            Value::Int(number) => number.to_string(),
+            _ => String::new(),
+        },
+        value,
+        place: Place { line: 0, column: 0 },
+        put: false,
+    }
+}
+
 /// Reads one document.
 pub(crate) fn parse(text: &str) -> Result<Node, Fault> {
-    let located = serde_saphyr::from_str::<Located>(text).map_err(|error| {
-        let place = error
-            .location()
-            .map_or(Place { line: 1, column: 1 }, |l| Place {
-                line: l.line(),
-                column: l.column(),
-            });
-        let said = error.without_snippet().to_string();
-        // The place stands in front already, and one piece of advice is for programmers.
-        let said = said
-            .split(", set DuplicateKeyPolicy")
-            .next()
-            .unwrap_or(&said);
-        let message = said
-            .rsplit_once(" at line ")
-            .map_or(said, |(message, _)| message);
-        let (message, help) = if message.starts_with("multiple YAML documents") {
-            (
-                "a second document begins here",
-                "a run spec is one document: remove the `---`",
-            )
-        } else {
-            (message, "")
-        };
-        Fault {
-            place,
-            field: String::new(),
-            message: message.to_owned(),
-            help: help.to_owned(),
-        }
-    })?;
+    let located = serde_saphyr::from_str::<Located>(text).map_err(unreadable)?;
     Ok(located.node(text))
+}
+
+/// Reads every document of a text.
+pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Fault> {
+    let located = serde_saphyr::from_multiple::<Located>(text).map_err(unreadable)?;
+    Ok(located.into_iter().map(|node| node.node(text)).collect())
+}
+
+fn unreadable(error: serde_saphyr::Error) -> Fault {
+    let place = error
+        .location()
+        .map_or(Place { line: 1, column: 1 }, |l| Place {
+            line: l.line(),
+            column: l.column(),
+        });
+    let said = error.without_snippet().to_string();
+    // The place stands in front already, and one piece of advice is for programmers.
+    let said = said
+        .split(", set DuplicateKeyPolicy")
+        .next()
+        .unwrap_or(&said);
+    let message = said
+        .rsplit_once(" at line ")
+        .map_or(said, |(message, _)| message);
+    let (message, help) = if message.starts_with("multiple YAML documents") {
+        (
+            "a second document begins here",
+            "a run spec is one document: remove the `---`",
+        )
+    } else {
+        (message, "")
+    };
+    Fault {
+        place,
+        field: String::new(),
+        message: message.to_owned(),
+        help: help.to_owned(),
+    }
 }
 
 /// A value with the library's own location, until the text it was cut from is laid beside it.
@@ -132,6 +174,7 @@ impl Located {
                 column: self.location.column(),
             },
             written,
+            put: false,
             value: match self.shape {
                 Shape::Scalar(value) => value,
                 Shape::List(list) => Value::List(list.into_iter().map(|n| n.node(text)).collect()),

@@ -9,6 +9,7 @@ use regex::Regex;
 use super::cursor::At;
 use super::fault::{Fault, SpecError};
 use super::node::{Node, Value};
+use super::schema::PARAM;
 
 /// The value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +56,6 @@ struct Declaration {
     pattern: Option<Regex>,
     allowed: Option<Vec<Param>>,
 }
-
-const FIELDS: [&str; 7] = [
-    "type", "default", "required", "minimum", "maximum", "pattern", "enum",
-];
 
 /// Reads the declarations and lays the command line's values over their defaults.
 pub(crate) fn resolve(
@@ -129,7 +126,7 @@ fn declare(name: &str, at: &At<'_>) -> Result<(Declaration, Option<Param>), Faul
         let rule = "use A-Z a-z 0-9 _ - so that $(params.name) can name it";
         return Err(at.fault(format!("`{name}` is no parameter name"), rule));
     }
-    let fields = at.fields(&FIELDS)?;
+    let fields = at.fields(&PARAM)?;
     let kind = match fields.get("type") {
         None => Kind::Text,
         Some(at) => match at.text("string, integer, boolean or list")? {
@@ -278,6 +275,18 @@ impl Declaration {
             rules.push_str(&format!(", one of {}", allowed.join(", ")));
         }
         rules
+    }
+}
+
+impl Param {
+    /// The value as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Boolean(value) => (*value).into(),
+            Self::List(list) => list.as_slice().into(),
+        }
     }
 }
 

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use super::cursor::{At, duration};
+use super::cursor::{At, Fields, duration};
 use super::fault::Fault;
-use super::items::Items;
+use super::items::{Files, Items};
 use super::node::Value;
+use super::schema::{ITEM, TOLERATE, WORKERS};
 use super::step::optional_duration;
 
 /// Items, and the workers that go through them.
@@ -21,6 +22,24 @@ pub struct Pool {
     pub item: ItemRules,
     /// How many dead items still make a success.
     pub tolerate: Tolerate,
+}
+
+impl Pool {
+    /// Reads the fields of a step that has `items`.
+    pub(crate) fn read(items: &At<'_>, step: &Fields<'_>, files: Files<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            items: Items::read(items, files)?,
+            workers: step
+                .get("workers")
+                .map_or(Ok(Workers::default()), Workers::read)?,
+            item: step
+                .get("item")
+                .map_or(Ok(ItemRules::default()), ItemRules::read)?,
+            tolerate: step
+                .get("tolerate")
+                .map_or(Ok(Tolerate::Items(0)), Tolerate::read)?,
+        })
+    }
 }
 
 /// How many workers, and how many items each works on at once.
@@ -70,7 +89,7 @@ impl Tolerate {
 }
 
 /// Most workers of a step, and most items at once in one: past it, it is a slip of the pen.
-const MAX_WORKERS: i64 = 1_000;
+pub(super) const MAX_WORKERS: i64 = 1_000;
 /// What a command exits with to say that an item can never work (`EX_DATAERR`).
 const DEAD_ON: [u8; 1] = [65];
 
@@ -102,7 +121,7 @@ impl Workers {
                 )),
             };
         }
-        let fields = at.fields(&["min", "max", "deadline", "concurrency"])?;
+        let fields = at.fields(&WORKERS)?;
         let number = |name| {
             let read = fields
                 .get(name)
@@ -142,7 +161,7 @@ const CODES: &str = "a list of exit codes, as [65, 66]; without the field it is 
 
 impl ItemRules {
     pub(crate) fn read(at: &At<'_>) -> Result<Self, Fault> {
-        let fields = at.fields(&["timeout", "attempts", "backoff", "deadOn"])?;
+        let fields = at.fields(&ITEM)?;
         let most = i64::from(queue_api::limits::MAX_ATTEMPTS);
         let attempts = fields
             .get("attempts")
@@ -188,7 +207,7 @@ pub(crate) fn backoff_range(text: &str) -> Option<(Duration, Duration)> {
 
 impl Tolerate {
     pub(crate) fn read(at: &At<'_>) -> Result<Self, Fault> {
-        let fields = at.fields(&["dead"])?;
+        let fields = at.fields(&TOLERATE)?;
         let wanted = "how many items may die: a number, or a share of all as \"1%\"";
         let dead = fields.need("dead", wanted)?;
         match &dead.node().value {

@@ -9,9 +9,12 @@ use super::each::ForEach;
 use super::env::{self, EnvValue};
 use super::fault::Fault;
 use super::handler::Handler;
-use super::items::Items;
-use super::pod::PodRules;
-use super::pool::{ItemRules, Pool, Tolerate, Workers};
+use super::items::Files;
+use super::node::{Node, Value};
+use super::pod::{self, PodRules};
+use super::pool::Pool;
+use super::schema::{DEFAULTS, STEP};
+use super::substitute::{Each, Known, substitute};
 
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,45 +63,156 @@ pub enum Work {
 }
 
 /// Longest step name: it must fit a label beside the run's.
-const MAX_STEP_NAME: usize = 63;
-const FIELDS: [&str; 10] = [
-    "name", "items", "command", "script", "builtin", "workers", "item", "tolerate", "env",
-    "timeout",
-];
+pub(super) const MAX_STEP_NAME: usize = 63;
+/// Most further tries of a process or Job: past it, it is a slip of the pen.
+pub(super) const MAX_RETRIES: i64 = 100;
+/// The fields in which an element of a `forEach` stands.
+const OF_ELEMENTS: [&str; 4] = ["command", "script", "builtin", "env"];
 
-impl Step {
-    pub(crate) fn read(at: &At<'_>, dir: &Path) -> Result<Self, Fault> {
-        let fields = at.fields(&FIELDS)?;
-        let name = fields.need("name", "a name: small letters, digits and -")?;
-        let items = fields.need("items", "what to work on, as {lines: FILE}")?;
+/// What a step is read with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// What is put in.
+    pub(crate) known: Known<'a>,
+    /// The files it may name.
+    pub(crate) files: Files<'a>,
+    /// What every step inherits.
+    pub(crate) inherited: &'a Inherited,
+}
+
+/// What every step inherits, unless it says otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    env: BTreeMap<String, EnvValue>,
+    timeout: Option<Duration>,
+    retries: Option<u32>,
+    pod: PodRules,
+}
+
+impl Inherited {
+    /// Reads `spec.defaults`.
+    pub(crate) fn read(at: &At<'_>, known: &Known<'_>, dir: &Path) -> Result<Self, Fault> {
+        let node = substitute(at, known)?;
+        let fields = At::part(&node, at.path()).fields(&DEFAULTS)?;
         Ok(Self {
-            name: step_name(name)?,
-            after: Vec::new(),
-            when: When::default(),
-            work: Work::Items(Pool {
-                items: Items::read(items, dir)?,
-                workers: fields
-                    .get("workers")
-                    .map_or(Ok(Workers::default()), Workers::read)?,
-                item: fields
-                    .get("item")
-                    .map_or(Ok(ItemRules::default()), ItemRules::read)?,
-                tolerate: fields
-                    .get("tolerate")
-                    .map_or(Ok(Tolerate::Items(0)), Tolerate::read)?,
-            }),
-            handler: Handler::read(&fields)?,
-            env: fields.get("env").map_or(Ok(BTreeMap::new()), env::read)?,
+            env: fields
+                .get("env")
+                .map_or(Ok(BTreeMap::new()), |at| env::read(at, false))?,
             timeout: optional_duration(&fields, "timeout")?,
-            retries: 0,
-            pod: PodRules::default(),
+            retries: retries(&fields)?,
+            pod: PodRules::read(&fields, dir)?,
         })
     }
 }
 
+impl Step {
+    /// Reads a step into which nothing has been put yet.
+    pub(crate) fn read(at: &At<'_>, context: &Context<'_>) -> Result<Self, Fault> {
+        let Context {
+            known,
+            files,
+            inherited,
+        } = context;
+        let raw = at.fields(&STEP)?;
+        let node = put_in(at, known, raw.get("forEach").is_some())?;
+        let fields = At::part(&node, at.path()).fields(&STEP)?;
+
+        let name = fields.need("name", "a name: small letters, digits and -")?;
+        let name = step_name(name)?;
+        let (after, when) = order(&fields)?;
+        let retries = retries(&fields)?;
+        let mut pod = PodRules::read(&fields, files.dir)?.over(&inherited.pod);
+        pod.overlay = fields.get("pod").map(pod::overlay).transpose()?;
+        let mut env = inherited.env.clone();
+        env.extend(fields.get("env").map_or(Ok(BTreeMap::new()), |at| {
+            env::read(at, fields.get("forEach").is_some())
+        })?);
+
+        fields.only_with(&["workers", "item", "tolerate"], "items")?;
+        fields.only_with(&["maxParallel", "failFast"], "forEach")?;
+        let has_items = fields.get("items").is_some();
+        let handler = Handler::read(&fields, has_items, pod.image.is_some())?;
+        let work = match fields.at_most_one(&["items", "forEach"])? {
+            None => Work::Once,
+            Some(("items", items)) => {
+                if let Some(at) = fields.get("retries") {
+                    let help = "say how often an item is tried in `item: {attempts: …}`";
+                    return Err(at.fault("`retries` does not go with `items`", help));
+                }
+                Work::Items(Pool::read(items, &fields, *files)?)
+            }
+            Some(_) => Work::Each(ForEach::read(&raw, &fields, known, &inherited.env)?),
+        };
+        Ok(Self {
+            name,
+            after,
+            when,
+            work,
+            handler,
+            env,
+            timeout: optional_duration(&fields, "timeout")?.or(inherited.timeout),
+            retries: match has_items {
+                true => 0,
+                false => retries.or(inherited.retries).unwrap_or(0),
+            },
+            pod,
+        })
+    }
+}
+
+/// The step with everything put in; what stands for an element is kept where an element may stand.
+fn put_in(at: &At<'_>, known: &Known<'_>, for_each: bool) -> Result<Node, Fault> {
+    let kept = Known {
+        each: Each::Kept,
+        ..*known
+    };
+    let entries = at.entries("a step")?.into_iter().map(|(key, name, at)| {
+        let of_element = for_each && OF_ELEMENTS.contains(&name);
+        let known = if of_element { &kept } else { known };
+        Ok((key.clone(), substitute(&at, known)?))
+    });
+    Ok(Node {
+        value: Value::Map(entries.collect::<Result<_, Fault>>()?),
+        ..at.node().clone()
+    })
+}
+
+fn order(fields: &Fields<'_>) -> Result<(Vec<String>, When), Fault> {
+    let mut after: Vec<String> = Vec::new();
+    if let Some(at) = fields.get("after") {
+        for at in at.list("a list of names of steps: [fetch, check]")? {
+            let name = at.name("the name of a step")?;
+            if after.iter().any(|known| known == name) {
+                return Err(at.fault(format!("`{name}` stands here twice"), "remove one"));
+            }
+            after.push(name.to_owned());
+        }
+    }
+    let Some(at) = fields.get("when") else {
+        return Ok((after, When::default()));
+    };
+    let wanted = "succeeded, failed or always";
+    let when = match at.name(wanted)? {
+        "succeeded" => When::Succeeded,
+        "failed" => When::Failed,
+        "always" => When::Always,
+        _ => return Err(at.wrong(wanted)),
+    };
+    if after.is_empty() {
+        let help = "give `after: [STEP…]` or remove `when`";
+        return Err(at.fault("there are no steps before this one to go by", help));
+    }
+    Ok((after, when))
+}
+
+fn retries(fields: &Fields<'_>) -> Result<Option<u32>, Fault> {
+    let read = fields.get("retries").map(|at| at.integer(0..=MAX_RETRIES));
+    Ok(read.transpose()?.and_then(|n| u32::try_from(n).ok()))
+}
+
 fn step_name(at: &At<'_>) -> Result<String, Fault> {
     let wanted = "a name of at most 63 of a-z 0-9 -, beginning and ending with a letter or digit";
-    let name = at.text(wanted)?;
+    let name = at.name(wanted)?;
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let ok = (1..=MAX_STEP_NAME).contains(&name.len())
         && name.bytes().all(legal)

@@ -1,4 +1,4 @@
-//! `$(params.x)` and `$(run.name)`: values put into the tree before its types are checked.
+//! `$(params.x)`, `$(run.name)`, `$(each.key)`: values put into the tree before its types are checked.
 //!
 //! Only what begins with one of our words is ours: `$(date)` belongs to the shell that will read it.
 //! Keys are never touched. `$$(params.x)` stands for the text `$(params.x)`.
@@ -9,15 +9,34 @@ use super::node::{Node, Value};
 use super::params::{Param, Values, unknown};
 
 /// What can be put in.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// Parameters and their values.
     pub(crate) params: &'a Values,
     /// The run's name.
     pub(crate) run: &'a str,
+    /// What stands for the element of a `forEach`.
+    pub(crate) each: Each<'a>,
 }
 
-/// The words that begin a substitution; the last two are refused by name rather than handed to a
-/// shell, which would run them as commands.
+/// What stands for `$(each.key)` and `$(each.value)`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Each<'a> {
+    /// Nothing: there is no element here.
+    None,
+    /// Themselves, as what is read is what all elements have in common.
+    Kept,
+    /// This element's.
+    Is {
+        /// Its key.
+        key: &'a str,
+        /// Its value.
+        value: &'a str,
+    },
+}
+
+/// The words that begin a substitution; where one means nothing it is refused by name rather than
+/// handed to a shell, which would run it as a command.
 const WORDS: [&str; 4] = ["params.", "run.", "steps.", "each."];
 
 /// The same tree with every value put in.
@@ -45,12 +64,14 @@ pub(crate) fn substitute(at: &At<'_>, known: &Known<'_>) -> Result<Node, Fault> 
         value,
         place: node.place,
         written: node.written.clone(),
+        put: node.put,
     })
 }
 
 fn put(at: &At<'_>, text: &str, known: &Known<'_>) -> Result<Node, Fault> {
     let node = at.node();
     let mut out = String::new();
+    let mut some = false;
     let mut rest = text;
     while let Some((before, name, after)) = next(rest) {
         if let Some(literal) = before.strip_suffix('$') {
@@ -59,7 +80,12 @@ fn put(at: &At<'_>, text: &str, known: &Known<'_>) -> Result<Node, Fault> {
             rest = after;
             continue;
         }
-        let value = look_up(at, name, known)?;
+        some = true;
+        let Some(value) = look_up(at, name, known)? else {
+            out.push_str(&rest[..rest.len() - after.len()]);
+            rest = after;
+            continue;
+        };
         if before.is_empty() && after.is_empty() && out.is_empty() {
             return Ok(typed(node, value));
         }
@@ -78,6 +104,7 @@ fn put(at: &At<'_>, text: &str, known: &Known<'_>) -> Result<Node, Fault> {
         value: Value::Text(out),
         place: node.place,
         written: node.written.clone(),
+        put: some,
     })
 }
 
@@ -96,18 +123,30 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
     })
 }
 
-fn look_up(at: &At<'_>, name: &str, known: &Known<'_>) -> Result<Param, Fault> {
-    if name == "run.name" {
-        return Ok(Param::Text(known.run.to_owned()));
+/// The value of a name; none for one that is kept as it is.
+fn look_up(at: &At<'_>, name: &str, known: &Known<'_>) -> Result<Option<Param>, Fault> {
+    let text = |text: &str| Ok(Some(Param::Text(text.to_owned())));
+    match (name, known.each) {
+        ("run.name", _) => return text(known.run),
+        ("each.key" | "each.value", Each::Kept) => return Ok(None),
+        ("each.key", Each::Is { key, .. }) => return text(key),
+        ("each.value", Each::Is { value, .. }) => return text(value),
+        ("each.key" | "each.value", Each::None) => {
+            return Err(at.fault(
+                format!("`$({name})` means nothing here"),
+                "it stands in command, script and env of a step with forEach",
+            ));
+        }
+        _ => {}
     }
     let Some(param) = name.strip_prefix("params.") else {
         return Err(at.fault(
             format!("`$({name})` is unknown or unsupported"),
-            "known are $(params.NAME) and $(run.name)",
+            "known are $(params.NAME), $(run.name), $(each.key) and $(each.value)",
         ));
     };
     match known.params.get(param) {
-        Some(Some(value)) => Ok(value.clone()),
+        Some(Some(value)) => Ok(Some(value.clone())),
         Some(None) => Err(at.fault(
             format!("the parameter `{param}` has no value"),
             format!("run with -p {param}=VALUE, or give it a default"),
@@ -128,6 +167,7 @@ fn typed(node: &Node, value: Param) -> Node {
                     value: Value::Text(text),
                     place: node.place,
                     written: String::new(),
+                    put: true,
                 })
                 .collect(),
         ),
@@ -136,5 +176,6 @@ fn typed(node: &Node, value: Param) -> Node {
         value,
         place: node.place,
         written,
+        put: true,
     }
 }

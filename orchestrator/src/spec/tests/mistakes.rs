@@ -1,156 +1,6 @@
-//! The table of specs: what is read, and what each mistake is told.
+//! The table of mistakes, and what each is told.
 
-use std::path::Path;
-use std::time::Duration;
-
-use super::{
-    EnvValue, Given, Handler, Items, Pool, RunSpec, SpecError, Tolerate, Work, Workers, parse,
-};
-
-const KEYGEN: &str = r#"apiVersion: memq.dev/v1alpha1
-kind: Run
-metadata: {generateName: keygen-}
-spec:
-  params:
-    keys: {type: integer, default: 100, minimum: 1}
-  steps:
-  - name: keys
-    items: {count: $(params.keys), format: "work-item-%d"}
-    builtin: keygen
-    workers: {min: 1, max: 5, deadline: 10m}
-    item: {timeout: 60s, attempts: 3, backoff: 1s..30s}
-    tolerate: {dead: 0}
-"#;
-
-fn read(text: &str, params: &[(&str, &str)]) -> Result<RunSpec, SpecError> {
-    let params: Vec<_> = params
-        .iter()
-        .map(|(n, v)| ((*n).into(), (*v).into()))
-        .collect();
-    let given = Given {
-        params: &params,
-        suffix: "x7k2p",
-    };
-    parse(text, Path::new("run.yaml"), Path::new("/specs"), given)
-}
-
-/// The pool of its first step.
-fn pool(spec: &RunSpec) -> &Pool {
-    match &spec.steps[0].work {
-        Work::Items(pool) => pool,
-        work => panic!("{work:?}"),
-    }
-}
-
-/// A spec around the given lines of its step.
-fn step(lines: &str) -> String {
-    let head = "apiVersion: memq.dev/v1alpha1\nkind: Run\nmetadata: {name: t}\nspec:\n  steps:\n  - name: s\n";
-    lines
-        .lines()
-        .fold(head.to_owned(), |text, line| format!("{text}    {line}\n"))
-}
-
-/// A spec around the given lines of its parameters.
-fn params(lines: &str, item: &str) -> String {
-    let head = "apiVersion: memq.dev/v1alpha1\nkind: Run\nmetadata: {name: t}\nspec:\n  params:\n";
-    let head = lines
-        .lines()
-        .fold(head.to_owned(), |text, line| format!("{text}    {line}\n"));
-    format!("{head}  steps:\n  - {{name: s, items: {{list: {item}}}, builtin: echo}}\n")
-}
-
-#[test]
-fn the_spec_of_the_book_is_read_whole() {
-    let spec = read(KEYGEN, &[]).expect("a good spec");
-    assert_eq!((spec.name.as_str(), spec.generated), ("keygen-x7k2p", true));
-    let (step, pool) = (&spec.steps[0], pool(&spec));
-    let Items::Count { count: 100, format } = &pool.items else {
-        panic!("{:?}", pool.items)
-    };
-    assert_eq!(format.with(99), "work-item-99");
-    assert_eq!(step.handler, Handler::Builtin("keygen".into()));
-    let workers = Workers {
-        min: 1,
-        max: 5,
-        deadline: Some(Duration::from_secs(600)),
-        concurrency: 1,
-    };
-    assert_eq!(pool.workers, workers);
-    assert_eq!(pool.item.timeout, Some(Duration::from_secs(60)));
-    assert_eq!(pool.item.attempts, Some(3));
-    assert_eq!(
-        pool.item.backoff,
-        Some((Duration::from_secs(1), Duration::from_secs(30)))
-    );
-    assert_eq!(pool.item.dead_on, [65]);
-    assert_eq!(pool.tolerate, Tolerate::Items(0));
-}
-
-#[test]
-fn the_command_line_overrides_a_default() {
-    let spec = read(KEYGEN, &[("keys", "7")]).expect("a good spec");
-    assert!(
-        matches!(pool(&spec).items, Items::Count { count: 7, .. }),
-        "{:?}",
-        pool(&spec).items
-    );
-}
-
-#[test]
-fn values_are_put_in_and_the_shell_keeps_what_is_its_own() {
-    let text = "\
-apiVersion: memq.dev/v1alpha1
-kind: Run
-metadata: {name: t}
-spec:
-  params: {who: {default: world}, users: {type: list}, loud: {type: boolean, default: true}}
-  steps:
-  - name: s
-    items: {list: $(params.users)}
-    command: [sh, -c, 'echo $(date) $(params.who) $$(params.who) $(params.loud)']
-    env: {RUN: $(run.name), LOUD: $(params.loud), ZIP: 00501}
-    tolerate: {dead: \"2.5%\"}
-";
-    for users in ["anna,bob", "[anna, bob]"] {
-        let spec = read(text, &[("users", users)]).expect("a good spec");
-        let step = &spec.steps[0];
-        assert_eq!(
-            pool(&spec).items,
-            Items::List(vec!["anna".into(), "bob".into()])
-        );
-        let Handler::Command(command) = &step.handler else {
-            panic!("{:?}", step.handler)
-        };
-        assert_eq!(command[2], "echo $(date) world $(params.who) true");
-        let env: Vec<_> = step
-            .env
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.clone()))
-            .collect();
-        let text = |text: &str| EnvValue::Text(text.into());
-        let wanted = [("LOUD", "true"), ("RUN", "t"), ("ZIP", "00501")];
-        assert_eq!(env, wanted.map(|(n, v)| (n, text(v))));
-        assert_eq!(pool(&spec).tolerate, Tolerate::Percent(2.5));
-    }
-}
-
-#[test]
-fn items_of_a_list_stay_as_they_were_written() {
-    let text = step("items: {list: [007, 1.10, no, ' x ', \"a\\nb\"]}\nbuiltin: echo");
-    let spec = read(&text, &[]).expect("a good spec");
-    assert_eq!(
-        pool(&spec).items,
-        Items::List(["007", "1.10", "no", " x ", "a\nb"].map(Into::into).into())
-    );
-}
-
-#[test]
-fn a_share_of_dead_is_counted_exactly() {
-    let one_in_hundred = Tolerate::Percent(1.0);
-    assert!(one_in_hundred.allows(1, 100) && !one_in_hundred.allows(2, 100));
-    assert!(one_in_hundred.allows(0, 99) && !one_in_hundred.allows(1, 99));
-    assert!(Tolerate::Items(2).allows(2, 3) && !Tolerate::Items(2).allows(3, 3));
-}
+use super::{KEYGEN, params, read, step, steps};
 
 #[test]
 fn each_mistake_is_told_with_its_line_its_field_and_what_is_allowed() {
@@ -214,24 +64,24 @@ fn each_mistake_is_told_with_its_line_its_field_and_what_is_allowed() {
         ),
         (
             "a field of another kind of step",
-            step(&format!("{good}forEach: [a]")),
-            "9:5: spec.steps[0].forEach",
-            "unknown or unsupported field `forEach`",
-            "allowed here: name, items",
+            step(&format!("{good}callback: [a]")),
+            "9:5: spec.steps[0].callback",
+            "unknown or unsupported field `callback`",
+            "allowed here: name, after, when, items",
         ),
         (
-            "no items",
+            "a built-in without items",
             step("builtin: echo"),
-            "6:5: spec.steps[0]",
-            "`items` is missing",
-            "lines",
+            "7:14: spec.steps[0].builtin",
+            "this step has none",
+            "give `items`",
         ),
         (
             "count and lines",
             step("items: {count: 1, lines: f}\nbuiltin: echo"),
             "7:30: spec.steps[0].items.lines",
             "`count` and `lines` exclude each other",
-            "exactly one of count, lines, list",
+            "exactly one of count, lines, list, queue",
         ),
         (
             "a format for lines",
@@ -346,11 +196,11 @@ fn each_mistake_is_told_with_its_line_its_field_and_what_is_allowed() {
             "\"1%\"",
         ),
         (
-            "a secret",
-            step(&format!("{good}env: {{TOKEN: {{secret: a/b}}}}")),
-            "9:18: spec.steps[0].env.TOKEN",
-            "this is a map",
-            "a plain value",
+            "a secret without its key",
+            step(&format!("{good}env: {{TOKEN: {{secret: a}}}}")),
+            "9:27: spec.steps[0].env.TOKEN.secret",
+            "the text `a`",
+            "NAME/KEY",
         ),
         (
             "a variable of ours",
@@ -360,11 +210,200 @@ fn each_mistake_is_told_with_its_line_its_field_and_what_is_allowed() {
             "MEMQ_",
         ),
         (
-            "a second step",
-            format!("{}  - name: t\n", step(good)),
+            "a second step without a name",
+            format!("{}  - builtin: echo\n", step(good)),
             "9:5: spec.steps[1]",
-            "unknown or unsupported second step",
-            "exactly one step",
+            "`name` is missing",
+            "small letters",
+        ),
+        (
+            "a name twice",
+            steps("- {name: a, command: [x]}\n- {name: a, command: [x]}"),
+            "7:12: spec.steps[1].name",
+            "another step has the name `a` already",
+            "choose another",
+        ),
+        (
+            "an unknown step before",
+            steps("- {name: fetch, command: [x]}\n- {name: b, after: [fecth], command: [x]}"),
+            "7:23: spec.steps[1].after[0]",
+            "there is no step `fecth`",
+            "did you mean `fetch`? the steps are fetch, b",
+        ),
+        (
+            "a circle",
+            steps(
+                "- {name: a, command: [x]}\n- {name: b, after: [a, d], command: [x]}\n\
+                   - {name: c, after: [b], command: [x]}\n- {name: d, after: [c], command: [x]}",
+            ),
+            "7:22: spec.steps[1].after",
+            "these steps wait for one another: b after d after c after b",
+            "take one of them out",
+        ),
+        (
+            "a step after itself",
+            steps("- {name: a, after: [a], command: [x]}"),
+            "6:22: spec.steps[0].after",
+            "these steps wait for one another: a after a",
+            "",
+        ),
+        (
+            "the same step before twice",
+            steps("- {name: a, command: [x]}\n- {name: b, after: [a, a], command: [x]}"),
+            "7:26: spec.steps[1].after[1]",
+            "`a` stands here twice",
+            "remove one",
+        ),
+        (
+            "another when",
+            steps(
+                "- {name: a, command: [x]}\n- {name: b, after: [a], when: sometimes, command: [x]}",
+            ),
+            "7:33: spec.steps[1].when",
+            "the text `sometimes`",
+            "succeeded, failed or always",
+        ),
+        (
+            "a when without after",
+            step("when: failed\ncommand: [x]"),
+            "7:11: spec.steps[0].when",
+            "no steps before this one",
+            "after",
+        ),
+        (
+            "nothing to run",
+            step("timeout: 1m"),
+            "6:5: spec.steps[0]",
+            "one of command, script, builtin is missing",
+            "or an image that runs by itself",
+        ),
+        (
+            "items and elements",
+            step(&format!("{good}forEach: [a]")),
+            "9:14: spec.steps[0].forEach",
+            "`items` and `forEach` exclude each other",
+            "",
+        ),
+        (
+            "retries of items",
+            step(&format!("{good}retries: 2")),
+            "9:14: spec.steps[0].retries",
+            "`retries` does not go with `items`",
+            "item: {attempts",
+        ),
+        (
+            "workers without items",
+            step("command: [x]\nworkers: 3"),
+            "8:14: spec.steps[0].workers",
+            "this goes with `items` only",
+            "",
+        ),
+        (
+            "side by side without elements",
+            step("command: [x]\nmaxParallel: 3"),
+            "8:18: spec.steps[0].maxParallel",
+            "this goes with `forEach` only",
+            "",
+        ),
+        (
+            "no element",
+            step("forEach: []\ncommand: [x]"),
+            "7:14: spec.steps[0].forEach",
+            "there is no element",
+            "a list of texts, a map of texts",
+        ),
+        (
+            "an element that is a list",
+            step("forEach: {a: [b]}\ncommand: [x]"),
+            "7:18: spec.steps[0].forEach.a",
+            "this is a list",
+            "a text",
+        ),
+        (
+            "an element where there is none",
+            step("command: [x, $(each.key)]"),
+            "7:18: spec.steps[0].command[1]",
+            "`$(each.key)` means nothing here",
+            "forEach",
+        ),
+        (
+            "an element in a field that all share",
+            step("forEach: [a]\ncommand: [x]\nimage: $(each.value)"),
+            "9:12: spec.steps[0].image",
+            "`$(each.value)` means nothing here",
+            "command, script and env",
+        ),
+        (
+            "a name that is put in",
+            step("command: [x]").replace("name: s", "name: $(run.name)"),
+            "6:11: spec.steps[0].name",
+            "a parameter cannot stand for this word",
+            "write the word out",
+        ),
+        (
+            "a list that is put in",
+            params("c: {type: list, default: [x]}", "[a]")
+                .replace("builtin: echo", "command: $(params.c)"),
+            "8:44: spec.steps[0].command",
+            "a parameter cannot stand for this list",
+            "write the list out",
+        ),
+        (
+            "two things in one place",
+            step("command: [x]\nvolumes: {/d: {pvc: a, emptyDir: {}}}"),
+            "8:38: spec.steps[0].volumes./d.emptyDir",
+            "`pvc` and `emptyDir` exclude each other",
+            "",
+        ),
+        (
+            "nothing in a place",
+            step("command: [x]\nvolumes: {/d: {}}"),
+            "8:19: spec.steps[0].volumes./d",
+            "one of pvc, configMap, secret, emptyDir is missing",
+            "{pvc: NAME, local: DIR}",
+        ),
+        (
+            "a place that is none",
+            step("command: [x]\nvolumes: {d: {pvc: a}}"),
+            "8:18: spec.steps[0].volumes.d",
+            "`d` is no place to mount at",
+            "/data",
+        ),
+        (
+            "an amount that is none",
+            step("command: [x]\nresources: {limits: {memory: 1gb}}"),
+            "8:34: spec.steps[0].resources.limits.memory",
+            "the text `1gb`",
+            "256Mi",
+        ),
+        (
+            "a field of a container",
+            step("command: [x]\nresources: {limit: {memory: 1Gi}}"),
+            "8:17: spec.steps[0].resources.limit",
+            "unknown or unsupported field `limit`",
+            "did you mean `limits`?",
+        ),
+        (
+            "a pod that is a list",
+            step("command: [x]\npod: [a]"),
+            "8:10: spec.steps[0].pod",
+            "this is a list",
+            "PodTemplateSpec",
+        ),
+        (
+            "defaults that are a step's own",
+            steps("- {name: a, command: [x]}")
+                .replace("  steps:", "  defaults: {command: [x]}\n  steps:"),
+            "5:14: spec.defaults.command",
+            "unknown or unsupported field `command`",
+            "allowed here: image, env",
+        ),
+        (
+            "a queue of no name",
+            step("items: {queue: a b}\nbuiltin: echo"),
+            "7:20: spec.steps[0].items.queue",
+            "`a b` is not a queue name",
+            "loaded already",
         ),
         (
             "an unknown parameter",
@@ -460,33 +499,8 @@ fn a_mistake_is_shown_in_its_line() {
         error.to_string(),
         "run.yaml:7:5: spec.steps[0].itmes: unknown or unsupported field `itmes`\n    \
          7 |     itmes: {count: 1}\n      |     ^\n  \
-         did you mean `items`? allowed here: name, items, command, script, builtin, workers, item, \
-         tolerate, env, timeout"
+         did you mean `items`? allowed here: name, after, when, items, forEach, maxParallel, \
+         failFast, command, script, builtin, env, workers, item, tolerate, timeout, retries, image, \
+         resources, volumes, serviceAccountName, nodeSelector, pod"
     );
-}
-
-#[test]
-fn a_value_given_by_hand_is_held_to_the_declaration() {
-    for (given, said) in [
-        (("key", "1"), "did you mean `keys`?"),
-        (("keys", "0"), "`keys` takes an integer, at least 1"),
-        (("keys", "ten"), "`keys` takes an integer, at least 1"),
-    ] {
-        let error = read(KEYGEN, &[given]).expect_err(said).to_string();
-        assert!(
-            error.contains(&format!("-p {}={}", given.0, given.1)),
-            "{error}"
-        );
-        assert!(error.contains(said), "{error}");
-    }
-    let text = params(
-        "c: {enum: [red, blue]}\nb: {type: boolean, default: false}",
-        "['$(params.c)']",
-    );
-    assert!(read(&text, &[("c", "blue"), ("b", "true")]).is_ok());
-    let error = read(&text, &[("c", "green")])
-        .expect_err("not allowed")
-        .to_string();
-    assert!(error.contains("one of red, blue"), "{error}");
-    assert!(read(&text, &[("c", "red"), ("b", "yes")]).is_err());
 }
