@@ -46,6 +46,9 @@ class Values(unittest.TestCase):
 
 
 class Objects(unittest.TestCase):
+    def test_helm_finds_nothing_to_complain_about(self):
+        manifests.run("MEMQ_HELM", "lint", "--strict", "--quiet", manifests.CHART)
+
     def test_what_is_off_by_default(self):
         shipped = kinds(manifests.helm("memq"))
         for kind in ("ServiceMonitor", "PrometheusRule", "ClusterRole", "PodDisruptionBudget"):

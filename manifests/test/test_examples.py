@@ -4,6 +4,7 @@ import re
 import subprocess
 import unittest
 
+import jsonschema
 import yaml
 
 import manifests
@@ -79,15 +80,24 @@ class Examples(unittest.TestCase):
                     with self.subTest(path=path.name, object=manifests.name(obj)):
                         self.assertIn(name, there)
 
-    def test_a_run_in_a_config_map_is_a_run(self):
+    def test_every_run_fits_the_crd(self):
+        """Those in ConfigMaps here, and the specs that the command line's examples are."""
+        runs = [
+            (path, yaml.safe_load(text))
+            for path, obj in manifests.examples()
+            if obj["kind"] == "ConfigMap"
+            for text in obj["data"].values()
+            if "kind: Run" in text
+        ]
+        specs = sorted((manifests.ROOT.parent / "examples").glob("*/run.yaml"))
+        runs += [(path.as_posix(), run) for path in specs for run in manifests.of_file(path)]
+        self.assertGreater(len(runs), 1)
         crd = manifests.of_file(manifests.CRD)[0]
-        for path, obj in manifests.examples():
-            with self.subTest(path=path, object=manifests.name(obj)):
-                for text in (obj.get("data") or {}).values() if obj["kind"] == "ConfigMap" else ():
-                    if "kind: Run" in text:
-                        run = yaml.safe_load(text)
-                        self.assertEqual(run["apiVersion"], f"{crd['spec']['group']}/v1alpha1")
-                        self.assertLessEqual({"name"}, set(run["spec"]["steps"][0]))
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        for path, run in runs:
+            with self.subTest(path):
+                self.assertEqual((run["apiVersion"], run["kind"]), ("memq.dev/v1alpha1", "Run"))
+                jsonschema.Draft202012Validator(schema).validate(run)
 
     def test_the_metric_of_the_adapter_is_one_of_ours(self):
         rule = yaml.safe_load((manifests.ROOT / "examples/autoscaling/prometheus-adapter-values.yaml").read_text())
