@@ -99,6 +99,12 @@ pub const RIGHTS: [Right; 10] = [
 ];
 
 impl Right {
+    /// Whether the controller of one run, which that run brought with it, needs it.
+    #[must_use]
+    pub fn is_for_ephemeral(&self) -> bool {
+        !self.groups.contains(&GROUP) && !self.resources.contains(&"leases")
+    }
+
     /// As a Role has it.
     #[must_use]
     pub fn rule(&self) -> PolicyRule {
@@ -128,11 +134,8 @@ pub fn rules() -> Vec<PolicyRule> {
 /// give rights that they do not have.
 #[must_use]
 pub fn ephemeral_rules() -> Vec<PolicyRule> {
-    RIGHTS
-        .iter()
-        .filter(|right| !right.groups.contains(&GROUP) && !right.resources.contains(&"leases"))
-        .map(Right::rule)
-        .collect()
+    let rights = RIGHTS.iter().filter(|right| right.is_for_ephemeral());
+    rights.map(Right::rule).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,72 @@
+//! What goes wrong with requests, as a test says it.
+
+/// Something that goes wrong with requests of one kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    verb: String,
+    resource: String,
+    times: usize,
+    pub(super) harm: Harm,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone)]
+pub(super) enum Harm {
+    /// It is answered with this code, reason and message, and nothing is done.
+    Answer(u16, String, String),
+    /// Nothing is done and nothing answered.
+    LoseRequest,
+    /// It is done, and the answer is lost.
+    LoseAnswer,
+}
+
+impl Fault {
+    /// The next request of this verb to this resource fails with this code and reason.
+    pub(crate) fn answer(verb: &str, resource: &str, code: u16, reason: &str) -> Self {
+        let message = format!("a test says {reason}");
+        Self::new(
+            verb,
+            resource,
+            Harm::Answer(code, reason.to_owned(), message),
+        )
+    }
+
+    /// The next request is cut off before anything is done.
+    pub(crate) fn lose_request(verb: &str, resource: &str) -> Self {
+        Self::new(verb, resource, Harm::LoseRequest)
+    }
+
+    /// The next request is done, and its answer cut off.
+    pub(crate) fn lose_answer(verb: &str, resource: &str) -> Self {
+        Self::new(verb, resource, Harm::LoseAnswer)
+    }
+
+    fn new(verb: &str, resource: &str, harm: Harm) -> Self {
+        Self {
+            verb: verb.to_owned(),
+            resource: resource.to_owned(),
+            times: 1,
+            harm,
+        }
+    }
+
+    /// So many of them in place of one.
+    pub(crate) fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+
+    /// Says this in place of a text of its own.
+    pub(crate) fn saying(mut self, text: &str) -> Self {
+        if let Harm::Answer(_, _, message) = &mut self.harm {
+            text.clone_into(message);
+        }
+        self
+    }
+
+    /// Whether it strikes this request; it then has one time less.
+    pub(super) fn strikes(&mut self, verb: &str, resource: &str) -> bool {
+        let strikes = self.times > 0 && self.verb == verb && self.resource == resource;
+        self.times -= usize::from(strikes);
+        strikes
+    }
+}
