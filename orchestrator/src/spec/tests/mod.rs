@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod object;
+mod order;
 mod several;
 mod trouble;
 
