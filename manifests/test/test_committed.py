@@ -1,5 +1,7 @@
 """What is generated and committed is what would be generated now."""
 
+import re
+import tomllib
 import unittest
 
 import manifests
@@ -16,9 +18,6 @@ class Committed(unittest.TestCase):
 
     def test_all_versions_are_the_workspaces(self):
         """The image's tag in manifests and examples, and the chart's versions, follow Cargo.toml."""
-        import re
-        import tomllib
-
         cargo = tomllib.loads((manifests.ROOT.parent / "Cargo.toml").read_text())
         version = cargo["workspace"]["package"]["version"]
         chart = manifests.of_file(manifests.CHART / "Chart.yaml")[0]
