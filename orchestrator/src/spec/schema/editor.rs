@@ -62,7 +62,7 @@ fn shape(of: &Shape) -> Value {
     let put_in = json!({"type": "string", "pattern": PUT_IN});
     match of {
         Shape::Text { pattern, .. } => scalar(pattern),
-        Shape::Name { pattern, .. } if pattern.is_empty() => json!({"type": "string"}),
+        Shape::Name { pattern: "", .. } => json!({"type": "string"}),
         Shape::Name { most, pattern } => {
             json!({"type": "string", "pattern": pattern, "maxLength": most})
         }
