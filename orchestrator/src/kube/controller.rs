@@ -31,7 +31,7 @@ use super::home::Home;
 use super::keeper::{self, Shared};
 use super::leader::Leader;
 use super::metrics::Metrics;
-use super::object::Run;
+use super::object::{CANCEL, Run};
 use super::plan::names;
 use super::quota::Quotas;
 use super::refused::RefusedPods;
@@ -239,6 +239,7 @@ struct Office {
 /// A keeper at work.
 struct Desk {
     uid: String,
+    asked: Asked,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -260,10 +261,15 @@ impl Office {
             return;
         };
         let uid = run.uid().unwrap_or_default();
+        let asked = asked(run);
         self.queues.insert(key.clone(), queues_of(run, &key));
-        if let Some(desk) = self.keepers.get(&key) {
+        if let Some(desk) = self.keepers.get_mut(&key) {
             if desk.uid == uid && !desk.task.is_finished() {
-                self.bells.ring(&key);
+                // What the keeper itself wrote is no news to it.
+                if desk.asked != asked {
+                    desk.asked = asked;
+                    self.bells.ring(&key);
+                }
                 return;
             }
             desk.stop.cancel();
@@ -283,7 +289,15 @@ impl Office {
             bell,
             stop.clone(),
         ));
-        self.keepers.insert(key, Desk { uid, stop, task });
+        self.keepers.insert(
+            key,
+            Desk {
+                uid,
+                asked,
+                stop,
+                task,
+            },
+        );
     }
 
     async fn gone(&mut self, run: &Run) {
@@ -339,6 +353,14 @@ impl Office {
             }
         }
     }
+}
+
+/// What people ask of a run that goes on: to cancel it, or to let it be deleted.
+type Asked = (bool, bool);
+
+fn asked(run: &Run) -> Asked {
+    let cancelled = run.annotations().contains_key(CANCEL);
+    (cancelled, run.metadata.deletion_timestamp.is_some())
 }
 
 /// The queues of a run that are its own.

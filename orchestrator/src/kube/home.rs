@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -43,6 +44,8 @@ pub(super) struct Kept {
     pub(super) uid: String,
     /// Changes with every write.
     pub(super) version: String,
+    /// When it was made.
+    pub(super) created: Timestamp,
     /// The spec's generation.
     pub(super) generation: Option<i64>,
     /// Somebody asked for it to be cancelled.
@@ -147,7 +150,7 @@ impl Home {
 pub(super) fn remains(
     status: &RunStatus,
     ttl: Option<Duration>,
-    now: jiff::Timestamp,
+    now: Timestamp,
 ) -> Option<Duration> {
     let end = status.finished_at?.checked_add(ttl?).ok()?;
     Some(Duration::try_from(end.duration_since(now)).unwrap_or_default())
@@ -158,6 +161,11 @@ fn changed(error: kube::Error) -> HomeError {
         kube::Error::Api(status) if status.code == 409 => HomeError::Changed,
         error => HomeError::Api(error),
     }
+}
+
+fn created(meta: &ObjectMeta) -> Timestamp {
+    let created = meta.creation_timestamp.as_ref();
+    created.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
 fn kept_of_object(run: &Run) -> Result<Kept, HomeError> {
@@ -183,6 +191,7 @@ fn kept_of_object(run: &Run) -> Result<Kept, HomeError> {
         },
         uid,
         version: meta.resource_version.clone().unwrap_or_default(),
+        created: created(meta),
         generation: meta.generation,
         cancelled: run.annotations().contains_key(CANCEL),
         deleting: meta.deletion_timestamp.is_some(),
@@ -206,6 +215,7 @@ fn kept_of_config(map: &ConfigMap) -> Result<Kept, HomeError> {
         owner,
         uid: meta.uid.clone().unwrap_or_default(),
         version: meta.resource_version.clone().unwrap_or_default(),
+        created: created(meta),
         generation: None,
         cancelled: map.annotations().contains_key(CANCEL),
         deleting: meta.deletion_timestamp.is_some(),

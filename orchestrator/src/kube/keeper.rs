@@ -3,40 +3,33 @@
 //! Thin. The status is written before anything is done, so that whoever takes over after a crash knows
 //! what may have been done; every action may be done twice. What to do is [`super::plan`]'s.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client as Kube;
-use queue_api::{Code, QueueName, Until};
-use queue_client::{Client, QueueClient};
-use tokio::sync::{Notify, watch};
+use queue_client::Client;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use super::act::{Came, Hands};
 use super::cluster::{Cluster, RunKey};
 use super::home::{Home, HomeError, Kept, remains};
-use super::load;
 use super::metrics::Metrics;
-use super::observe;
-use super::plan::{self, Action, Context, LoadSeen, News, QueueSeen, Refusal, Seen};
+use super::plan::{self, Action, Context, News, Refusal};
 use super::quota::Quotas;
 use super::refused::RefusedPods;
 use super::render::{self, Place, Wanted};
+use super::sight::Sight;
 use super::status::RunStatus;
-use crate::flow::Phase;
-use crate::spec::{self, RunSpec, Work};
+use crate::spec::{self, RunSpec};
 
-/// How long a queue server may take to answer; the next look asks again.
-const QUEUE_PATIENCE: Duration = Duration::from_secs(3);
 /// How soon something is tried again that did not get through.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How soon loading is tried again that failed: what was cut off has been applied by then or never will be.
-const LOAD_AGAIN: Duration = Duration::from_secs(10);
+/// How long changes are gathered before the next look: a Job that starts brings many at once.
+const GATHER: Duration = Duration::from_millis(200);
 /// Longest nap: what no watch tells of, as a queue that somebody deleted, is seen at last.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -65,13 +58,10 @@ pub(super) async fn keep(
     stop: CancellationToken,
 ) {
     let mut keeper = Keeper {
+        sight: Sight::new(Arc::clone(&shared), key.clone()),
         shared,
         key,
         home,
-        loads: HashMap::new(),
-        refusals: BTreeMap::new(),
-        logs: BTreeMap::new(),
-        unreachable: BTreeMap::new(),
     };
     loop {
         let nap = match keeper.begin().await {
@@ -108,19 +98,7 @@ struct Keeper {
     shared: Arc<Shared>,
     key: RunKey,
     home: Home,
-    /// Loading that goes on, by step.
-    loads: HashMap<String, Loading>,
-    refusals: BTreeMap<String, Refusal>,
-    logs: BTreeMap<String, String>,
-    /// Since when each queue does not answer.
-    unreachable: BTreeMap<String, Timestamp>,
-}
-
-/// A task that loads a queue.
-struct Loading {
-    told: watch::Receiver<LoadSeen>,
-    began: Timestamp,
-    _task: AbortOnDropHandle<()>,
+    sight: Sight,
 }
 
 impl Keeper {
@@ -161,7 +139,8 @@ impl Keeper {
                 generation: taken.kept.generation,
                 ..Context::new(&self.key.namespace, &self.shared.server)
             };
-            let seen = self.look(&taken.kept, spec, now).await;
+            let place = self.place(&taken.kept);
+            let seen = self.sight.look(&taken.kept, spec, &place, now).await;
             let plan = plan::plan(spec, &context, &taken.kept.status, &seen, now);
             if plan.status != taken.kept.status {
                 match self
@@ -196,7 +175,7 @@ impl Keeper {
             if taken.kept.status.phase.has_ended() && nothing_left {
                 return self.see_off(&taken.kept, spec, stop).await;
             }
-            let woken = self.wait(spec, &taken.kept.status, wake, bell, stop).await;
+            let woken = self.wait(&taken.kept.status, wake, bell, stop).await;
             if woken == Woken::Stop {
                 return Next::End;
             }
@@ -260,98 +239,6 @@ impl Keeper {
         }
     }
 
-    async fn look(&mut self, kept: &Kept, spec: &RunSpec, now: Timestamp) -> Seen {
-        let shared = Arc::clone(&self.shared);
-        let mut jobs: Vec<_> = shared
-            .cluster
-            .jobs(&self.key, &kept.owner.uid)
-            .iter()
-            .map(|job| observe::job(job))
-            .collect();
-        shared.refused.tell(&self.key.namespace, &mut jobs).await;
-        let mut pods: Vec<_> = shared
-            .cluster
-            .pods(&self.key)
-            .iter()
-            .map(|pod| observe::pod(pod))
-            .collect();
-        // A run of the same name that was deleted may have left pods that are still going.
-        pods.retain(|pod| jobs.iter().any(|job| job.name == pod.job));
-        let mut queues = BTreeMap::new();
-        let mut quota = None;
-        for (step, status) in spec.steps.iter().zip(&kept.status.steps) {
-            let (Work::Items(_), Phase::Running, Some(pool)) =
-                (&step.work, status.phase, &status.pool)
-            else {
-                continue;
-            };
-            queues.insert(step.name.clone(), self.look_at(&pool.queue, now).await);
-            if quota.is_none() {
-                // A step that cannot be rendered is told of when its Job is to be made.
-                if let Ok(pod) = render::pool_pod(&self.place(kept), step) {
-                    quota = shared.quotas.left(&self.key.namespace, &pod).await;
-                }
-            }
-        }
-        self.forget_failed_loads(now);
-        Seen {
-            queues,
-            loads: self
-                .loads
-                .iter()
-                .map(|(step, load)| (step.clone(), load.told.borrow().clone()))
-                .collect(),
-            refusals: self.refusals.clone(),
-            logs: std::mem::take(&mut self.logs),
-            quota,
-            cancelled: kept.cancelled,
-            fresh: shared.cluster.fresh(),
-            jobs,
-            pods,
-        }
-    }
-
-    async fn look_at(&mut self, name: &str, now: Timestamp) -> QueueSeen {
-        let Some(queue) = self.queue(name) else {
-            return QueueSeen::Missing;
-        };
-        match queue.show().await {
-            Ok(found) => {
-                self.unreachable.remove(name);
-                QueueSeen::There(Box::new(found))
-            }
-            Err(error) if error.code() == Some(Code::NoSuchQueue) => {
-                self.unreachable.remove(name);
-                QueueSeen::Missing
-            }
-            Err(error) => {
-                let since = *self.unreachable.entry(name.to_owned()).or_insert(now);
-                QueueSeen::Unreachable(since, super::say(&error))
-            }
-        }
-    }
-
-    fn queue(&self, name: &str) -> Option<QueueClient> {
-        let name: QueueName = name.parse().ok()?;
-        let queue = self.shared.queues.queue(name);
-        Some(queue.with_give_up_after(QUEUE_PATIENCE))
-    }
-
-    /// Lets loading that failed be begun anew after a while.
-    fn forget_failed_loads(&mut self, now: Timestamp) {
-        self.loads.retain(|_, load| {
-            let again = matches!(
-                &*load.told.borrow(),
-                LoadSeen::Failed {
-                    hopeless: false,
-                    ..
-                }
-            );
-            let waited = Duration::try_from(now.duration_since(load.began)).unwrap_or_default();
-            !(again && waited >= LOAD_AGAIN)
-        });
-    }
-
     /// Does one thing; how soon to look again because of it, if sooner than planned.
     async fn act(
         &mut self,
@@ -362,7 +249,7 @@ impl Keeper {
     ) -> Option<Duration> {
         let came = match action {
             Action::Load { step } => {
-                self.load(*step, kept, spec);
+                self.sight.load(*step, &kept.status, spec);
                 return None;
             }
             Action::CreateJob {
@@ -377,11 +264,9 @@ impl Keeper {
                 match &came {
                     Came::Refused(refusal) => {
                         info!(run = %self.key, job = name, problem = refusal.message, "cannot make a Job");
-                        self.refusals.insert(name.clone(), refusal.clone());
+                        self.sight.refused(name, refusal.clone());
                     }
-                    Came::Done => {
-                        self.refusals.remove(name);
-                    }
+                    Came::Done => self.sight.made(name),
                     Came::Failed(_) => {}
                 }
                 came
@@ -391,7 +276,7 @@ impl Keeper {
             Action::Expire { job, after } => hands.expire(job, *after).await,
             Action::ReadLog { pod } => match hands.read_log(pod).await {
                 Ok(text) => {
-                    self.logs.insert(pod.clone(), text);
+                    self.sight.read(pod, text);
                     // The planner takes it over at the next look.
                     return Some(Duration::ZERO);
                 }
@@ -412,33 +297,6 @@ impl Keeper {
                 Some(AGAIN)
             }
         }
-    }
-
-    fn load(&mut self, step: usize, kept: &Kept, spec: &RunSpec) {
-        let Some(step) = spec.steps.get(step) else {
-            return;
-        };
-        let status = kept
-            .status
-            .steps
-            .iter()
-            .find(|status| status.name == step.name);
-        let (Work::Items(pool), Some(status)) = (&step.work, status.and_then(|s| s.pool.as_ref()))
-        else {
-            return;
-        };
-        let Some(queue) = self.queue(&status.queue) else {
-            return;
-        };
-        self.loads.entry(step.name.clone()).or_insert_with(|| {
-            let (tell, told) = watch::channel(LoadSeen::Loading(0));
-            let task = tokio::spawn(load::load(pool.clone(), queue, tell));
-            Loading {
-                told,
-                began: Timestamp::now(),
-                _task: AbortOnDropHandle::new(task),
-            }
-        });
     }
 
     fn place(&self, kept: &Kept) -> Place {
@@ -495,70 +353,20 @@ impl Keeper {
 
     async fn wait(
         &self,
-        spec: &RunSpec,
         status: &RunStatus,
         wake: Duration,
         bell: &Notify,
         stop: &CancellationToken,
     ) -> Woken {
-        let drained = self.drained(spec, status, wake);
-        let loaded = self.loaded();
         tokio::select! {
             () = stop.cancelled() => Woken::Stop,
-            () = bell.notified() => Woken::Bell,
             () = tokio::time::sleep(wake) => Woken::Time,
-            () = drained => Woken::Time,
-            () = loaded => Woken::Time,
+            () = self.sight.news(status, wake) => Woken::Time,
+            () = async {
+                bell.notified().await;
+                tokio::time::sleep(GATHER).await;
+            } => Woken::Bell,
         }
-    }
-
-    /// Resolves when a queue that was not known to be drained is.
-    async fn drained(&self, spec: &RunSpec, status: &RunStatus, within: Duration) {
-        let waits = spec
-            .steps
-            .iter()
-            .zip(&status.steps)
-            .filter_map(|(_, step)| {
-                let pool = step.pool.as_ref()?;
-                let waits =
-                    step.phase == Phase::Running && pool.loaded && pool.drained_at.is_none();
-                waits.then(|| self.queue(&pool.queue)).flatten()
-            });
-        let waits: Vec<_> = waits
-            .map(|queue| {
-                Box::pin(async move {
-                    if !matches!(queue.wait(Until::Drained, within).await, Ok(Some(_))) {
-                        // Not drained in this time, or not to be asked: the next look tells.
-                        std::future::pending::<()>().await;
-                    }
-                })
-            })
-            .collect();
-        if waits.is_empty() {
-            return std::future::pending().await;
-        }
-        futures_util::future::select_all(waits).await;
-    }
-
-    /// Resolves when a load that goes on has ended.
-    async fn loaded(&self) {
-        let ends = self.loads.values().filter_map(|load| {
-            let mut told = load.told.clone();
-            let goes_on = matches!(&*told.borrow(), LoadSeen::Loading(_));
-            goes_on.then(|| {
-                Box::pin(async move {
-                    let _task_ended = told
-                        .wait_for(|seen| !matches!(seen, LoadSeen::Loading(_)))
-                        .await
-                        .map(drop);
-                })
-            })
-        });
-        let ends: Vec<_> = ends.collect();
-        if ends.is_empty() {
-            return std::future::pending().await;
-        }
-        futures_util::future::select_all(ends).await;
     }
 }
 

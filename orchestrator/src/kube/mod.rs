@@ -20,6 +20,7 @@ pub mod plan;
 mod quota;
 mod refused;
 pub mod render;
+mod sight;
 pub mod status;
 
 use std::error::Error;
