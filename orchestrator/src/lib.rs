@@ -12,6 +12,8 @@ mod execute;
 pub mod feed;
 pub mod flow;
 pub mod joblog;
+pub mod kube;
+pub mod lint;
 pub mod plan;
 pub mod size;
 pub mod spec;

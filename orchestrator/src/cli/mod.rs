@@ -2,8 +2,10 @@
 
 mod backup;
 mod bytes_bar;
+mod lint;
 mod load;
 mod queue;
+mod render;
 mod restore;
 mod run;
 mod shell;
@@ -57,6 +59,10 @@ enum Command {
     Backup(backup::Args),
     /// Bring the queues of a backup into a server that has none.
     Restore(restore::Args),
+    /// Find mistakes in run specs and in manifests of Jobs.
+    Lint(lint::Args),
+    /// Show every object that a run makes in a cluster.
+    Render(render::Args),
     /// Serve queues over HTTP: the same as memq-server.
     Server(Box<queue_server::Args>),
     /// Work on a queue until it is finished: the same as memq-worker.
@@ -120,6 +126,8 @@ pub fn main() -> ExitCode {
         Command::Load(args) => in_runtime(load::run(args)),
         Command::Backup(args) => in_runtime(backup::run(args)),
         Command::Restore(args) => in_runtime(restore::run(args)),
+        Command::Lint(args) => outcome(lint::run(args)),
+        Command::Render(args) => outcome(render::run(args)),
         Command::Server(args) => queue_server::run(*args),
         Command::Worker(args) => worker::run(*args),
     }
@@ -133,16 +141,17 @@ fn in_runtime(work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
             return ExitCode::from(INFRASTRUCTURE);
         }
     };
-    let code = match runtime.block_on(work) {
-        Ok(code) => code,
-        Err(error) => {
-            complain(&error);
-            code_of(&error)
-        }
-    };
+    let code = outcome(runtime.block_on(work));
     // A thread that still reads a slow file must not hold the end up.
     runtime.shutdown_background();
-    ExitCode::from(code)
+    code
+}
+
+fn outcome(came: anyhow::Result<u8>) -> ExitCode {
+    ExitCode::from(came.unwrap_or_else(|error| {
+        complain(&error);
+        code_of(&error)
+    }))
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {

@@ -61,7 +61,7 @@ Examples:
 Exit codes: 0 done, 1 more items dead than tolerated, 2 infrastructure, 3 time-out, 64 usage or a
 mistake in the spec, 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM.";
 
-fn param(text: &str) -> Result<(String, String), String> {
+pub(super) fn param(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("write NAME=VALUE".into()),

@@ -29,7 +29,7 @@ use crate::spec::{Element, EnvValue, Handler, Step, Work};
 
 pub use job::{job, pool_pod};
 pub use labels::{Component, ELEMENT_ANNOTATION, labels};
-pub use review::review;
+pub use review::{first_job, review};
 
 /// The container of a pod that does the step's work; `pod:` means it by this name.
 pub const WORKER: &str = "worker";

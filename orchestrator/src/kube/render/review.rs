@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Place, RenderError, Wanted, ephemeral, job};
+use super::{Place, RenderError, Rendered, Wanted, ephemeral, job};
 use crate::kube::plan::names;
 use crate::spec::{RunSpec, Step, Work};
 
@@ -48,14 +48,18 @@ pub fn review(
         objects.push(object);
     }
     for step in &spec.steps {
-        let rendered = job(place, &first(spec, step, place))?;
+        let rendered = first_job(spec, step, place)?;
         objects.extend(rendered.config_maps.iter().map(value));
         objects.push(value(&rendered.job));
     }
     Ok(objects)
 }
 
-/// The Job with which a step begins.
+/// The Job with which a step begins, and what it mounts.
+pub fn first_job(spec: &RunSpec, step: &Step, place: &Place) -> Result<Rendered, RenderError> {
+    job(place, &first(spec, step, place))
+}
+
 fn first<'a>(spec: &RunSpec, step: &'a Step, place: &Place) -> Wanted<'a> {
     let (element, parallelism) = match &step.work {
         Work::Items(pool) => (None, pool.workers.min),
