@@ -2,6 +2,7 @@
 
 mod backup;
 mod bytes_bar;
+mod kuard;
 mod lint;
 mod load;
 mod queue;
@@ -44,7 +45,8 @@ const EXAMPLES: &str = r#"Examples:
 
 Exit codes: 0 done, 1 items dead or refused by the server, 2 infrastructure, 3 time-out, 64 usage,
 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM. `memq worker --help` has the worker's
-own."#;
+own. kuard's flags alone (--keygen-enable, --address) do what kuard does with them:
+`memq --keygen-enable --help`."#;
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -111,14 +113,13 @@ struct Misuse(String);
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command = match Cli::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    if kuard::is_meant(&words) {
+        return kuard::run(&words);
+    }
+    let command = match Cli::try_parse_from(words) {
         Ok(cli) => cli.command,
-        Err(error) => {
-            // Help and version are asked for; all else is a mistake.
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            let _gone = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return refuse(&error),
     };
     match command {
         Command::Run(args) => in_runtime(run::run(args)),
@@ -131,6 +132,13 @@ pub fn main() -> ExitCode {
         Command::Server(args) => queue_server::run(*args),
         Command::Worker(args) => worker::run(*args),
     }
+}
+
+/// Answers a command line that is no command. Help and version are asked for; all else is a mistake.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let code = if error.use_stderr() { USAGE } else { 0 };
+    let _gone = error.print();
+    ExitCode::from(code)
 }
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {

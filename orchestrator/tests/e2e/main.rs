@@ -7,6 +7,7 @@ mod backup;
 mod examples;
 mod failures;
 mod given_server;
+mod kuard;
 mod own_server;
 mod queues;
 mod resume;

@@ -252,10 +252,16 @@ impl Server {
     }
 
     fn start_on(lab: &Lab, name: &str, address: &str, more: &[&str]) -> Self {
+        let mut command = lab.memq(&["server", "--listen", address, "--data-dir", name]);
+        command.args(more);
+        Self::of(lab, name, command)
+    }
+
+    /// Any command that serves, and logs it.
+    pub(crate) fn of(lab: &Lab, name: &str, mut command: Command) -> Self {
         let log_name = format!("{name}.log");
         let log = fs::File::create(lab.path(&log_name)).expect("a file");
-        let mut command = lab.memq(&["server", "--listen", address, "--data-dir", name]);
-        let child = command.args(more).stderr(log).stdout(Stdio::null()).spawn();
+        let child = command.stderr(log).stdout(Stdio::null()).spawn();
         let running = Running {
             child: child.expect("memq starts"),
         };
