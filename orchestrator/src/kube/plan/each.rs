@@ -69,7 +69,9 @@ impl Count {
 }
 
 fn running(records: &[JobRecord]) -> usize {
-    records.iter().filter(|job| job.ended.is_none()).count()
+    // One that is given up holds its place until it is gone.
+    let runs = |job: &&JobRecord| job.ended.is_none() || job.leaving.is_some();
+    records.iter().filter(runs).count()
 }
 
 fn judge_all(

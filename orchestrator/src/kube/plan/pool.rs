@@ -55,13 +55,13 @@ fn decide(
         };
     }
     if own && !memory.loaded {
-        agenda.act(Action::Load { step: index });
         if let Some(LoadSeen::Failed { message, hopeless }) = view.seen.loads.get(&step.name) {
             if *hopeless {
                 return Some(Outcome::failed("LoadFailed", message));
             }
             agenda.blocked("LoadFailed", format!("step {}: {message}", step.name));
         }
+        agenda.act(Action::Load { step: index });
     }
     let queue = match seen {
         Some(QueueSeen::There(queue)) => queue,

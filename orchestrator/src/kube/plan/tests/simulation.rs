@@ -9,7 +9,7 @@ use crate::kube::status::RunPhase;
 use crate::spec::{RunSpec, Step, When, Work};
 
 /// Seeds of each story.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 16;
 
 /// More where `MEMQ_SEEDS` asks for them.
 fn seeds() -> u64 {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::{Action, Context, JobSeen, Plan, PodSeen, QueueSeen, Seen, plan};
-use super::forms::{at, same};
+use super::super::{Action, Context, JobSeen, Plan, PodPhase, PodSeen, QueueSeen, Seen, plan};
+use super::forms::{at, job, pod, pool, queue, run, same};
 use crate::kube::status::{Condition, RunStatus, StepStatus};
 use crate::spec::RunSpec;
 
@@ -117,4 +117,22 @@ pub(super) fn scaled(actions: &[Action]) -> Vec<(&str, u32)> {
         _ => None,
     });
     scaled.collect()
+}
+
+/// A run whose workers have begun on so many items, at 10 s.
+pub(super) fn at_work(workers: u32, items: u64) -> Stage {
+    let mut stage = Stage::new(run(vec![pool("keys", workers)]));
+    assert_eq!(stage.look(0), [Action::Load { step: 0 }]);
+    stage.sees_queue("keys", queue(items, items));
+    assert_eq!(made(&stage.look(10)), ["r-keys-1"]);
+    stage
+}
+
+/// A running Job with so many workers that run.
+pub(super) fn running(stage: &mut Stage, workers: u32) {
+    let job = job("r-keys-1", "keys", workers, at(10));
+    let pods: Vec<_> = (0..workers)
+        .map(|n| pod(&format!("w{n}"), &job, PodPhase::Running))
+        .collect();
+    stage.sees(&[job], &pods);
 }

@@ -203,7 +203,7 @@ impl Driver {
         if self.chance.once_in(self.faults.deletions) {
             let seen = self.status.steps.iter().flat_map(|step| &step.jobs);
             let seen = seen.filter(|job| job.seen && job.ended.is_none());
-            if let Some(job) = seen.last() {
+            if let Some(job) = seen.max_by_key(|job| job.since) {
                 self.cluster.delete(&job.name.clone());
             }
         }
