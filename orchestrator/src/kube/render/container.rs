@@ -16,7 +16,7 @@ use crate::spec::{EnvValue, Handler, Pool, Work};
 /// How long items that run may go on when their pod is to end; the worker's own default.
 pub(super) const GRACE: Duration = Duration::from_secs(25);
 /// Our program in an image that is not ours.
-const PROGRAM: &str = "/memq/memq";
+const PROGRAM: &str = "/memq-program/memq";
 const HEALTH: &str = "health";
 
 /// The container, without its mounts.

@@ -167,7 +167,10 @@ fn what_a_step_runs_is_started_byte_for_byte() {
     );
     assert_eq!(
         words("items: {count: 1}\nimage: x:1\ncommand: [wc, '{}']"),
-        (json!(["/memq/memq"]), json!(["worker", "--", "wc", "{}"]))
+        (
+            json!(["/memq-program/memq"]),
+            json!(["worker", "--", "wc", "{}"])
+        )
     );
     assert_eq!(
         words("items: {count: 1}\nbuiltin: echo"),
@@ -191,7 +194,7 @@ fn an_image_that_is_not_ours_gets_the_worker_and_a_user() {
     let pod = pod("items: {count: 1}\nimage: x:1\ncommand: [x]");
     assert_eq!(
         pod["initContainers"][0]["args"],
-        json!(["worker", "install", "/memq"])
+        json!(["worker", "install", "/memq-program"])
     );
     assert_eq!(pod["initContainers"][0]["image"], IMAGE);
     assert_eq!(pod["securityContext"]["runAsUser"], 65532);
@@ -333,7 +336,7 @@ fn what_a_cluster_cannot_do_is_said() {
             "says nothing for a cluster",
         ),
         (
-            "image: x:1\nvolumes: {/memq: {pvc: p}}",
+            "image: x:1\nvolumes: {/memq-program: {pvc: p}}",
             "puts its own files",
         ),
         ("image: x:1\npod: {spec: {nodeNmae: a}}", "`spec.nodeNmae`"),

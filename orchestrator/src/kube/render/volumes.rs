@@ -9,8 +9,9 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::{RenderError, script};
 use crate::spec::{self, Step};
 
-/// Where our program lies in an image that is not ours.
-pub(super) const PROGRAM_FOLDER: &str = "/memq";
+/// Where our program lies in an image that is not ours. Not `/memq`: that is the program itself in our own
+/// image, which installs it, and a folder cannot be mounted over a file.
+pub(super) const PROGRAM_FOLDER: &str = "/memq-program";
 /// The folder for what is not to be kept, which a root that is read only does not have.
 pub(super) const TMP: &str = "/tmp";
 /// Room for our program, a few times its size.
