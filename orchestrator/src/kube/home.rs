@@ -187,7 +187,8 @@ fn kept_of_object(run: &Run) -> Result<Kept, HomeError> {
             name: run.name_any(),
             uid: uid.clone(),
             controller: Some(true),
-            block_owner_deletion: Some(true),
+            // It would need a right of its own where a cluster checks who may, and buys nothing here.
+            block_owner_deletion: None,
         },
         uid,
         version: meta.resource_version.clone().unwrap_or_default(),
