@@ -67,6 +67,9 @@ enum Command {
     Render(render::Args),
     /// Serve queues over HTTP: the same as memq-server.
     Server(Box<queue_server::Args>),
+    /// Watch over one command of a run.
+    #[command(hide = true)]
+    Guard(crate::execute::GuardArgs),
     /// Work on a queue until it is finished: the same as memq-worker.
     Worker(Box<worker::Args>),
 }
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Lint(args) => outcome(lint::run(args)),
         Command::Render(args) => outcome(render::run(args)),
         Command::Server(args) => queue_server::run(*args),
+        Command::Guard(args) => in_runtime(crate::execute::guard(args)),
         Command::Worker(args) => worker::run(*args),
     }
 }
@@ -163,7 +167,7 @@ fn outcome(came: anyhow::Result<u8>) -> ExitCode {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    if error.is::<SpecError>() || error.is::<Misuse>() {
+    if error.is::<SpecError>() || error.is::<Misuse>() || error.is::<crate::execute::NotHere>() {
         return USAGE;
     }
     use queue_api::Code::{Internal, NotReady, StorageFull};

@@ -9,6 +9,8 @@ use queue_api::{Backoff, Queue, QueueList, QueueName, SettingsPatch};
 use super::{Output, ServerArg, duration, print, print_json};
 use crate::view::{human, per_second};
 
+pub(super) use crate::view::trimmed;
+
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(super) enum Command {
@@ -240,14 +242,4 @@ fn details(queue: &Queue) -> anyhow::Result<String> {
         list(std::slice::from_ref(queue)),
         trimmed(&table)
     ))
-}
-
-/// A table without the blanks that its borders would have been.
-fn trimmed(table: &Table) -> String {
-    let text = table.to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let lines = lines
-        .iter()
-        .map(|line| line.strip_prefix(' ').unwrap_or(line));
-    lines.collect::<Vec<_>>().join("\n")
 }

@@ -29,6 +29,10 @@ pub(super) struct Args {
     /// Set a parameter of the spec.
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = param)]
     params: Vec<(String, String)>,
+    /// Take what only a cluster has from this file: MEMQ_SECRET_NAME_KEY=VALUE for {secret: name/key},
+    /// MEMQ_CONFIGMAP_… likewise.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     /// Use this server in place of one of the run's own.
     #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL")]
     server: Option<String>,
@@ -74,6 +78,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         workers,
         joblog,
         params,
+        env_file,
         server,
         timeout,
         grace,
@@ -89,6 +94,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         spec: spec::load(&spec, given)?,
         workers,
         joblog,
+        env_file,
         server: server.and_then(queue_client::named_server),
         server_timeout,
         timeout,

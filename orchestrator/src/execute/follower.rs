@@ -1,4 +1,4 @@
-//! Follows the outcomes of the run's queue, and fetches the last ones when the run was stopped.
+//! Follows the outcomes of a step's queue, and fetches the last ones when the step was stopped.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::event::{Event, Events};
 /// How long the last outcomes may take to fetch: the run is over and somebody waits.
 const LAST_CALLS: Duration = Duration::from_secs(3);
 
-/// Tells each outcome as it comes, and at last that the queue is drained.
-pub(super) async fn follow(queue: QueueClient, events: Events) {
-    let mut outcomes = std::pin::pin!(queue.follow(0));
+/// Tells each outcome past this one as it comes, and at last that the queue is drained.
+pub(super) async fn follow(queue: QueueClient, after: u64, events: Events) {
+    let mut outcomes = std::pin::pin!(queue.follow(after));
     while let Some(outcome) = outcomes.next().await {
         match outcome {
             Ok(outcome) => events.tell(Event::Finished(Box::new(outcome))).await,

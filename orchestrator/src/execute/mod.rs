@@ -1,167 +1,255 @@
-//! Carries a run out: a server, workers as processes, items in, outcomes into the joblog.
+//! Carries a run out on this machine: processes, a server if there are items, all ends in the joblog.
 //!
-//! Thin: it turns what happens into what the planner has [observed](crate::plan::Observed), asks the planner, and does what it says. What a
-//! run should do in a situation is not decided here.
+//! Thin: which step begins is [`crate::flow`]'s to say, what a pool of workers does its planner's, told
+//! what has been [observed](crate::plan::Observed). What a run should do in a situation is not decided here.
 
+mod attend;
+mod conduct;
+mod drain;
+mod environ;
 mod event;
 mod follower;
+mod guard;
+mod halt;
 mod launch;
 mod loader;
 mod own;
 mod place;
 mod pool;
+mod process;
 mod rundir;
+mod server;
 mod session;
 mod signals;
+mod stage;
 mod target;
+mod tasks;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::feed::{Choice, Source};
-use crate::joblog::{Joblog, Tail};
-use crate::plan::End;
-use crate::spec::{EnvValue, Handler, Items, Pool, RunSpec, Step, Work};
-use crate::tally::Tally;
-use crate::view::{Progress, Summary, count};
+use crate::flow::Node;
+use crate::joblog::{Joblog, Past, Tail};
+use crate::spec::{Machine, RunSpec, Step, Trouble, Work, local_trouble};
+use crate::view::{Board, Report, Summary, count};
 
+use environ::Outside;
 use rundir::RunDir;
-use session::Session;
-use target::Target;
+use stage::Stage;
+
+pub(crate) use guard::{Args as GuardArgs, guard};
+
+/// Largest result of a process in bytes: what a queue takes from an item by default.
+const MAX_RESULT_BYTES: usize = 64 * 1024;
 
 /// All that is asked of a run.
 #[derive(Debug)]
 pub(crate) struct Job {
     /// What to do.
     pub(crate) spec: RunSpec,
-    /// Workers, if other than the spec says.
+    /// Workers of each step that has items, if other than the spec says.
     pub(crate) workers: Option<u32>,
     /// The joblog, if other than in the run's own folder.
     pub(crate) joblog: Option<PathBuf>,
+    /// A file of variables that stand for what only a cluster has.
+    pub(crate) env_file: Option<PathBuf>,
     /// A server to use in place of our own.
     pub(crate) server: Option<String>,
     /// How long a server that is gone is waited for.
     pub(crate) server_timeout: Duration,
-    /// The time the run may take, if other than the spec says.
+    /// The time the run may take; of a run of one step whatever the spec says.
     pub(crate) timeout: Option<Duration>,
-    /// How long workers may finish what they hold when the run is stopped.
+    /// How long workers and processes may finish what they do when the run is stopped.
     pub(crate) grace: Duration,
     /// The command that goes on with what is not done, given the joblog.
-    pub(crate) again: fn(&std::path::Path) -> String,
+    pub(crate) again: fn(&Path) -> String,
+}
+
+/// What is said at the end of a run.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Of a run that is one pool of workers.
+    Pool(Box<Summary>),
+    /// Of any other.
+    Steps(Report),
+}
+
+/// The run needs what this machine does not have. Nothing was begun.
+#[derive(Debug, thiserror::Error)]
+#[error("this cannot run on this machine:{}", lines(.0))]
+pub(crate) struct NotHere(Vec<Trouble>);
+
+fn lines(troubles: &[Trouble]) -> String {
+    troubles
+        .iter()
+        .map(|trouble| format!("\n  {trouble}"))
+        .collect()
+}
+
+impl Told {
+    /// What the program exits with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Pool(summary) => summary.exit_code(),
+            Self::Steps(report) => report.exit_code(),
+        }
+    }
+
+    /// Prints it for a person.
+    pub(crate) fn print(&self) {
+        match self {
+            Self::Pool(summary) => summary.print(),
+            Self::Steps(report) => report.print(),
+        }
+    }
+
+    /// Prints it as one JSON object.
+    pub(crate) fn print_json(&self) {
+        match self {
+            Self::Pool(summary) => summary.print_json(),
+            Self::Steps(report) => report.print_json(),
+        }
+    }
 }
 
 /// Carries it out to its end, whichever that is. An error is what kept it from beginning.
-pub(crate) async fn run(job: Job) -> anyhow::Result<Summary> {
+pub(crate) async fn run(job: Job) -> anyhow::Result<Told> {
+    let outside = Outside::read(job.env_file.as_deref())?;
+    let machine = Machine {
+        variable: &|name| outside.find(name).is_some(),
+        server: job.server.is_some(),
+    };
+    let troubles: Vec<_> = local_trouble(&job.spec, machine)
+        .into_iter()
+        .filter(|trouble| trouble.fatal)
+        .collect();
+    if !troubles.is_empty() {
+        return Err(NotHere(troubles).into());
+    }
     let rundir = RunDir::make(job.spec.name.as_str())
         .context("cannot make a folder for the run below ./.memq")?;
-    let summary = run_in(&rundir, job).await;
+    let told = Box::pin(run_in(&rundir, job, outside)).await;
     rundir.remove_if_empty();
-    summary
+    told
 }
 
-/// The one step of a run, with its items: no other run is carried out on one machine.
-fn only_pool(spec: &RunSpec) -> anyhow::Result<(&Step, &Pool)> {
-    let file = spec.file.display();
-    let [step] = spec.steps.as_slice() else {
-        anyhow::bail!("{file}: a run on this machine has exactly one step");
-    };
-    let plain = step.env.values().all(|v| matches!(v, EnvValue::Text(_)));
-    match &step.work {
-        Work::Items(pool)
-            if plain
-                && step.handler != Handler::Image
-                && !matches!(pool.items, Items::Queue(_)) =>
-        {
-            Ok((step, pool))
-        }
-        _ => anyhow::bail!(
-            "{file}: step `{}` needs a cluster: on this machine a step has items of its own, a \
-             command, script or builtin, and plain variables",
-            step.name
-        ),
-    }
-}
-
-async fn run_in(rundir: &RunDir, job: Job) -> anyhow::Result<Summary> {
-    let (_, pool) = only_pool(&job.spec)?;
-    let name = job.spec.name.as_str();
-    let joblog_path = job.joblog.clone().unwrap_or_else(|| rundir.joblog());
-    let (joblog, past) = Joblog::open(&joblog_path)?;
+async fn run_in(rundir: &RunDir, job: Job, outside: Outside) -> anyhow::Result<Told> {
+    let path = job.joblog.clone().unwrap_or_else(|| rundir.joblog());
+    let (joblog, past) = Joblog::open(&path)?;
+    one_pool_if_unnamed(&past, &job.spec, &path)?;
     let torn = matches!(past.tail, Tail::Torn { .. });
 
-    let source = Source::open(pool.items.clone())?;
-    let choosing = tokio::task::spawn_blocking(move || {
-        let choice = Choice::make(&source, past.done);
-        choice.map(|choice| (source, choice))
-    });
-    let (source, choice) = choosing
-        .await
-        .context("the reader of the items stopped")??;
-    let tally = Tally::new(choice.total, choice.already);
-    let mut summary = Summary {
-        run: name.to_owned(),
-        generated: job.spec.generated,
-        end: End::Complete,
-        elapsed: Duration::ZERO,
-        tolerate: pool.tolerate,
-        again: (job.again)(&joblog_path),
-        joblog: joblog_path,
-        logs: None,
-        last_lines: Vec::new(),
-        server: job.server.clone(),
-        tally,
-    };
-    let progress = Progress::new(name, &summary.tally);
+    let nodes = Node::of(&job.spec.steps);
+    let (signals, _listeners) = signals::listen().context("cannot listen for signals")?;
+    let board = board(&job.spec);
+    let started = Instant::now();
+    let stage = Stage::new(
+        job,
+        nodes,
+        rundir.clone(),
+        outside,
+        signals,
+        board,
+        joblog,
+        past,
+    );
+    let stage = Arc::new(stage);
     if torn {
-        let joblog = summary.joblog.display();
-        progress.say(&format!(
-            "{name}: took a torn last line away from joblog {joblog}"
+        let name = &stage.job.spec.name;
+        stage.board.say(&format!(
+            "{name}: took a torn last line away from joblog {}",
+            path.display()
         ));
     }
-    if choice.to_do() == 0 {
-        return Ok(summary);
+    let told = match stage.is_one_pool() {
+        true => one_pool(&stage, &path).await,
+        false => steps(&stage, &path, started).await,
+    };
+    stage.server.end().await;
+    stage.board.end();
+    if let Err(error) = stage.joblog().sync() {
+        stage.board.say(&format!("{:#}", anyhow::Error::new(error)));
     }
-
-    let asked = pool.workers;
-    // No more workers than it takes to hold every item at once.
-    let useful = choice.to_do().div_ceil(u64::from(asked.concurrency));
-    let workers = job
-        .workers
-        .unwrap_or(asked.max)
-        .min(u32::try_from(useful).unwrap_or(u32::MAX));
-    let started = Instant::now();
-    let mut target = Target::prepare(&job, &choice).await?;
-    progress.say(&beginning(name, &choice, workers, &job, rundir));
-    let mut session = Session::begin(&job, &target, workers, joblog, progress, rundir, started)?;
-    session.load(source, Arc::new(choice), &target);
-    let end = session.go_on(&mut summary.tally, &mut target).await;
-    session.end(&mut summary.tally, &end, &target).await;
-    summary.elapsed = started.elapsed();
-    target.end().await;
-
-    summary.logs = Some(rundir.path().to_owned());
-    if let End::Stopped(crate::plan::Why::Worker(worker, _)) = &end {
-        summary.last_lines = rundir.last_lines(*worker);
-    }
-    summary.end = end;
-    Ok(summary)
+    told
 }
 
-fn beginning(name: &str, choice: &Choice, workers: u32, job: &Job, rundir: &RunDir) -> String {
-    let workers = count(u64::from(workers), "worker");
-    let what = match choice.already {
-        0 => count(choice.to_do(), "item"),
-        already => format!("{already} already done, {} to do", choice.to_do()),
-    };
-    let place = match &job.server {
-        Some(url) => format!(" on {url}"),
-        None => String::new(),
-    };
-    format!(
-        "{name}: {what}, {workers}{place}; worker logs in {}",
-        rundir.path().display()
+/// Lines without a step are of runs that had but one, with items: of several nobody knows which is meant.
+fn one_pool_if_unnamed(past: &Past, spec: &RunSpec, path: &Path) -> anyhow::Result<()> {
+    let has_items = |step: &&Step| matches!(step.work, Work::Items(_));
+    if past.unnamed.is_empty() || spec.steps.iter().filter(has_items).count() == 1 {
+        return Ok(());
+    }
+    anyhow::bail!(
+        "joblog `{}` has items of no step, and the run has not just one step with items: give another file",
+        path.display()
     )
+}
+
+fn board(spec: &RunSpec) -> Board {
+    match spec.steps.as_slice() {
+        [step] if matches!(step.work, Work::Items(_)) => Board::of_one(spec.name.as_str()),
+        steps => Board::of_steps(steps.iter().map(|step| {
+            let waits = match step.after.is_empty() {
+                true => String::new(),
+                false => format!("waits for {}", step.after.join(", ")),
+            };
+            (step.name.clone(), waits)
+        })),
+    }
+}
+
+/// A run that is one pool of workers: told as such.
+async fn one_pool(stage: &Arc<Stage>, joblog: &Path) -> anyhow::Result<Told> {
+    let Work::Items(pool) = &stage.step(0).work else {
+        anyhow::bail!("the run's only step has no items");
+    };
+    let drain = drain::drain(stage.clone(), 0, pool).await?;
+    let spec = &stage.job.spec;
+    Ok(Told::Pool(Box::new(Summary {
+        run: spec.name.to_string(),
+        generated: spec.generated,
+        queue: match &pool.items {
+            crate::spec::Items::Queue(_) => None,
+            _ => Some(spec.name.to_string()),
+        },
+        drained: drain.drained,
+        elapsed: drain.took.unwrap_or_default(),
+        again: (stage.job.again)(joblog),
+        joblog: joblog.to_owned(),
+        logs: drain.took.map(|_| stage.rundir.path().to_owned()),
+        last_lines: drain.last_lines,
+        server: stage.job.server.clone(),
+    })))
+}
+
+async fn steps(stage: &Arc<Stage>, joblog: &Path, started: Instant) -> anyhow::Result<Told> {
+    if let Some(url) = stage.server.given()
+        && stage.has_items()
+    {
+        // Better now than when the first step that needs it begins.
+        stage
+            .server
+            .reach()
+            .await
+            .with_context(|| format!("the run has steps with items on {url}"))?;
+    }
+    stage.board.say(&format!(
+        "{}: {}; logs in {}",
+        stage.job.spec.name,
+        count(stage.nodes.len() as u64, "step"),
+        stage.rundir.path().display()
+    ));
+    let (steps, cut) = conduct::conduct(stage).await;
+    Ok(Told::Steps(Report {
+        run: stage.job.spec.name.to_string(),
+        steps,
+        cut,
+        elapsed: started.elapsed(),
+        again: (stage.job.again)(joblog),
+        joblog: joblog.to_owned(),
+        logs: stage.rundir.path().to_owned(),
+    }))
 }

@@ -17,7 +17,6 @@ pub(super) struct OwnServer {
     /// Before its directory: it is stopped first.
     server: Server,
     place: Place,
-    broken: bool,
 }
 
 impl OwnServer {
@@ -43,11 +42,7 @@ impl OwnServer {
             .context("cannot start a server")?;
         let recovered = server.recovered().await;
         recovered.with_context(|| format!("cannot keep a queue {}", within(place.path())))?;
-        Ok(Self {
-            server,
-            place,
-            broken: false,
-        })
+        Ok(Self { server, place })
     }
 
     /// The address workers are told.
@@ -60,19 +55,9 @@ impl OwnServer {
         within(self.place.path())
     }
 
-    /// Whether it can still be asked.
-    pub(super) fn answers(&self) -> bool {
-        !self.broken
-    }
-
-    /// Resolves once, if it cannot go on, and says why.
+    /// Resolves if it cannot go on, and says why; not to be asked again after that.
     pub(super) async fn broken(&mut self) -> String {
-        if self.broken {
-            return std::future::pending().await;
-        }
-        let why = self.server.broken().await;
-        self.broken = true;
-        let why = anyhow::Error::new(why);
+        let why = anyhow::Error::new(self.server.broken().await);
         format!("the run's server failed {}: {why:#}", self.within())
     }
 

@@ -1,4 +1,4 @@
-//! The folder of a run below `./.memq/runs`: its joblog, its script, its workers' logs.
+//! The folder of a run below `./.memq/runs`, and those of its steps: joblog, scripts, logs.
 
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -13,7 +13,7 @@ const TAIL_BYTES: u64 = 8 * 1024;
 /// How many last lines are shown.
 const TAIL_LINES: usize = 8;
 
-/// The folder of one run.
+/// The folder of one run, or of one step in it.
 #[derive(Debug, Clone)]
 pub(super) struct RunDir {
     path: PathBuf,
@@ -43,6 +43,13 @@ impl RunDir {
         }
     }
 
+    /// Makes the folder of a step in it.
+    pub(super) fn within(&self, step: &str) -> io::Result<Self> {
+        let path = self.path.join(step);
+        fs::create_dir(&path)?;
+        Ok(Self { path })
+    }
+
     /// Takes the folder away again if nothing came to lie in it.
     pub(super) fn remove_if_empty(&self) {
         let _in_use = fs::remove_dir(&self.path);
@@ -62,39 +69,44 @@ impl RunDir {
         self.path.join(format!("worker-{}.log", worker + 1))
     }
 
-    /// Writes the script of the step and gives its full path: handlers run in another folder.
-    pub(super) fn write_script(&self, text: &str) -> io::Result<PathBuf> {
+    /// The log of one try of a process.
+    pub(super) fn try_log(&self, what: &str, number: u32) -> PathBuf {
+        self.path.join(format!("{what}try-{number}.log"))
+    }
+
+    /// Writes a script of the step and gives its full path: handlers run in another folder.
+    pub(super) fn write_script(&self, name: &str, text: &str) -> io::Result<PathBuf> {
         use std::os::unix::fs::PermissionsExt as _;
-        let path = std::path::absolute(self.path.join("script"))?;
+        let path = std::path::absolute(self.path.join(name))?;
         fs::write(&path, text)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         Ok(path)
     }
+}
 
-    /// The last lines a worker wrote.
-    pub(super) fn last_lines(&self, worker: usize) -> Vec<String> {
-        let Ok(mut file) = fs::File::open(self.worker_log(worker)) else {
-            return Vec::new();
-        };
-        let length = file.metadata().map_or(0, |m| m.len());
-        let from = length.saturating_sub(TAIL_BYTES);
-        let mut bytes = Vec::new();
-        if file
-            .seek(SeekFrom::Start(from))
-            .and_then(|_| file.read_to_end(&mut bytes))
-            .is_err()
-        {
-            return Vec::new();
-        }
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        let first = lines.len().saturating_sub(TAIL_LINES);
-        lines[first..]
-            .iter()
-            .map(|line| (*line).to_owned())
-            .collect()
+/// The last lines of a log.
+pub(super) fn last_lines(log: &Path) -> Vec<String> {
+    let Ok(mut file) = fs::File::open(log) else {
+        return Vec::new();
+    };
+    let length = file.metadata().map_or(0, |m| m.len());
+    let from = length.saturating_sub(TAIL_BYTES);
+    let mut bytes = Vec::new();
+    if file
+        .seek(SeekFrom::Start(from))
+        .and_then(|_| file.read_to_end(&mut bytes))
+        .is_err()
+    {
+        return Vec::new();
     }
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let first = lines.len().saturating_sub(TAIL_LINES);
+    lines[first..]
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! The loop of a run: news in, the planner asked, its actions carried out.
+//! The loop of a step that has items: news in, the planner asked, its actions carried out.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,33 +7,31 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::event::{Event, Events};
-use super::pool::Pool;
+use super::halt::{BEYOND_GRACE, until};
+use super::pool::{Launch, Pool};
 use super::rundir::RunDir;
+use super::stage::Stage;
 use super::target::Target;
-use super::{Job, follower, launch, loader, only_pool, signals};
+use super::{follower, loader, signals};
 use crate::feed::{Choice, Source};
-use crate::joblog::Joblog;
 use crate::plan::{self, Action, Crash, End, Exit, Load, Observed, Signal, Why};
 use crate::tally::Tally;
 use crate::view::{Moment, Progress, how};
 
 /// How often progress is shown while nothing else happens.
 const TICK: Duration = Duration::from_millis(250);
-/// What the workers' own grace is exceeded by before they are killed: they kill what they run and
-/// give their items back at its end.
-const BEYOND_GRACE: Duration = Duration::from_secs(3);
-
-/// A run under way.
+/// A step under way.
 pub(super) struct Session {
+    stage: Arc<Stage>,
+    step: String,
     job: plan::Job,
     seen: Observed,
     started: Instant,
     pool: Pool,
-    joblog: Joblog,
     progress: Progress,
     events: Events,
     news: mpsc::Receiver<Event>,
-    /// Loader and sealer: stopped with the run.
+    /// Loader and sealer: stopped with the step.
     loading: JoinSet<()>,
     /// Follower of outcomes.
     following: JoinSet<()>,
@@ -47,31 +45,32 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Begins to follow what becomes of the items; no worker is started yet.
     pub(super) fn begin(
-        job: &Job,
+        stage: Arc<Stage>,
+        place: usize,
         target: &Target,
-        workers: u32,
-        joblog: Joblog,
+        (workers, launch): (u32, Launch),
         progress: Progress,
-        rundir: &RunDir,
+        folder: &RunDir,
         started: Instant,
-    ) -> anyhow::Result<Self> {
+    ) -> Self {
         let (events, news) = Events::channel();
-        let launch = launch::launch(job, &target.url, rundir)?;
         let mut following = JoinSet::new();
-        following.spawn(follower::follow(target.queue.clone(), events.clone()));
-        Ok(Self {
+        let follow = follower::follow(target.queue.clone(), target.after, events.clone());
+        following.spawn(follow);
+        Self {
+            step: stage.step(place).name.clone(),
             job: plan::Job {
                 workers,
-                timeout: job.timeout.or(only_pool(&job.spec)?.0.timeout),
-                grace: job.grace + BEYOND_GRACE,
+                timeout: stage.time_of(place),
+                grace: stage.job.grace + BEYOND_GRACE,
             },
             seen: Observed::new(workers),
             started,
-            pool: Pool::new(launch, rundir.clone(), events.clone()),
-            joblog,
+            pool: Pool::new(launch, folder.clone(), events.clone()),
             progress,
-            _signals: signals::listen(&events)?,
+            _signals: signals::hand_on(stage.signals.clone(), events.clone()),
             events,
             news,
             loading: JoinSet::new(),
@@ -79,15 +78,26 @@ impl Session {
             queue: target.queue.clone(),
             loaded: 0,
             seal_asked: false,
-            cursor: 0,
-        })
+            cursor: target.after,
+            stage,
+        }
     }
 
     /// Begins to put the items in.
     pub(super) fn load(&mut self, source: Source, choice: Arc<Choice>, target: &Target) {
         let (queue, events) = (target.queue.clone(), self.events.clone());
-        self.loading
-            .spawn(loader::load(source, choice, queue, target.within(), events));
+        self.loading.spawn(loader::load(
+            source,
+            choice,
+            queue,
+            target.server.within.clone(),
+            events,
+        ));
+    }
+
+    /// Takes the items as they lie in the queue already.
+    pub(super) fn take_as_loaded(&mut self) {
+        self.seen.load = Load::Sealed;
     }
 
     /// Goes on until no worker runs and none will.
@@ -106,13 +116,11 @@ impl Session {
             if changed {
                 continue;
             }
-            let wake = plan
-                .wake
-                .map(|wake| tokio::time::Instant::from_std(self.started + wake));
+            let wake = plan.wake.map(|wake| self.started + wake);
             tokio::select! {
                 Some(event) = self.news.recv() => self.take(event, tally),
-                why = target.broken() => self.take(Event::Trouble(why), tally),
-                () = sleep_until(wake) => {}
+                why = target.server.broken() => self.take(Event::Trouble(why), tally),
+                () = until(wake) => {}
                 _ = tick.tick() => self.show(tally),
             }
         }
@@ -125,16 +133,11 @@ impl Session {
         while let Ok(event) = self.news.try_recv() {
             self.take(event, tally);
         }
-        let reachable = !matches!(end, End::Stopped(Why::Trouble(_))) || target.answers();
+        let reachable = !matches!(end, End::Stopped(Why::Trouble(_))) || target.server.answers();
         if self.seen.drained.is_none() && reachable {
             for outcome in follower::rest(&self.queue, self.cursor).await {
                 self.take(Event::Finished(Box::new(outcome)), tally);
             }
-        }
-        self.progress.end();
-        if let Err(error) = self.joblog.sync() {
-            self.progress
-                .say(&format!("{:#}", anyhow::Error::new(error)));
         }
     }
 
@@ -222,7 +225,7 @@ impl Session {
                 self.cursor = outcome.outcome;
                 self.seen.finished += 1;
                 tally.record(&outcome, now);
-                if let Err(error) = self.joblog.append(&outcome) {
+                if let Err(error) = self.stage.joblog().append(&self.step, &outcome) {
                     self.seen
                         .in_trouble(format!("{:#}", anyhow::Error::new(error)));
                 }
@@ -249,13 +252,5 @@ impl Session {
             loading: (self.seen.load == Load::Running).then_some(self.loaded),
         };
         self.progress.show(tally, moment);
-    }
-}
-
-/// Sleeps until then; for ever, if there is no then.
-async fn sleep_until(wake: Option<tokio::time::Instant>) {
-    match wake {
-        Some(wake) => tokio::time::sleep_until(wake).await,
-        None => std::future::pending().await,
     }
 }

@@ -1,15 +1,16 @@
-//! The server a run works on, its own or a given one, and the run's queue there.
+//! The queue of a step that has items: made on the run's server, or found there.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use queue_api::{Backoff, Code, SettingsPatch};
-use queue_client::{Client, QueueClient};
+use queue_api::{Backoff, Code, QueueName, SettingsPatch};
+use queue_client::QueueClient;
 
-use super::own::OwnServer;
-use super::{Job, only_pool};
+use super::server::Reached;
 use crate::cli::quoted;
 use crate::feed::Choice;
+use crate::spec::ItemRules;
 
 /// Length of a lease on our own server: workers and server share a machine, so a renewal is late only
 /// if the machine stands still, and an item of a killed worker waits no longer than this.
@@ -18,79 +19,68 @@ const OWN_LEASE: Duration = Duration::from_secs(10);
 /// time to kill the handler and to say so.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where the run takes place.
+/// Where a step's items are.
 pub(super) struct Target {
-    /// Our own server, if none was given.
-    own: Option<OwnServer>,
-    /// The address workers are told.
-    pub(super) url: String,
-    /// The run's queue.
+    /// The server.
+    pub(super) server: Reached,
+    /// The queue.
     pub(super) queue: QueueClient,
+    /// The outcome after which the step's own come.
+    pub(super) after: u64,
 }
 
 impl Target {
-    /// Starts or finds the server and makes the queue.
-    pub(super) async fn prepare(job: &Job, choice: &Choice) -> anyhow::Result<Self> {
-        let (own, url) = match &job.server {
-            Some(url) => (None, url.clone()),
-            None => {
-                let server = OwnServer::start().await?;
-                let url = server.url();
-                (Some(server), url)
-            }
-        };
-        let client = Client::builder(&url)
-            .give_up_after(job.server_timeout)
-            .build()?;
-        client.ready().await.with_context(|| no_server(&url))?;
-        let queue = client.queue(job.spec.name.clone());
-        if own.is_none() {
-            must_be_unused(&queue, job, &url).await?;
+    /// Makes a queue for items that are to be loaded. `file` is the spec, for people.
+    pub(super) async fn make(
+        server: Reached,
+        name: QueueName,
+        rules: &ItemRules,
+        choice: &Choice,
+        file: &Path,
+    ) -> anyhow::Result<Self> {
+        let queue = server.client.queue(name.clone());
+        if !server.is_own() {
+            must_be_unused(&queue, &server.url, file).await?;
         }
         queue
-            .create(&settings(job, choice, own.is_some())?)
+            .create(&settings(rules, choice, server.is_own()))
             .await
-            .with_context(|| format!("cannot create queue {} on {url}", job.spec.name))?;
-        Ok(Self { own, url, queue })
+            .with_context(|| format!("cannot create queue {name} on {}", server.url))?;
+        Ok(Self {
+            server,
+            queue,
+            after: 0,
+        })
     }
 
-    /// Whether what finished last can be asked for though the run is in trouble.
-    pub(super) fn answers(&self) -> bool {
-        self.own.as_ref().is_some_and(OwnServer::answers)
+    /// Finds a queue that others have loaded; also how many of its items are not finished, and whether
+    /// it is sealed.
+    pub(super) async fn find(
+        server: Reached,
+        name: QueueName,
+    ) -> anyhow::Result<(Self, u64, bool)> {
+        let queue = server.client.queue(name.clone());
+        let url = &server.url;
+        let found = queue
+            .show()
+            .await
+            .with_context(|| format!("cannot find queue {name} on {url}"))?;
+        // Outcomes are numbered from 1, and each is an item that was acknowledged or died.
+        let after = found.totals.acked + found.totals.dead;
+        let target = Self {
+            server,
+            queue,
+            after,
+        };
+        Ok((target, found.unfinished, found.sealed))
     }
-
-    /// Where our own server keeps the queue, for people.
-    pub(super) fn within(&self) -> Option<String> {
-        self.own.as_ref().map(OwnServer::within)
-    }
-
-    /// Resolves once, if our own server cannot go on, and says why.
-    pub(super) async fn broken(&mut self) -> String {
-        match &mut self.own {
-            Some(server) => server.broken().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Stops our own server.
-    pub(super) async fn end(self) {
-        if let Some(server) = self.own {
-            server.end().await;
-        }
-    }
-}
-
-fn no_server(url: &str) -> String {
-    format!(
-        "no memq server answers at {url}; start one with `memq server`, or run without --server"
-    )
 }
 
 /// A queue that others have used, or still use, has counts and outcomes that are not this run's.
 ///
 /// The way out names the server: a queue of this name on another one is somebody else's.
-async fn must_be_unused(queue: &QueueClient, job: &Job, url: &str) -> anyhow::Result<()> {
-    let name = &job.spec.name;
+async fn must_be_unused(queue: &QueueClient, url: &str, file: &Path) -> anyhow::Result<()> {
+    let name = queue.name();
     let url = quoted(url);
     let found = match queue.show().await {
         Ok(found) => found,
@@ -106,7 +96,7 @@ async fn must_be_unused(queue: &QueueClient, job: &Job, url: &str) -> anyhow::Re
             found.unfinished,
             counts.done,
             counts.dead,
-            job.spec.file.display(),
+            file.display(),
         );
     }
     if found.paused {
@@ -115,12 +105,11 @@ async fn must_be_unused(queue: &QueueClient, job: &Job, url: &str) -> anyhow::Re
     Ok(())
 }
 
-fn settings(job: &Job, choice: &Choice, own: bool) -> anyhow::Result<SettingsPatch> {
+fn settings(item: &ItemRules, choice: &Choice, own: bool) -> SettingsPatch {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let item = &only_pool(&job.spec)?.1.item;
     let longest = choice.longest as u64;
     let usual = queue_api::Settings::default().max_body_bytes;
-    Ok(SettingsPatch {
+    SettingsPatch {
         lease_ms: own.then_some(Some(ms(OWN_LEASE))),
         max_lease_ms: item
             .timeout
@@ -135,5 +124,5 @@ fn settings(job: &Job, choice: &Choice, own: bool) -> anyhow::Result<SettingsPat
         }),
         max_body_bytes: (longest > usual).then_some(Some(longest)),
         ..SettingsPatch::default()
-    })
+    }
 }

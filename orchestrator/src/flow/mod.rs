@@ -13,7 +13,11 @@
 //! 5. The answer depends on the phases alone, not on the order in which steps came to them or stand in
 //!    the file.
 
+mod each;
+
 use serde::{Deserialize, Serialize};
+
+pub use each::{Rules, next_elements};
 
 use crate::spec::{Step, When};
 

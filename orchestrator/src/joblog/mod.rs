@@ -1,7 +1,7 @@
-//! The joblog: a file with a line of JSON for each finished item, and the memory of a run.
+//! The joblog: a file with a line of JSON for each finished item, element and step, and the memory of a run.
 //!
 //! Owns the file: who may write it, how a line is added, what an earlier run left in it. It does not
-//! know which items a run has; what is done is told as bodies and how often.
+//! know which steps and items a run has; what is done is told by step, as bodies and how often.
 //!
 //! A line is one write to a file opened for appending: a process killed at any moment leaves whole
 //! lines and at most one torn one at the end, which the next run takes away.
@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use queue_api::Outcome;
 
-pub use past::{Past, Tail};
+pub use line::Ended;
+pub use past::{Done, Past, Tail};
 
 /// Why a joblog cannot be used. All of them are for whoever named the file.
 #[derive(Debug, thiserror::Error)]
@@ -101,10 +102,24 @@ impl Joblog {
         Ok((joblog, past))
     }
 
-    /// Adds the line that says this item is finished. It survives this process from then on.
-    pub fn append(&mut self, outcome: &Outcome) -> Result<(), JoblogError> {
+    /// Adds the line that says this item of a step is finished. It survives this process from then on.
+    pub fn append(&mut self, step: &str, outcome: &Outcome) -> Result<(), JoblogError> {
+        self.add(|buffer| line::write(buffer, step, outcome))
+    }
+
+    /// Adds the line that says this step or element is finished; it survives likewise.
+    pub fn append_ended(&mut self, ended: &Ended<'_>) -> Result<(), JoblogError> {
+        self.add(|buffer| line::write_ended(buffer, ended))
+    }
+
+    /// Adds the line that says this step is done anew: what stands above it of that step counts no more.
+    pub fn append_anew(&mut self, step: &str) -> Result<(), JoblogError> {
+        self.add(|buffer| line::write_anew(buffer, step))
+    }
+
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), JoblogError> {
         self.buffer.clear();
-        line::write(&mut self.buffer, outcome);
+        write(&mut self.buffer);
         if let Err(source) = self.file.write_all(&self.buffer) {
             // A line after half a line would spoil both: on a full disk the half is taken back.
             let _still_torn = self.file.set_len(self.length);

@@ -11,11 +11,13 @@
 
 mod observed;
 mod restart;
+mod tries;
 
 use std::time::Duration;
 
 pub use observed::{Exit, Life, Load, Observed, Signal, Why, Worker};
 pub use restart::{Crash, RESTARTS, judge};
+pub use tries::wait_after;
 
 /// What the planner must know of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

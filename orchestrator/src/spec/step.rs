@@ -139,7 +139,12 @@ impl Step {
                     let help = "say how often an item is tried in `item: {attempts: …}`";
                     return Err(at.fault("`retries` does not go with `items`", help));
                 }
-                Work::Items(Pool::read(items, &fields, *files)?)
+                // A file may be what a step before this one writes.
+                let files = Files {
+                    here: files.here && after.is_empty(),
+                    ..*files
+                };
+                Work::Items(Pool::read(items, &fields, files)?)
             }
             Some(_) => Work::Each(ForEach::read(&raw, &fields, known, &inherited.env)?),
         };

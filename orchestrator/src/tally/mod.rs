@@ -139,7 +139,8 @@ impl Failure {
 }
 
 /// A text on one line of at most so many characters, safe to print on a terminal.
-fn one_line(text: &str, most: usize) -> String {
+#[must_use]
+pub fn one_line(text: &str, most: usize) -> String {
     let mut line: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

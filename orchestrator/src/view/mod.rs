@@ -4,13 +4,17 @@
 //! piped while somebody watches. A reader that went away is no reason to stop a run: what cannot be
 //! printed is dropped.
 
+mod drained;
 mod progress;
+mod report;
 mod summary;
 
 use std::time::Duration;
 
-pub(crate) use progress::{Moment, Progress};
-pub(crate) use summary::{INFRASTRUCTURE, Summary, how};
+pub(crate) use drained::{Drained, INFRASTRUCTURE, how, stopped_by};
+pub(crate) use progress::{Board, Moment, Progress};
+pub(crate) use report::{Elements, Fault, Kind, Report, StepReport, Tried, Work};
+pub(crate) use summary::Summary;
 
 /// A duration as a person reads it, to about three digits.
 pub(crate) fn human(duration: Duration) -> String {
@@ -42,6 +46,16 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
     }
+}
+
+/// A table without the blanks that its borders would have been.
+pub(crate) fn trimmed(table: &comfy_table::Table) -> String {
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let lines = lines
+        .iter()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

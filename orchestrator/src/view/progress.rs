@@ -1,9 +1,10 @@
-//! Progress while a run goes: a bar on a terminal, now and then a line elsewhere.
+//! Progress while a run goes: a bar a step on a terminal, now and then a line elsewhere.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{count, human, per_second};
 use crate::tally::Tally;
@@ -14,98 +15,220 @@ const QUIET: Duration = Duration::from_secs(15);
 const BREATH: Duration = Duration::from_secs(1);
 /// How often a bar is drawn.
 const REDRAWS_A_SECOND: u8 = 10;
+/// A step that counts something.
+const COUNTING: &str = "{prefix} {bar:24} {pos}/{len}  {wide_msg}";
+/// A step that does not, or has not begun, or has ended.
+const TELLING: &str = "{prefix} {wide_msg}";
 
 /// What besides the tally is shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    /// Since the start of the run.
+    /// Since the start of the step.
     pub(crate) now: Duration,
     /// Workers that run.
     pub(crate) workers: usize,
-    /// The run has been asked to stop.
+    /// The step has been asked to stop.
     pub(crate) stopping: bool,
     /// Items in the queue so far, while they are still going in.
     pub(crate) loading: Option<u64>,
 }
 
-/// Where progress is shown.
-pub(crate) enum Progress {
+/// Where the progress of all steps of a run is shown.
+#[derive(Debug)]
+pub(crate) struct Board {
+    /// What lines begin with, a step each.
+    titles: Vec<String>,
+    /// The bars, if standard error is a terminal; a step each.
+    bars: Option<(MultiProgress, Vec<ProgressBar>)>,
+    /// Whether there is but one line, which is the run's.
+    alone: bool,
+}
+
+/// Where the progress of one step is shown.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    title: String,
+    face: Face,
+    alone: bool,
+}
+
+#[derive(Debug)]
+enum Face {
     Bar(ProgressBar),
-    Lines(Lines),
+    Lines(Mutex<Last>),
 }
 
 /// When the last line was written, and of which tenth.
-pub(crate) struct Lines {
-    run: String,
+#[derive(Debug)]
+struct Last {
     at: Duration,
     tenth: u64,
 }
 
-impl Progress {
-    /// A bar if standard error is a terminal, else lines.
-    pub(crate) fn new(run: &str, tally: &Tally) -> Self {
+impl Board {
+    /// For a run whose only step is shown under the run's name, with a bar once there is progress.
+    pub(crate) fn of_one(run: &str) -> Self {
+        Self {
+            alone: true,
+            ..Self::of_steps([(run.to_owned(), String::new())])
+        }
+    }
+
+    /// For several steps, each with what is shown until it begins.
+    pub(crate) fn of_steps(steps: impl IntoIterator<Item = (String, String)>) -> Self {
+        let (titles, waits): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
         let capable = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        if !std::io::stderr().is_terminal() || !capable {
-            return Self::Lines(Lines {
-                run: run.to_owned(),
-                at: Duration::ZERO,
-                tenth: tenth(tally),
+        let bars = (std::io::stderr().is_terminal() && capable).then(|| {
+            let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
+            let multi = MultiProgress::with_draw_target(target);
+            let longest = titles.iter().map(String::len).max().unwrap_or(0);
+            let bars = titles.iter().zip(waits).map(|(title, wait)| {
+                let bar = multi.add(ProgressBar::new(0).with_style(style(TELLING)));
+                bar.set_prefix(format!("{title:longest$}"));
+                if !wait.is_empty() {
+                    bar.set_message(wait);
+                }
+                bar
             });
+            let bars = bars.collect();
+            (multi, bars)
+        });
+        Self {
+            titles,
+            bars,
+            alone: false,
         }
-        let bar = ProgressBar::with_draw_target(
-            Some(tally.total),
-            ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND),
-        );
-        let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {wide_msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("█▌ "));
-        bar.set_prefix(run.to_owned());
-        Self::Bar(bar)
     }
 
-    /// Shows how far it is.
-    pub(crate) fn show(&mut self, tally: &Tally, moment: Moment) {
-        match self {
-            Self::Bar(bar) => {
-                bar.set_position(tally.already + tally.finished());
-                bar.set_message(details(tally, moment));
+    /// A step that has items, from where an earlier run left it.
+    pub(crate) fn items(&self, step: usize, tally: &Tally) -> Progress {
+        self.progress(step, Some(tally.total), tenth(tally))
+    }
+
+    /// A step that counts its elements.
+    pub(crate) fn elements(&self, step: usize, total: u64) -> Progress {
+        self.progress(step, Some(total), 0)
+    }
+
+    /// A step that counts nothing.
+    pub(crate) fn process(&self, step: usize) -> Progress {
+        self.progress(step, None, 0)
+    }
+
+    fn progress(&self, step: usize, length: Option<u64>, tenth: u64) -> Progress {
+        let face = match &self.bars {
+            Some((_, bars)) => {
+                let bar = bars[step].clone();
+                if let Some(length) = length {
+                    bar.set_length(length);
+                    bar.set_style(style(COUNTING));
+                }
+                bar.set_message("");
+                Face::Bar(bar)
             }
-            Self::Lines(lines) => lines.show(tally, moment),
+            None => Face::Lines(Mutex::new(Last {
+                at: Duration::ZERO,
+                tenth,
+            })),
+        };
+        Progress {
+            title: self.titles[step].clone(),
+            face,
+            alone: self.alone,
         }
     }
 
-    /// Says something without disturbing the bar.
+    /// Says something without disturbing the bars.
     pub(crate) fn say(&self, text: &str) {
-        match self {
-            Self::Bar(bar) => bar.suspend(|| say(text)),
-            Self::Lines(_) => say(text),
+        match &self.bars {
+            Some((multi, _)) => multi.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
-    /// Takes the bar away.
+    /// Shows how a step ended.
+    pub(crate) fn ended(&self, step: usize, how: &str) {
+        match &self.bars {
+            Some((_, bars)) => {
+                bars[step].set_style(style(TELLING));
+                bars[step].finish_with_message(how.to_owned());
+            }
+            None => say(&format!("{}: {how}", self.titles[step])),
+        }
+    }
+
+    /// Takes the bars away.
     pub(crate) fn end(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
+        if let Some((multi, _)) = &self.bars {
+            let _gone = multi.clear();
         }
     }
 }
 
-impl Lines {
-    fn show(&mut self, tally: &Tally, moment: Moment) {
-        let since = moment.now.saturating_sub(self.at);
-        let news = tenth(tally) > self.tenth && tally.left() > 0 && since >= BREATH;
-        if !news && since < QUIET {
-            return;
+impl Progress {
+    /// Shows how far its items are.
+    pub(crate) fn show(&self, tally: &Tally, moment: Moment) {
+        let done = tally.already + tally.finished();
+        match &self.face {
+            Face::Bar(bar) => {
+                bar.set_length(tally.total);
+                bar.set_position(done);
+                bar.set_message(details(tally, moment));
+            }
+            Face::Lines(last) => {
+                let tenth = tenth(tally);
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let since = moment.now.saturating_sub(last.at);
+                let news = tenth > last.tenth && tally.left() > 0 && since >= BREATH;
+                if news || since >= QUIET {
+                    *last = Last {
+                        at: moment.now,
+                        tenth,
+                    };
+                    let (title, total) = (&self.title, tally.total);
+                    say(&format!(
+                        "{title}: {done}/{total}  {}",
+                        details(tally, moment)
+                    ));
+                }
+            }
         }
-        self.at = moment.now;
-        self.tenth = tenth(tally);
-        let (run, done) = (&self.run, tally.already + tally.finished());
-        say(&format!(
-            "{run}: {done}/{}  {}",
-            tally.total,
-            details(tally, moment)
-        ));
     }
+
+    /// Shows how far a step without items is: of so many elements this many, and what else there is.
+    pub(crate) fn tell(&self, now: Duration, done: u64, text: &str) {
+        match &self.face {
+            Face::Bar(bar) => {
+                bar.set_position(done);
+                bar.set_message(format!("{text}, {}", human(now)));
+            }
+            Face::Lines(last) => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if now.saturating_sub(last.at) >= QUIET {
+                    last.at = now;
+                    say(&format!("{}: {text} after {}", self.title, human(now)));
+                }
+            }
+        }
+    }
+
+    /// Says something of this step without disturbing the bars.
+    pub(crate) fn say(&self, text: &str) {
+        let text = match self.alone {
+            true => text.to_owned(),
+            false => format!("{}: {text}", self.title),
+        };
+        match &self.face {
+            Face::Bar(bar) => bar.suspend(|| say(&text)),
+            Face::Lines(_) => say(&text),
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("█▌ ")
 }
 
 fn details(tally: &Tally, moment: Moment) -> String {

@@ -43,6 +43,16 @@ pub(crate) fn spec(name: &str, step: &str) -> String {
         .fold(head, |text, line| format!("{text}    {line}\n"))
 }
 
+/// A run of this name with these steps, as a list whose entries begin in the first column.
+pub(crate) fn steps(name: &str, steps: &str) -> String {
+    let head = format!(
+        "apiVersion: memq.dev/v1alpha1\nkind: Run\nmetadata: {{name: {name}}}\nspec:\n  steps:\n"
+    );
+    steps
+        .lines()
+        .fold(head, |text, line| format!("{text}  {line}\n"))
+}
+
 impl Lab {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
@@ -170,6 +180,16 @@ impl Ended {
             self.out
         );
         self
+    }
+
+    /// The JSON of one step of a run of several.
+    #[track_caller]
+    pub(crate) fn step(&self, name: &str) -> Value {
+        let json = self.json();
+        let steps = json["steps"].as_array().expect("steps");
+        let step = steps.iter().find(|step| step["name"] == name);
+        step.unwrap_or_else(|| panic!("no step {name}: {json}"))
+            .clone()
     }
 
     /// Standard output as JSON.
