@@ -19,12 +19,12 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     target="$(uname -m)-unknown-linux-gnu" \
  && RUSTFLAGS='-C target-feature=+crt-static' \
     cargo build --release --locked --bin memq --target "$target" \
- && install -D --mode=0755 "target/$target/release/memq" /image/memq
+ && install -D --mode=0755 "target/$target/release/memq" /image/bin/memq
 # The certificates to trust, the order in which names are looked up, and under kuard's name its command line.
 # A new volume of Docker's takes the owner of the folder it is mounted over: /data, which is made apart.
 RUN install -D --mode=0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
  && printf 'hosts: files dns\n' >/image/etc/nsswitch.conf \
- && ln -s memq /image/kuard \
+ && ln -s bin/memq /image/kuard \
  && install --directory --mode=1777 /image/tmp \
  && install --directory --mode=0755 /volumes/data
 
@@ -36,12 +36,12 @@ LABEL org.opencontainers.image.title="memq" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /image/ /
 COPY --from=build --chown=65532:65532 /volumes/ /
-ENV PATH=/:/usr/local/bin:/usr/bin:/bin \
+ENV PATH=/usr/local/bin:/usr/bin:/bin \
     MEMQ_LISTEN=0.0.0.0:8080 \
     MEMQ_STORAGE=auto \
     MEMQ_DATA_DIR=/data
 # A number, so that a kubelet can see that it is not root.
 USER 65532:65532
 EXPOSE 8080/tcp
-ENTRYPOINT ["/memq"]
+ENTRYPOINT ["/bin/memq"]
 CMD ["server"]

@@ -29,13 +29,15 @@ const MAX_COMPRESSED: u64 = 30_000_000;
 const UID: u64 = 65532;
 /// The one program.
 const PROGRAM: &str = "memq";
+/// Where it lies. Not in the root: a volume mounted at /memq, to install it to, would find a file there.
+const PROGRAM_PATH: &str = "bin/memq";
 /// Where programs look for the certificates they trust.
 const CA_BUNDLE: &str = "etc/ssl/certs/ca-certificates.crt";
 /// The port of the server.
 const PORT: &str = "8080/tcp";
 /// What the image sets, unless a pod says otherwise.
 const ENVIRONMENT: [(&str, &str); 4] = [
-    ("PATH", "/:/usr/local/bin:/usr/bin:/bin"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("MEMQ_LISTEN", "0.0.0.0:8080"),
     ("MEMQ_STORAGE", "auto"),
     ("MEMQ_DATA_DIR", "/data"),
@@ -101,7 +103,8 @@ pub fn run(args: Args) -> Result<()> {
     write(&out, &archive.bytes).with_context(|| format!("cannot write `{}`", out.display()))?;
     let megabytes = compressed as f64 / 1e6;
     say(format_args!(
-        "{name}\n  digest      {}\n  platform    linux/{}\n  compressed  {megabytes:.1} MB\n  archive     {}",
+        "{}\n  digest      {}\n  platform    linux/{}\n  compressed  {megabytes:.1} MB\n  archive     {}",
+        archive.name,
         archive.digest,
         binary.architecture,
         out.display()
@@ -121,18 +124,17 @@ fn pack(binary: &Binary, name: &Reference, version: &str) -> Result<Archive> {
         Entry::folder("tmp", 0o1777),
     ])?;
     let programs = Layer::of(vec![
-        Entry::file(PROGRAM, 0o755, binary.bytes.clone()),
+        Entry::file(PROGRAM_PATH, 0o755, binary.bytes.clone()),
         // Under this name it takes kuard's command line.
-        Entry::link("kuard", PROGRAM),
+        Entry::link("kuard", PROGRAM_PATH),
     ])?;
     let labels = LABELS.into_iter().chain([(VERSION_LABEL, version)]);
-    let texts = |text: &str| vec![text.to_owned()];
     Image {
         name,
         architecture: binary.architecture.clone(),
         user: format!("{UID}:{UID}"),
-        entrypoint: texts("/memq"),
-        command: texts("server"),
+        entrypoint: vec![format!("/{PROGRAM_PATH}")],
+        command: vec!["server".into()],
         port: PORT,
         environment: ENVIRONMENT
             .iter()

@@ -40,6 +40,8 @@ pub(super) struct Image<'a> {
 /// A finished archive.
 #[derive(Debug)]
 pub(super) struct Archive {
+    /// As people write it: Docker's own registry goes without saying.
+    pub(super) name: String,
     pub(super) bytes: Vec<u8>,
     /// Of the image's manifest: what a pod pins.
     pub(super) digest: String,
@@ -102,6 +104,7 @@ impl Image<'_> {
             .build()?;
         files.insert("oci-layout".into(), canonical(layout)?);
         Ok(Archive {
+            name: self.short_name(),
             bytes: tar_of(&files)?,
             digest,
             compressed,
@@ -144,7 +147,6 @@ impl Image<'_> {
         )
     }
 
-    /// As people write it: Docker's own registry goes without saying.
     fn short_name(&self) -> String {
         let whole = self.name.whole();
         let short = whole.strip_prefix("docker.io/").unwrap_or(&whole);

@@ -121,7 +121,7 @@ fn a_pod_gets_the_program_a_number_for_a_user_and_a_server_on_its_port() {
     assert_eq!(configuration.architecture().to_string(), "amd64");
     let config = configuration.config().as_ref().unwrap();
     assert_eq!(config.user().as_deref(), Some("65532:65532"));
-    assert_eq!(config.entrypoint().as_ref().unwrap(), &["/memq"]);
+    assert_eq!(config.entrypoint().as_ref().unwrap(), &["/bin/memq"]);
     assert_eq!(config.cmd().as_ref().unwrap(), &["server"]);
     assert_eq!(config.exposed_ports().as_ref().unwrap(), &["8080/tcp"]);
     let environment = config.env().as_ref().unwrap();
@@ -137,6 +137,8 @@ fn the_layers_hold_the_program_the_certificates_and_no_shell() {
     let contents = contents(&image());
     let paths: Vec<_> = contents.keys().map(String::as_str).collect();
     let expected = [
+        "bin/",
+        "bin/memq",
         "data/",
         "etc/",
         "etc/nsswitch.conf",
@@ -144,16 +146,15 @@ fn the_layers_hold_the_program_the_certificates_and_no_shell() {
         "etc/ssl/certs/",
         "etc/ssl/certs/ca-certificates.crt",
         "kuard",
-        "memq",
         "tmp/",
     ];
     assert_eq!(paths, expected);
     assert_eq!(
-        contents["memq"],
+        contents["bin/memq"],
         (0o755, 0, program(X86_64, &[LOAD])),
         "the program as it was given"
     );
-    assert_eq!(contents["kuard"].2, b"memq");
+    assert_eq!(contents["kuard"].2, b"bin/memq");
     assert_eq!((contents["data/"].0, contents["data/"].1), (0o755, UID));
     assert_eq!((contents["tmp/"].0, contents["tmp/"].1), (0o1777, 0));
 }
@@ -271,7 +272,7 @@ fn the_dockerfile_makes_the_same_image() {
     for line in [
         "USER 65532:65532",
         "EXPOSE 8080/tcp",
-        r#"ENTRYPOINT ["/memq"]"#,
+        r#"ENTRYPOINT ["/bin/memq"]"#,
         r#"CMD ["server"]"#,
     ] {
         assert!(image.lines().any(|stands| stands == line), "{line}");
