@@ -15,7 +15,7 @@ pub(super) struct Agenda {
     pub(super) actions: Vec<Action>,
     pub(super) news: Vec<News>,
     pub(super) troubles: Vec<Trouble>,
-    /// Jobs that may still be decided on in this look.
+    /// Elements that may still be begun in this look.
     pub(super) room: usize,
     wake: Option<Timestamp>,
 }

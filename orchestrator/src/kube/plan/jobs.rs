@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::agenda::{Agenda, backoff, later};
 use super::pods::{self, TOLD_TO_STOP, UNAVAILABLE};
 use super::view::View;
-use super::{Action, PodPhase, PodSeen, text};
+use super::{Action, PodPhase, PodSeen, Refusal, text};
 use crate::kube::status::{JobEnd, JobRecord, JobVerdict, KEPT_MESSAGE_BYTES, StepStatus};
 
 /// How long a Job must be away before it counts as deleted: a list that is fresh may still be a
@@ -156,6 +156,9 @@ pub(super) fn remove(record: &mut JobRecord, now: Timestamp) {
 pub(super) fn carry_out(view: &View<'_>, agenda: &mut Agenda, step: usize, status: &StepStatus) {
     for record in &status.jobs {
         let job = view.job(&record.name);
+        if let (Some(_), Some(refusal)) = (job, view.seen.refusals.get(&record.name)) {
+            tell_refusal(agenda, status, record, refusal);
+        }
         if let Some(since) = record.leaving {
             take_away(view, agenda, status, record, since);
         } else if record.ended.is_some() {
@@ -201,24 +204,7 @@ fn make(
     record: &JobRecord,
 ) {
     if let Some(refusal) = view.seen.refusals.get(&record.name) {
-        let (reason, advice) = match refusal.code {
-            _ if pods::is_quota(&refusal.message) => ("QuotaExceeded", ""),
-            403 => (
-                "Forbidden",
-                "; `memq doctor` prints the rule that is missing",
-            ),
-            409 => ("NameTaken", "; another object has its name"),
-            _ => (refusal.reason.as_str(), ""),
-        };
-        let said = text::fit(&refusal.message, KEPT_MESSAGE_BYTES);
-        let name = &status.name;
-        agenda.blocked(
-            if reason.is_empty() { "Refused" } else { reason },
-            format!(
-                "step {name}: Job {} is refused: {said}{advice}",
-                record.name
-            ),
-        );
+        tell_refusal(agenda, status, record, refusal);
         let again = later(refusal.at, backoff(record.refused));
         if view.now < again {
             return agenda.look_at(again);
@@ -230,6 +216,23 @@ fn make(
         element: record.element,
         parallelism: record.parallelism,
     });
+}
+
+fn tell_refusal(agenda: &mut Agenda, status: &StepStatus, record: &JobRecord, refusal: &Refusal) {
+    let (reason, advice) = match refusal.code {
+        _ if pods::is_quota(&refusal.message) => ("QuotaExceeded", ""),
+        403 => (
+            "Forbidden",
+            "; `memq doctor` prints the rule that is missing",
+        ),
+        409 => ("NameTaken", "; another object has its name"),
+        _ if refusal.reason.is_empty() => ("Refused", ""),
+        _ => (refusal.reason.as_str(), ""),
+    };
+    let said = text::fit(&refusal.message, KEPT_MESSAGE_BYTES);
+    let (step, job) = (&status.name, &record.name);
+    let message = format!("step {step}: Job {job} is refused: {said}{advice}");
+    agenda.blocked(reason, message);
 }
 
 /// A refusal that trying again cannot mend: what was said.

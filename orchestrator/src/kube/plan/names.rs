@@ -145,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_are_legal_and_no_two_jobs_share_one(all in prop::collection::vec(parts(), 1..200)) {
+        fn names_are_legal_and_no_two_jobs_share_one(all in prop::collection::vec(parts(), 1..80)) {
             let mut taken: BTreeMap<String, Parts> = BTreeMap::new();
             for parts in all {
                 let name = job(&parts.0, &parts.1, parts.2, parts.3);

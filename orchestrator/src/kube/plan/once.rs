@@ -16,10 +16,6 @@ pub(super) fn advance(
     status: &mut StepStatus,
 ) -> Option<Outcome> {
     if status.jobs.is_empty() {
-        if agenda.room == 0 {
-            return None;
-        }
-        agenda.room -= 1;
         let run = view.run.name.as_str();
         status
             .jobs

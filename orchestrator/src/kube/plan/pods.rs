@@ -143,7 +143,7 @@ pub(super) fn not_started(view: &View<'_>, agenda: &mut Agenda, job: &str) -> Op
             .is_none()
             .then_some((*pod, reason, message))
     });
-    let (reason, message, limit) = match (waiting, &seen.pods_refused) {
+    let (reason, message, limit) = match (waiting, view.pods_refused(seen)) {
         (Some((pod, reason, message)), _) => {
             let slow = ON_THE_WAY.contains(&reason.as_str());
             let limit = if slow {
@@ -154,7 +154,7 @@ pub(super) fn not_started(view: &View<'_>, agenda: &mut Agenda, job: &str) -> Op
             let message = format!("pod {} does not start: {reason}: {message}", pod.name);
             (reason.clone(), message, limit)
         }
-        (None, Some((_, refusal))) if pods.is_empty() && !is_quota(refusal) => (
+        (None, Some(refusal)) if pods.is_empty() && !is_quota(refusal) => (
             "PodsRefused".to_owned(),
             format!("no pod of Job {job} is let in: {refusal}"),
             limit,

@@ -11,7 +11,7 @@ use super::agenda::{Agenda, later};
 use super::outcome::Outcome;
 use super::rounds;
 use super::view::View;
-use super::{Action, LoadSeen, QueueSeen, jobs, names, pods, supply};
+use super::{Action, LoadSeen, PodPhase, QueueSeen, jobs, names, pods, supply};
 use crate::kube::status::{JobVerdict, PoolStatus, StepStatus};
 use crate::spec::{Items, Pool, Step};
 
@@ -65,6 +65,10 @@ fn decide(
     }
     let queue = match seen {
         Some(QueueSeen::There(queue)) => queue,
+        // It was drained, and that is all that was wanted of it.
+        _ if memory.drained_at.is_some() => {
+            return wind_down(view, agenda, (step, pool), status, memory);
+        }
         Some(QueueSeen::Missing) => return missing(agenda, step, own, memory),
         Some(QueueSeen::Unreachable(since, said)) => {
             unreachable(view, agenda, step, memory, *since, said);
@@ -194,7 +198,9 @@ fn wind_down(
             .filter(|pod| pod.runs() && !pod.deleting)
             .count();
         let waiting = pods.iter().any(|pod| pod.lives() && !pod.runs());
-        let ends_by_itself = at_work > 0 || (job.succeeded > 0 && !waiting);
+        // Its pods are ahead of its count.
+        let left = pods.iter().any(|pod| pod.phase == PodPhase::Succeeded);
+        let ends_by_itself = at_work > 0 || ((left || job.succeeded > 0) && !waiting);
         if view.now >= over || (view.seen.fresh && !ends_by_itself) {
             jobs::remove(record, view.now);
         } else if view.seen.fresh && at_work > 0 {
@@ -256,8 +262,8 @@ pub(super) fn tell_of_refused_pods(view: &View<'_>, agenda: &mut Agenda, step: &
     let refused = view
         .jobs_of(&step.name)
         .filter(|job| job.ended.is_none() && !job.deleting)
-        .find_map(|job| job.pods_refused.as_ref());
-    if let Some((_, said)) = refused {
+        .find_map(|job| view.pods_refused(job));
+    if let Some(said) = refused {
         let reason = if pods::is_quota(said) {
             "QuotaExceeded"
         } else {

@@ -179,8 +179,7 @@ pub(super) fn staff(
     match (current, memory.retry_at.filter(|at| view.now < *at)) {
         (Some(current), _) => status.jobs[current].parallelism = room,
         (None, Some(at)) => agenda.look_at(at),
-        (None, None) if room > 0 && queue.unfinished > 0 && agenda.room > 0 => {
-            agenda.room -= 1;
+        (None, None) if room > 0 && queue.unfinished > 0 => {
             begin(view, agenda, step, status, memory, room);
         }
         (None, None) => {}

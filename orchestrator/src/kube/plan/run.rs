@@ -12,7 +12,7 @@ use crate::flow::{self, Next, Node, Phase, Verdict};
 use crate::kube::status::{RunPhase, RunStatus, StepStatus};
 use crate::spec::{Step, Work};
 
-/// Jobs that a run has at a time: each stands in its status, which has bounds.
+/// Jobs at a time at which a run begins no more elements: each stands in its status, which has bounds.
 pub(super) const MOST_JOBS: usize = 300;
 
 /// Takes a run on.

@@ -118,8 +118,8 @@ fn watch_start(view: &View<'_>, agenda: &mut Agenda, step: &Step, record: &mut J
     }
     let refused = view
         .job(&record.name)
-        .and_then(|job| job.pods_refused.as_ref());
-    if let Some((_, said)) = refused.filter(|(_, said)| pods::is_quota(said)) {
+        .and_then(|job| view.pods_refused(job));
+    if let Some(said) = refused.filter(|said| pods::is_quota(said)) {
         agenda.blocked(
             "QuotaExceeded",
             format!("step {}: its pod is refused: {said}", step.name),

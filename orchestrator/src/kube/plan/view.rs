@@ -52,6 +52,13 @@ impl<'a> View<'a> {
         self.pods.get(job).map_or(&[], Vec::as_slice)
     }
 
+    /// What is said to the pods that a Job lacks, unless one was made since: events outlive their cause.
+    pub(super) fn pods_refused(&self, job: &'a JobSeen) -> Option<&'a str> {
+        let (at, said) = job.pods_refused.as_ref()?;
+        let mut pods = self.pods(&job.name).iter();
+        (!pods.any(|pod| pod.created > *at)).then_some(said.as_str())
+    }
+
     /// The Jobs of a step.
     pub(super) fn jobs_of<'s>(&'s self, step: &'s str) -> impl Iterator<Item = &'a JobSeen> + 's {
         self.seen.jobs.iter().filter(move |job| job.step == step)

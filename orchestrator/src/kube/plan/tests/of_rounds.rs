@@ -63,7 +63,13 @@ fn a_job_that_somebody_deleted_is_followed_by_a_round_once_it_stays_away() {
     stage.look(20);
     stage.sees(&[], &[]);
     stage.seen.fresh = false;
-    assert_eq!(stage.look(100), [], "old lists say nothing");
+    assert_eq!(stage.look(80), []);
+    assert_eq!(stage.look(100), []);
+    assert_eq!(
+        stage.step("keys").jobs[0].ended,
+        None,
+        "old lists say nothing"
+    );
     stage.seen.fresh = true;
     assert_eq!(stage.look(101), []);
     stage.look(106);
@@ -156,6 +162,11 @@ fn workers_that_a_quota_or_a_rule_keeps_out_make_no_round_and_are_told_of() {
             .is_none()
     );
     stage.seen.quota = None;
+    // One from before its pods is none any more.
+    job.pods_refused = Some((at(9), "exceeded quota: team".to_owned()));
+    stage.sees(std::slice::from_ref(&job), &two);
+    stage.look(300);
+    assert_eq!(stage.holds("Blocked"), None);
     job.pods_refused = Some((at(300), "exceeded quota: team".to_owned()));
     stage.sees(&[job], &two);
     stage.look(301);

@@ -231,3 +231,23 @@ fn what_can_never_be_loaded_fails_the_step_and_what_may_be_is_waited_for() {
     );
     assert_eq!(load(true), (RunPhase::Failed, None));
 }
+
+#[test]
+fn a_queue_that_is_lost_after_it_was_drained_takes_nothing_back() {
+    for after in [
+        QueueSeen::Missing,
+        QueueSeen::Unreachable(at(31), "refused".to_owned()),
+    ] {
+        let mut stage = at_work(2, 9);
+        running(&mut stage, 2);
+        stage.look(20);
+        stage.sees_queue("keys", queue(0, 9));
+        stage.look(30);
+        stage.seen.queues.insert("keys".to_owned(), after);
+        stage.look(31);
+        stage.sees(&[completed(job("r-keys-1", "keys", 2, at(10)))], &[]);
+        stage.look(32);
+        assert_eq!(stage.status.phase, RunPhase::Succeeded);
+        assert_eq!(stage.step("keys").message, "9 of 9 items done");
+    }
+}

@@ -101,11 +101,37 @@ fn pods_that_are_lost_and_preempted_are_made_up_for() {
 fn workers_that_leave_at_a_momentary_empty_do_not_end_the_step() {
     let habits = Habits {
         leaves_when_empty: true,
-        bad_items: 30,
+        bad_items: 8,
+        crashes: 25,
         ..Habits::default()
     };
-    let faults = Faults { habits, ..rough() };
+    let faults = Faults {
+        habits,
+        until: 400,
+        ..rough()
+    };
     drained_exactly_if_good(&faults, 3_600);
+}
+
+#[test]
+fn rounds_side_by_side_have_no_more_workers_than_are_wanted() {
+    let mut beside = 0;
+    for seed in 0..seeds() {
+        let habits = Habits {
+            lemons: 2,
+            crashes: 400,
+            ..Habits::default()
+        };
+        let faults = Faults { habits, ..rough() };
+        let mut driver = Driver::new(run(vec![workers(6, 6)]), 250, faults, seed);
+        while driver.status.finished_at.is_none() {
+            driver.turn();
+            assert!(driver.now < 7_200_000, "it ends");
+            let jobs = driver.status.steps.iter().flat_map(|step| &step.jobs);
+            beside += usize::from(jobs.filter(|job| job.ended.is_none()).count() > 1);
+        }
+    }
+    assert!(beside > 0, "the story is told");
 }
 
 #[test]

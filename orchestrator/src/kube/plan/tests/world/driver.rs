@@ -87,6 +87,8 @@ pub(crate) struct Driver {
     history: VecDeque<(i64, Vec<JobSeen>, Vec<PodSeen>)>,
     looked: (i64, i64),
     stale_until: i64,
+    /// It has not listed anything yet.
+    blind: bool,
     made: BTreeSet<String>,
     pub(crate) told: Vec<(&'static str, String)>,
     pub(crate) cancelled: bool,
@@ -112,6 +114,7 @@ impl Driver {
             history: VecDeque::new(),
             looked: (0, 0),
             stale_until: 0,
+            blind: false,
             made: BTreeSet::new(),
             told: Vec::new(),
             cancelled: false,
@@ -244,8 +247,13 @@ impl Driver {
             self.looked.0 = self.looked.0.max(self.now - jobs);
             self.looked.1 = self.looked.1.max(self.now - pods);
         }
-        self.seen.jobs = self.at(self.looked.0).1.clone();
-        self.seen.pods = self.at(self.looked.1).2.clone();
+        self.blind &= !fresh;
+        if self.blind {
+            (self.seen.jobs, self.seen.pods) = (Vec::new(), Vec::new());
+        } else {
+            self.seen.jobs = self.at(self.looked.0).1.clone();
+            self.seen.pods = self.at(self.looked.1).2.clone();
+        }
         self.seen.fresh = fresh;
         self.seen.cancelled = self.cancelled;
         self.seen.queues.clear();
@@ -314,7 +322,7 @@ impl Driver {
 
     /// What the process knew beside the status is gone, and its first lists may be older than its last.
     fn restart(&mut self) {
-        self.seen = Seen::default();
+        (self.seen, self.blind) = (Seen::default(), true);
         let lag = self.faults.lag;
         self.looked = (self.now - lag, self.now - lag);
         self.stale_until = self.now + self.chance.between(1_000, 5_000);

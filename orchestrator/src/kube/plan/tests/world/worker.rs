@@ -11,6 +11,8 @@ pub(crate) struct Habits {
     pub(crate) bad_items: u64,
     /// One turn in so many a worker crashes.
     pub(crate) crashes: u64,
+    /// One worker in so many crashes before its first item.
+    pub(crate) lemons: u64,
     /// It exits 0 when there is nothing to lease, drained or not.
     pub(crate) leaves_when_empty: bool,
     /// It exits with this as soon as it runs.
@@ -56,6 +58,10 @@ pub(crate) fn work(
         return;
     }
     pod.cut_off_since = None;
+    if pod.first_ready.is_none() && chance.once_in(habits.lemons) {
+        pod.end = Some((1, now));
+        return;
+    }
     if let Some((item, through)) = pod.item {
         items.renew(item, name, now);
         pod.ready_until = now + 30_000;
