@@ -11,6 +11,7 @@ mod kuard;
 mod own_server;
 mod queues;
 mod resume;
+mod review;
 mod steps;
 mod steps_each;
 mod steps_stopped;
