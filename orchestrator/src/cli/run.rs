@@ -51,8 +51,9 @@ pub(super) struct Args {
 }
 
 const EXAMPLES: &str = "\
-The run starts a server of its own and its workers as processes, puts the items into a queue named
-after the run, and ends when every item is done or dead. Handlers run in the folder of the spec.
+The run starts a server of its own if a step has items, and its workers as processes, puts the items
+into a queue, and ends when every item is done or dead and every step has ended. Commands run in the
+folder of the spec.
 
 Without --joblog the joblog lies in .memq/runs/RUN/ with the workers' logs. The same command with
 the same joblog goes on where the last one stopped: what is done is skipped, what died is tried again.
@@ -62,8 +63,8 @@ Examples:
   memq run examples/keygen -p keys=10 --workers 2 --joblog keys.ndjson
   memq run nightly.yaml --timeout 2h --output json | jq .dead
 
-Exit codes: 0 done, 1 more items dead than tolerated, 2 infrastructure, 3 time-out, 64 usage or a
-mistake in the spec, 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM.";
+Exit codes: 0 done, 1 more items dead than tolerated or a step failed, 2 infrastructure, 3 time-out,
+64 usage or a mistake in the spec, 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM.";
 
 pub(super) fn param(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -313,7 +313,7 @@ fn the_pipeline_example_ends_in_its_report_and_goes_on_where_it_failed() {
     assert_eq!(ended.step("pages")["done"], 3);
     assert_eq!(
         lab.read("out/report.txt"),
-        "72 requests, 24360 bytes\nhome: 6 errors\nlogin: 6 errors\nprices: 6 errors\n"
+        "home: 6 errors\nlogin: 6 errors\nprices: 6 errors\n72 requests, 24360 bytes\n"
     );
     let ended = run(&[]).exits(0);
     for name in ["prepare", "hours", "pages", "report"] {
