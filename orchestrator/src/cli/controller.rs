@@ -1,6 +1,7 @@
 //! `memq controller`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use kube::Client as Kube;
@@ -29,6 +30,15 @@ pub(super) struct Args {
     /// The service account of worker pods [default: the namespace's]; its token is not mounted
     #[arg(long, env = "MEMQ_WORKER_ACCOUNT", value_name = "NAME")]
     worker_account: Option<String>,
+    /// How long the first pod of a Job may fail to start, as for want of its image, before its step fails
+    #[arg(
+        long,
+        env = "MEMQ_START_LIMIT",
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = super::duration
+    )]
+    start_limit: Duration,
     /// Answer /healthz, /readyz and /metrics on this address
     #[arg(
         long,
@@ -74,6 +84,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         server,
         image,
         worker_account,
+        start_limit,
         listen,
         log_format,
         name,
@@ -91,6 +102,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         server,
         image,
         worker_account: worker_account.filter(|name| !name.is_empty()),
+        start_limit,
         listen,
         identity: name.unwrap_or_else(identity),
         ephemeral: ephemeral

@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) image: String,
     /// The service account of workers; none: the namespace's default.
     pub(crate) worker_account: Option<String>,
+    /// How long a Job's first pod may fail to start before its step fails.
+    pub(crate) start_limit: Duration,
     /// Where `/healthz`, `/readyz` and `/metrics` are answered.
     pub(crate) listen: SocketAddr,
     /// A name no other candidate has.
@@ -221,6 +223,7 @@ fn share(
         server: options.server.clone(),
         image: options.image.clone(),
         worker_account: options.worker_account.clone(),
+        start_limit: options.start_limit,
     }))
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Shared {
     pub(super) image: String,
     /// Whose service account pulls it and so on; empty: the namespace's default.
     pub(super) worker_account: Option<String>,
+    /// How long a Job's first pod may fail to start before its step fails.
+    pub(super) start_limit: Duration,
 }
 
 /// Keeps one run until it has ended, is gone, or `stop` is cancelled.
@@ -137,6 +139,7 @@ impl Keeper {
             };
             let context = Context {
                 generation: taken.kept.generation,
+                start_limit: self.shared.start_limit,
                 ..Context::new(&self.key.namespace, &self.shared.server)
             };
             let place = self.place(&taken.kept);
