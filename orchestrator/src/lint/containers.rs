@@ -26,13 +26,6 @@ const OF_JOB: [&str; 5] = [
     "podFailurePolicy",
 ];
 
-/// All containers of a pod, those that run first included.
-pub(super) fn of(pod: &Node) -> impl Iterator<Item = &Node> {
-    ["initContainers", "containers"]
-        .into_iter()
-        .flat_map(|field| list(pod, &[field]))
-}
-
 /// Judges a pod's spec.
 pub(super) fn pod(pod: &Node, found: &mut Found<'_>) {
     for field in OF_JOB {

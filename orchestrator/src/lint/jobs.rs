@@ -1,7 +1,7 @@
 //! Jobs, and the workers of queues that run in them.
 
 use super::view::{at, entry, list, map, number, text};
-use super::{Found, containers, rules};
+use super::{Found, rules};
 use crate::spec::Node;
 
 /// Judges a Job; `spec` is its spec, `object` the object that is applied.
@@ -13,7 +13,8 @@ pub(super) fn job(spec: &Node, object: &Node, scheduled: bool, found: &mut Found
     if !scheduled {
         managed(spec, object, found);
     }
-    for container in containers::of(pod) {
+    // What runs before the others prepares, and goes through no queue.
+    for container in list(pod, &["containers"]) {
         if let Some(worker) = Worker::of(container) {
             queue(spec, &worker, found);
         }
