@@ -2,6 +2,7 @@
 
 mod pods;
 mod report;
+mod times;
 
 use std::{
     cmp::Reverse,
@@ -14,6 +15,7 @@ use crate::{
 };
 use pods::{Cluster, Work};
 pub(crate) use report::Report;
+use times::Times;
 
 /// When a run is given up: no policy may take a day for an hour's work.
 const GIVE_UP: Ms = 24 * 3_600_000;
@@ -45,8 +47,9 @@ struct Run {
     sealed: Ms,
     ready: VecDeque<usize>,
     expiring: usize,
-    taken: Vec<Ms>,
-    startups: Vec<Ms>,
+    done: usize,
+    taken: Times,
+    startups: Times,
     unschedulable: Option<Ms>,
 }
 
@@ -69,8 +72,9 @@ pub(crate) fn run(scenario: &Scenario, policy: Policy, seed: u64) -> Report {
         sealed: 0,
         ready: VecDeque::new(),
         expiring: 0,
-        taken: Vec::new(),
-        startups: Vec::new(),
+        done: 0,
+        taken: Times::default(),
+        startups: Times::default(),
         unschedulable: None,
     };
     run.at(0, Event::Arrive);
@@ -78,7 +82,7 @@ pub(crate) fn run(scenario: &Scenario, policy: Policy, seed: u64) -> Report {
     while let Some(Reverse((at, _, event))) = run.events.pop() {
         run.now = at;
         run.happens(event);
-        if run.taken.len() == scenario.items || at > GIVE_UP {
+        if run.done == scenario.items || at > GIVE_UP {
             break;
         }
     }
@@ -137,7 +141,8 @@ impl Run {
         if !self.cluster.finish(pod, since, self.now) {
             return;
         }
-        self.taken.push(self.now - since);
+        self.done += 1;
+        self.taken.add(self.now - since);
         if self.mind.pods() == Some(Pods::OneItem) {
             self.cluster.end(pod, self.now);
             self.place();
@@ -169,8 +174,7 @@ impl Run {
                     since: self.now,
                 },
             ) {
-                self.startups.push(startup);
-                self.startups.sort_unstable();
+                self.startups.add(startup);
             }
             let busy = self.cluster.busy();
             let slower = self

@@ -1,5 +1,7 @@
 //! Pods and nodes: where pods are placed, when they start, which one goes first.
 
+use std::collections::BTreeSet;
+
 use crate::world::{Ms, Scenario};
 
 /// An item that a pod works on, since when.
@@ -37,6 +39,11 @@ pub(super) struct Cluster {
     pub(super) pods: Vec<Pod>,
     /// Those that have not ended.
     pub(super) live: Vec<usize>,
+    /// Running pods without an item, by since when.
+    idle: BTreeSet<(Ms, usize)>,
+    /// Pods without a node, in the order of their creation.
+    waiting: BTreeSet<usize>,
+    busy: usize,
     nodes: Vec<Node>,
     room: usize,
     /// Most pods at once that had a node.
@@ -63,6 +70,7 @@ impl Cluster {
 
     pub(super) fn create(&mut self, now: Ms) {
         self.live.push(self.pods.len());
+        self.waiting.insert(self.pods.len());
         self.pods.push(Pod {
             created: now,
             ..Pod::default()
@@ -74,15 +82,12 @@ impl Cluster {
     }
 
     pub(super) fn waiting(&self) -> bool {
-        self.live.iter().any(|&pod| self.pods[pod].node.is_none())
+        !self.waiting.is_empty()
     }
 
     /// Places one waiting pod: which, and when its image is there.
     pub(super) fn place(&mut self, now: Ms, pull: Ms) -> Option<(usize, Ms)> {
-        let pod = *self
-            .live
-            .iter()
-            .find(|&&pod| self.pods[pod].node.is_none())?;
+        let pod = *self.waiting.first()?;
         let (index, node) = self
             .nodes
             .iter_mut()
@@ -90,6 +95,7 @@ impl Cluster {
             .filter(|(_, node)| node.pods < self.room)
             .min_by_key(|(_, node)| node.pods)?;
         node.pods += 1;
+        self.waiting.remove(&pod);
         let image = *node.image.get_or_insert(now + pull);
         self.pods[pod].node = Some(index);
         self.pods[pod].placed = Some(now);
@@ -100,36 +106,34 @@ impl Cluster {
 
     /// The pod runs, if it is still there.
     pub(super) fn start(&mut self, pod: usize, now: Ms) -> bool {
-        let pod = &mut self.pods[pod];
-        if pod.ended.is_some() {
+        let started = &mut self.pods[pod];
+        if started.ended.is_some() {
             return false;
         }
-        pod.started = Some(now);
-        pod.parked = now;
+        started.started = Some(now);
+        started.parked = now;
+        self.idle.insert((now, pod));
         true
     }
 
     /// The pod that has been without an item for the longest.
     pub(super) fn parked(&self) -> Option<usize> {
-        let idle = self.live.iter().copied().filter(|&pod| {
-            let pod = &self.pods[pod];
-            pod.started.is_some() && pod.work.is_none()
-        });
-        idle.min_by_key(|&pod| self.pods[pod].parked)
+        self.idle.first().map(|(_, pod)| *pod)
     }
 
     /// The pod takes an item; how long it took to start, if this is its first.
     pub(super) fn take(&mut self, pod: usize, work: Work) -> Option<Ms> {
-        let pod = &mut self.pods[pod];
-        pod.work = Some(work);
-        let first = pod.leased.is_none();
-        pod.leased = Some(work.since);
-        first.then(|| work.since - pod.created)
+        self.busy += 1;
+        let taker = &mut self.pods[pod];
+        self.idle.remove(&(taker.parked, pod));
+        taker.work = Some(work);
+        let first = taker.leased.is_none();
+        taker.leased = Some(work.since);
+        first.then(|| work.since - taker.created)
     }
 
     pub(super) fn busy(&self) -> usize {
-        let busy = |&&pod: &&usize| self.pods[pod].work.is_some();
-        self.live.iter().filter(busy).count()
+        self.busy
     }
 
     /// Running pods that are ready.
@@ -140,12 +144,14 @@ impl Cluster {
 
     /// The pod is done with the item it took then, if it is still there and has it.
     pub(super) fn finish(&mut self, pod: usize, since: Ms, now: Ms) -> bool {
-        let pod = &mut self.pods[pod];
-        if pod.ended.is_some() || pod.work.is_none_or(|work| work.since != since) {
+        let done = &mut self.pods[pod];
+        if done.ended.is_some() || done.work.is_none_or(|work| work.since != since) {
             return false;
         }
-        pod.work = None;
-        pod.parked = now;
+        done.work = None;
+        done.parked = now;
+        self.busy -= 1;
+        self.idle.insert((now, pod));
         true
     }
 
@@ -160,6 +166,9 @@ impl Cluster {
             self.nodes[node].pods -= 1;
         }
         let work = ended.work.take();
+        self.busy -= usize::from(work.is_some());
+        self.idle.remove(&(ended.parked, pod));
+        self.waiting.remove(&pod);
         self.live.retain(|&live| live != pod);
         work
     }

@@ -84,19 +84,17 @@ pub(super) fn seen(run: &Run) -> Seen {
     let ages: Vec<Ms> = live()
         .filter_map(|pod| Some(run.now - pod.work?.since))
         .collect();
-    let mut taken = run.taken.clone();
-    taken.sort_unstable();
     let room: usize = run.scenario.nodes * run.scenario.room;
     Seen {
         ready: run.ready.len() as u64,
         leased: (ages.len() + run.expiring) as u64,
         due: 0,
         sealed: run.arrived == run.items.len(),
-        completions: taken.len() as u64,
-        mean_item: mean(&taken),
-        p95_item: quantile(&taken, 0.95),
+        completions: run.taken.count(),
+        mean_item: run.taken.mean(),
+        p95_item: run.taken.quantile(0.95),
         mean_running_age: mean(&ages),
-        startup_p90: quantile(&run.startups, 0.9),
+        startup_p90: run.startups.quantile(0.9),
         running: running as u32,
         pending: (run.cluster.there() - running) as u32,
         busy_workers: run.cluster.ready(run.now) as u32,
@@ -115,9 +113,4 @@ pub(super) fn seen(run: &Run) -> Seen {
 fn mean(times: &[Ms]) -> Option<Duration> {
     let sum: Ms = times.iter().sum();
     (!times.is_empty()).then(|| Duration::from_millis(sum / times.len() as Ms))
-}
-
-fn quantile(sorted: &[Ms], share: f64) -> Option<Duration> {
-    let place = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
-    sorted.get(place).copied().map(Duration::from_millis)
 }
