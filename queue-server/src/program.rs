@@ -99,10 +99,15 @@ async fn until_stopped(
             info!("told to stop by {told:?}: requests under way have {grace:?} to finish");
             ExitCode::SUCCESS
         }
-        Some(work) => tokio::select! {
-            code = work => code,
-            broken = serve(&mut server) => return Err(broken.into()),
-        },
+        Some(work) => {
+            let code = tokio::select! {
+                code = work => code,
+                broken = serve(&mut server) => return Err(broken.into()),
+            };
+            // The signal that ended the work is none that asks for haste.
+            signals = Signals::install()?;
+            code
+        }
     };
     tokio::select! {
         stopped = server.stop() => info!("stopped: {}", stopped?),
