@@ -59,6 +59,12 @@ class Schemas(unittest.TestCase):
         for path in manifests.example_files():
             self.check(path.name, manifests.of_file(path))
 
+    def test_every_object_of_a_run(self):
+        paths = sorted((manifests.ROOT / "rendered").glob("*.yaml"))
+        self.assertTrue(paths)
+        for path in paths:
+            self.check(path.name, manifests.of_file(path))
+
     def test_the_crd_has_one_version_that_is_stored(self):
         crd = manifests.of_file(manifests.CRD)[0]
         self.assertEqual(crd["metadata"]["name"], "runs.memq.dev")
