@@ -7,7 +7,8 @@ use crate::support::{Lab, Running, steps, wait_for, wait_gone};
 /// A sequence whose middle has a process, elements and a pool side by side, each of which tells of
 /// itself and waits for `go`.
 fn waiting(name: &str) -> String {
-    let wait = "n=0; until [ -e go ]; do n=$((n+1)); [ $n -lt 1200 ] || exit 9; sleep 0.05; done";
+    // Longer than any test waits, and no longer than its folder is there.
+    let wait = "until [ -e go ]; do [ -e run.yaml ] || exit 9; sleep 0.05; done";
     let text = format!(
         "- {{name: first, script: echo ran >> first}}\n\
          - name: one\n  after: [first]\n  script: |\n    echo $$ > one.pid; {wait}\n\
