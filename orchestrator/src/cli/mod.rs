@@ -2,14 +2,23 @@
 
 mod backup;
 mod bytes_bar;
+mod cancel;
+mod cluster;
+mod controller;
+mod doctor;
 mod kuard;
 mod lint;
 mod load;
+mod ls;
 mod queue;
 mod render;
 mod restore;
 mod run;
+mod run_kube;
 mod shell;
+mod show;
+mod wait;
+mod why;
 
 pub(crate) use shell::quoted;
 
@@ -61,10 +70,24 @@ enum Command {
     Backup(backup::Args),
     /// Bring the queues of a backup into a server that has none.
     Restore(restore::Args),
+    /// List the runs of a cluster.
+    Ls(ls::Args),
+    /// Show a run of a cluster, with its steps.
+    Show(show::Args),
+    /// Say what a run of a cluster waits for, or how it ended.
+    Why(why::Args),
+    /// Follow a run of a cluster to its end.
+    Wait(wait::Args),
+    /// Tell a run of a cluster to stop.
+    Cancel(cancel::Args),
+    /// Say what a namespace lacks for runs to work there.
+    Doctor(doctor::Args),
     /// Find mistakes in run specs and in manifests of Jobs.
     Lint(lint::Args),
     /// Show every object that a run makes in a cluster.
     Render(render::Args),
+    /// Carry out the runs of a cluster, from within it.
+    Controller(controller::Args),
     /// Serve queues over HTTP: the same as memq-server.
     Server(Box<queue_server::Args>),
     /// Watch over one command of a run.
@@ -130,8 +153,15 @@ pub fn main() -> ExitCode {
         Command::Load(args) => in_runtime(load::run(args)),
         Command::Backup(args) => in_runtime(backup::run(args)),
         Command::Restore(args) => in_runtime(restore::run(args)),
+        Command::Ls(args) => in_runtime(ls::run(args)),
+        Command::Show(args) => in_runtime(show::run(args)),
+        Command::Why(args) => in_runtime(why::run(args)),
+        Command::Wait(args) => in_runtime(wait::run(args)),
+        Command::Cancel(args) => in_runtime(cancel::run(args)),
+        Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Lint(args) => outcome(lint::run(args)),
         Command::Render(args) => outcome(render::run(args)),
+        Command::Controller(args) => in_runtime(controller::run(args)),
         Command::Server(args) => queue_server::run(*args),
         Command::Guard(args) => in_runtime(crate::execute::guard(args)),
         Command::Worker(args) => worker::run(*args),
@@ -169,6 +199,9 @@ fn outcome(came: anyhow::Result<u8>) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<SpecError>() || error.is::<Misuse>() || error.is::<crate::execute::NotHere>() {
         return USAGE;
+    }
+    if error.is::<cluster::NoRun>() {
+        return REFUSED;
     }
     use queue_api::Code::{Internal, NotReady, StorageFull};
     match error.downcast_ref::<queue_client::Error>() {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{Output, duration, shell};
+use super::run_kube::{self, Asked, Form, Kube};
+use super::{Misuse, duration, shell};
 use crate::execute::{self, Job};
 use crate::spec::{self, Given};
 
@@ -47,7 +48,9 @@ pub(super) struct Args {
     server_timeout: Duration,
     /// How the summary is printed.
     #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
-    output: Output,
+    output: Form,
+    #[command(flatten)]
+    kube: Kube,
 }
 
 const EXAMPLES: &str = "\
@@ -85,12 +88,32 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         grace,
         server_timeout,
         output,
+        kube,
     } = args;
     let suffix = suffix().context("cannot get random bytes for a name")?;
     let given = Given {
         params: &params,
         suffix: &suffix,
     };
+    if kube.kube {
+        if workers.is_some() {
+            anyhow::bail!(Misuse(
+                "--workers is for runs on this machine: in a cluster the spec's `workers` holds"
+                    .into()
+            ));
+        }
+        let asked = Asked {
+            spec: &spec,
+            given,
+            joblog,
+            timeout,
+            output,
+        };
+        return Box::pin(run_kube::run(asked, kube)).await;
+    }
+    if matches!(output, Form::Yaml | Form::Name) {
+        anyhow::bail!(Misuse("-o yaml and -o name are for --kube".into()));
+    }
     let job = Job {
         spec: spec::load(&spec, given)?,
         workers,
@@ -104,8 +127,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     };
     let summary = Box::pin(execute::run(job)).await?;
     match output {
-        Output::Text => summary.print(),
-        Output::Json => summary.print_json(),
+        Form::Text | Form::Name => summary.print(),
+        Form::Json | Form::Yaml => summary.print_json(),
     }
     Ok(summary.exit_code())
 }

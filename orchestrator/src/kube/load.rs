@@ -21,8 +21,23 @@ const AHEAD: usize = 2;
 /// time to kill the handler and to say so.
 const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Loads and seals; tells how far it is, and in the end how it went.
+/// Loads and seals within a cluster; tells how far it is, and in the end how it went.
 pub(super) async fn load(pool: Pool, queue: QueueClient, told: watch::Sender<LoadSeen>) {
+    if let Items::Lines { file } = &pool.items {
+        told.send_replace(LoadSeen::Failed {
+            hopeless: true,
+            message: format!(
+                "`items.lines` names {}, a file of another machine: make the run with `memq run FILE --kube`, which loads it",
+                file.display()
+            ),
+        });
+        return;
+    }
+    bring(pool, queue, told).await;
+}
+
+/// The same where files that the items name are at hand.
+pub(super) async fn bring(pool: Pool, queue: QueueClient, told: watch::Sender<LoadSeen>) {
     let end = match fill(&pool, &queue, &told).await {
         Ok(()) => LoadSeen::Loaded,
         Err(error) => LoadSeen::Failed {
@@ -39,12 +54,6 @@ async fn fill(
     told: &watch::Sender<LoadSeen>,
 ) -> anyhow::Result<()> {
     let name = queue.name();
-    if let Items::Lines { file } = &pool.items {
-        bail!(Foreign(format!(
-            "`items.lines` names {}, a file of another machine: make the run with `memq run FILE --kube`, which loads it",
-            file.display()
-        )));
-    }
     let found = queue
         .create(&settings(&pool.item))
         .await

@@ -112,11 +112,6 @@ impl FakeApi {
         api
     }
 
-    /// Its address.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     /// A client whose own namespace is [`NAMESPACE`].
     pub(crate) fn client(&self) -> Client {
         let mut config = kube::Config::new(self.url.parse().expect("its address is one"));

@@ -2,8 +2,8 @@
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::api::{DeleteParams, LogParams, Patch, PatchParams, PostParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher as watch};
 use kube::{Api, ResourceExt as _};
@@ -127,4 +127,15 @@ async fn a_lost_answer_is_a_thing_done_and_a_lost_request_is_not() {
     api.forbid("delete", "configmaps");
     let refused = maps.delete("a", &DeleteParams::default()).await;
     assert_eq!(refused.map_err(code).err(), Some(403));
+}
+
+#[tokio::test]
+async fn a_pod_has_the_log_that_a_test_gives_it() {
+    let api = FakeApi::start().await;
+    api.put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}));
+    api.log("p", "one\ntwo\n");
+    let pods = Api::<Pod>::namespaced(api.client(), NAMESPACE);
+    let read = async |name| pods.logs(name, &LogParams::default()).await;
+    assert_eq!(read("p").await.expect("a log"), "one\ntwo\n");
+    assert_eq!(read("q").await.map_err(code).err(), Some(404));
 }

@@ -1,0 +1,145 @@
+//! `memq show`: one run of a cluster, with its steps.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::cluster::{ClusterArgs, HELP};
+use super::queue::trimmed;
+use super::{Output, print, print_json};
+use crate::flow::Phase;
+use crate::kube::outside::records::{Form, Record};
+use crate::kube::outside::{stage, verdict};
+use crate::kube::status::{RunStatus, StepStatus};
+use crate::view::human;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(super) struct Args {
+    /// The run.
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// How it is printed.
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
+    output: Output,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
+    let Args {
+        run,
+        cluster,
+        output,
+    } = args;
+    let (_, record) = cluster.find(&run).await?;
+    let status = record.status.clone().map_err(anyhow::Error::msg)?;
+    match output {
+        Output::Json => print_json(&json!({
+            "namespace": record.namespace, "name": record.name, "form": record.form, "created": record.created,
+            "cancelled": record.cancelled, "spec": record.spec, "status": status,
+        }))?,
+        Output::Text => print(&text(&record, &status)),
+    }
+    Ok(0)
+}
+
+fn text(record: &Record, status: &RunStatus) -> String {
+    let mut text = format!(
+        "{} in {}: {:?}\n",
+        record.name, record.namespace, status.phase
+    );
+    let mut line = |label: &str, value: &str| {
+        if !value.is_empty() {
+            // A String takes whatever is written to it.
+            let _ = writeln!(text, "  {label:<12} {value}");
+        }
+    };
+    line("message", &status.message);
+    line("progress", &status.progress);
+    line("left", &status.eta);
+    if let Some(started) = status.started_at {
+        let elapsed =
+            verdict::elapsed(status).map_or(String::new(), |time| format!(", {}", human(time)));
+        line("since", &format!("{started}{elapsed}"));
+    }
+    line("server", &status.server);
+    if record.form == Form::Ephemeral {
+        line("controller", "its own");
+    }
+    if let Some(why) = &record.cancelled {
+        line("cancelled", if why.is_empty() { "yes" } else { why });
+    }
+    for condition in status
+        .conditions
+        .iter()
+        .filter(|c| c.status == "True" && c.r#type != "Finished")
+    {
+        line(
+            &condition.r#type,
+            &format!("{} ({})", condition.message, condition.reason),
+        );
+    }
+    if !status.steps.is_empty() {
+        let _ = write!(text, "\n{}\n", steps(status));
+    }
+    for step in &status.steps {
+        for failure in &step.failures {
+            let exit = failure
+                .exit_code
+                .map_or(String::new(), |code| format!(" exited {code}"));
+            let _ = write!(
+                text,
+                "\nstep {}: pod {}{exit} {} at {}\n",
+                step.name, failure.pod, failure.reason, failure.at
+            );
+            let said = failure
+                .message
+                .lines()
+                .chain(failure.log.as_deref().unwrap_or_default().lines());
+            for said in said {
+                let _ = writeln!(text, "  | {said}");
+            }
+        }
+    }
+    text
+}
+
+fn steps(status: &RunStatus) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "STEP",
+        "PHASE",
+        "DONE",
+        "DEAD",
+        "TOTAL",
+        "WORKERS",
+        "FAILED PODS",
+        "WHAT",
+    ]);
+    for step in &status.steps {
+        let counts = counts(step);
+        let number =
+            |at: usize| counts.map_or("-".to_owned(), |counts: [u64; 3]| counts[at].to_string());
+        let workers = stage::workers(step).filter(|_| step.phase == Phase::Running);
+        table.add_row([
+            step.name.clone(),
+            format!("{:?}", step.phase),
+            number(0),
+            number(1),
+            number(2),
+            workers.unwrap_or_else(|| "-".to_owned()),
+            step.failed_pods.to_string(),
+            step.message.clone(),
+        ]);
+    }
+    trimmed(&table)
+}
+
+fn counts(step: &StepStatus) -> Option<[u64; 3]> {
+    step.pool
+        .as_ref()
+        .map(|pool| [pool.done, pool.dead, pool.total])
+}

@@ -1,0 +1,73 @@
+//! `memq wait`: follows a run that is there already to its end.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::cluster::{ClusterArgs, HELP};
+use super::duration;
+use super::run_kube::{self, Form};
+use crate::kube::outside::bundle;
+use crate::kube::outside::follow::Following;
+use crate::kube::outside::records;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(super) struct Args {
+    /// The run.
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Write what became of each item to this file.
+    #[arg(long, value_name = "FILE")]
+    joblog: Option<PathBuf>,
+    /// Wait no longer than this; the run goes on.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// How the summary is printed.
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
+    output: Form,
+}
+
+/// The end of waiting before the end of the run.
+const TIMED_OUT: u8 = 3;
+
+pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
+    let Args {
+        run,
+        cluster,
+        joblog,
+        timeout,
+        output,
+    } = args;
+    let (link, record) = cluster.find(&run).await?;
+    let joblog = joblog.map(|path| run_kube::new_joblog(&path)).transpose()?;
+    let brought = match record.form {
+        records::Form::Ephemeral => bundle::brought(&link.client, &record.namespace, &run).await?,
+        records::Form::Installed => None,
+    };
+    let following = Following {
+        client: link.client.clone(),
+        record,
+        brought,
+        fills: Vec::new(),
+        joblog,
+        timeout: None,
+        detach: false,
+        server: None,
+    };
+    let waiting = Box::pin(run_kube::follow(following, output));
+    match timeout {
+        None => waiting.await,
+        Some(limit) => match tokio::time::timeout(limit, waiting).await {
+            Ok(code) => code,
+            Err(_) => {
+                run_kube::tell(&format!(
+                    "{run}: has not ended within {}",
+                    crate::view::human(limit)
+                ));
+                Ok(TIMED_OUT)
+            }
+        },
+    }
+}

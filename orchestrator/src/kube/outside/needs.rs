@@ -1,0 +1,215 @@
+//! What a person must be allowed to do for what they ask, and how a missing right is said: as the rule that is missing.
+//!
+//! The controller's own rights are [`crate::kube::render::rights`].
+
+use k8s_openapi::api::rbac::v1::Role;
+use kube::api::ObjectMeta;
+
+use crate::kube::object::GROUP;
+use crate::kube::render::rights::{self, Right};
+
+/// A right of a person.
+const fn right(
+    groups: &'static [&'static str],
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    purpose: &'static str,
+) -> Right {
+    Right {
+        groups,
+        resources,
+        names: &[],
+        verbs,
+        purpose,
+    }
+}
+
+/// What `memq run --kube` and its kin need where the kind Run is installed.
+pub(crate) const OF_RUNS: [Right; 1] = [right(
+    &[GROUP],
+    &["runs"],
+    &["get", "list", "watch", "create", "patch"],
+    "runs are made, followed and cancelled",
+)];
+
+/// What reaching the queue server needs: joblogs, and items that lie in a file.
+pub(crate) const OF_QUEUES: [Right; 3] = [
+    right(
+        &[""],
+        &["services"],
+        &["get"],
+        "the queue server's pod is found by its service",
+    ),
+    right(
+        &[""],
+        &["pods"],
+        &["get", "list"],
+        "the queue server's pod is found",
+    ),
+    // Which of the two verbs is asked for depends on the API server's version.
+    right(
+        &[""],
+        &["pods/portforward"],
+        &["get", "create"],
+        "joblogs are fetched and files of items loaded",
+    ),
+];
+
+/// What bringing a controller along needs, where nobody installed the kind Run.
+pub(crate) const OF_BUNDLES: [Right; 6] = [
+    right(
+        &["batch"],
+        &["jobs"],
+        &["get", "list", "watch", "create", "patch", "delete"],
+        "the run's controller is a Job",
+    ),
+    right(
+        &[""],
+        &["configmaps"],
+        &["get", "list", "watch", "create", "patch"],
+        "the run lies in a ConfigMap",
+    ),
+    right(
+        &[""],
+        &["serviceaccounts", "services"],
+        &["create"],
+        "the controller has an identity and its queue server a name",
+    ),
+    right(
+        &["rbac.authorization.k8s.io"],
+        &["roles", "rolebindings"],
+        &["create"],
+        "the controller is given its rights",
+    ),
+    right(
+        &[""],
+        &["pods"],
+        &["get", "list", "watch"],
+        "why the controller does not start is shown",
+    ),
+    right(
+        &[""],
+        &["events"],
+        &["list"],
+        "why a pod is refused is shown",
+    ),
+];
+
+/// All that a person needs for one of the two forms. Nobody may give rights that they do not have themselves, so
+/// those of a controller that is brought along are among them.
+pub(crate) fn of_person(installed: bool) -> Vec<Right> {
+    if installed {
+        return OF_RUNS.iter().chain(&OF_QUEUES).copied().collect();
+    }
+    let given = rights::RIGHTS
+        .into_iter()
+        .filter(|right| right.is_for_ephemeral());
+    OF_BUNDLES
+        .into_iter()
+        .chain(OF_QUEUES)
+        .chain(given)
+        .collect()
+}
+
+/// A Role with these rights, as YAML to be applied by whoever may.
+pub(crate) fn role(name: &str, namespace: &str, rights: &[Right]) -> String {
+    let role = Role {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectMeta::default()
+        },
+        rules: Some(rights.iter().map(Right::rule).collect()),
+    };
+    serde_saphyr::to_string(&role).unwrap_or_default()
+}
+
+/// Something that the API server did not do, for people.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// A right is missing: somebody who may must give it.
+    #[error("cannot {doing}: {message}\n{help}")]
+    Forbidden {
+        /// What was tried.
+        doing: String,
+        /// What the API server says: user, verb, resource, namespace.
+        message: String,
+        /// The rule that is missing.
+        help: String,
+    },
+    /// The API server does not know who asks: log in again.
+    #[error(
+        "cannot {doing}: the API server does not know you ({message}): log in to the cluster again"
+    )]
+    Unknown {
+        /// What was tried.
+        doing: String,
+        /// What the API server says.
+        message: String,
+    },
+    /// It said no, or did not answer.
+    #[error("cannot {doing}: {message}")]
+    Other {
+        /// What was tried.
+        doing: String,
+        /// Why not.
+        message: String,
+    },
+}
+
+/// Says what the API server said to an attempt, with the rule that would mend it.
+pub(crate) fn refused(
+    error: &kube::Error,
+    doing: &str,
+    verb: &str,
+    resource: &str,
+    namespace: &str,
+) -> Refused {
+    let doing = doing.to_owned();
+    match error {
+        kube::Error::Api(status) if status.code == 403 => Refused::Forbidden {
+            doing,
+            message: status.message.clone(),
+            help: mend(verb, resource, namespace, &status.message),
+        },
+        kube::Error::Api(status) if status.code == 401 => Refused::Unknown {
+            doing,
+            message: status.message.clone(),
+        },
+        kube::Error::Api(status) => Refused::Other {
+            doing,
+            message: status.message.clone(),
+        },
+        error => Refused::Other {
+            doing,
+            message: crate::kube::say(error),
+        },
+    }
+}
+
+/// The rule that a refusal asks for. Not every 403 is about a right: a quota speaks so too.
+fn mend(verb: &str, resource: &str, namespace: &str, message: &str) -> String {
+    if message.contains("exceeded quota") {
+        return "  the namespace's quota has no room: `kubectl describe quota` shows what uses it"
+            .to_owned();
+    }
+    let all = of_person(true).into_iter().chain(of_person(false));
+    let fitting =
+        |right: &Right| right.resources.contains(&resource) && right.verbs.contains(&verb);
+    let escalates = message.contains("attempting to grant RBAC permissions");
+    let rights: Vec<Right> = if escalates {
+        of_person(false)
+    } else {
+        all.filter(fitting).take(1).collect()
+    };
+    if rights.is_empty() {
+        return String::new();
+    }
+    let yaml = role("memq-user", namespace, &rights);
+    let yaml: String = yaml.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "  whoever may give rights can mend it with this Role and a RoleBinding to you; \
+         `memq doctor -n {namespace}` shows all that is missing:\n{}",
+        yaml.trim_end()
+    )
+}
