@@ -41,6 +41,7 @@ pub(super) fn job(job: &Job) -> JobSeen {
         created: time(job.metadata.creation_timestamp.as_ref()),
         ended,
         deleting: job.metadata.deletion_timestamp.is_some(),
+        suspended: spec.is_some_and(|spec| spec.suspend == Some(true)),
         expires: spec.is_some_and(|spec| spec.ttl_seconds_after_finished.is_some()),
         // Events tell; see `refused`.
         pods_refused: None,

@@ -164,6 +164,13 @@ pub(super) fn carry_out(view: &View<'_>, agenda: &mut Agenda, step: usize, statu
         } else if record.ended.is_some() {
             continue;
         } else if let Some(job) = job {
+            if job.suspended {
+                let (step, name) = (&status.name, &record.name);
+                agenda.blocked(
+                    "Suspended",
+                    format!("step {step}: Job {name} is suspended and waits to be let go"),
+                );
+            }
             let fixed = job.succeeded > 0 || job.deleting || job.ended.is_some();
             if job.parallelism != record.parallelism && !fixed {
                 agenda.act(Action::SetParallelism {

@@ -248,7 +248,7 @@ fn retire_short(
     };
     let quota = view.seen.quota.as_ref();
     let no_room = refused || quota.is_some_and(|quota| quota.more_pods == 0);
-    if there >= asked || no_room || job.deleting || job.ended.is_some() {
+    if there >= asked || no_room || job.suspended || job.deleting || job.ended.is_some() {
         memory.short_since = None;
         return;
     }

@@ -50,6 +50,8 @@ pub struct JobSeen {
     pub ended: Option<(super::super::status::JobVerdict, String, String)>,
     /// It is being deleted.
     pub deleting: bool,
+    /// It is suspended, by a queue of Jobs as Kueue or by somebody: it has no pods until it is let go.
+    pub suspended: bool,
     /// It has a ttlSecondsAfterFinished.
     pub expires: bool,
     /// Its last pod could not be made (a quota, an admission rule): when, and what its event says.

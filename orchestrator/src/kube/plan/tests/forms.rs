@@ -127,6 +127,7 @@ pub(super) fn job(name: &str, step: &str, parallelism: u32, created: Timestamp) 
         created,
         ended: None,
         deleting: false,
+        suspended: false,
         expires: false,
         pods_refused: None,
     }

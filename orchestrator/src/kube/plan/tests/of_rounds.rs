@@ -184,6 +184,17 @@ fn workers_that_a_quota_or_a_rule_keeps_out_make_no_round_and_are_told_of() {
 }
 
 #[test]
+fn a_suspended_job_is_waited_for_and_told_of() {
+    let mut stage = at_work(2, 9);
+    let mut held = job("r-keys-1", "keys", 2, at(10));
+    held.suspended = true;
+    stage.sees(&[held], &[]);
+    stage.look(20);
+    assert_eq!(stage.look(5_000), []);
+    assert_eq!(stage.holds("Blocked"), Some("Suspended"));
+}
+
+#[test]
 fn a_refused_job_is_tried_again_with_longer_and_longer_waits() {
     let mut stage = at_work(2, 9);
     let refuse = |stage: &mut Stage, seconds| {

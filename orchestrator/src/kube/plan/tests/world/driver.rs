@@ -460,6 +460,7 @@ fn see_job(name: &str, job: &Job) -> JobSeen {
             .as_ref()
             .map(|(verdict, reason, _)| (*verdict, reason.clone(), String::new())),
         deleting: false,
+        suspended: false,
         expires: job.ttl.is_some(),
         pods_refused: job
             .refused
