@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kube::controller::{self, Ephemeral, Options};
 use crate::kube::default_image;
+use crate::kube::nodes::NodeRule;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
@@ -30,6 +31,10 @@ pub(super) struct Args {
     /// The service account of worker pods [default: the namespace's]; its token is not mounted
     #[arg(long, env = "MEMQ_WORKER_ACCOUNT", value_name = "NAME")]
     worker_account: Option<String>,
+    /// Look at nodes, which needs a ClusterRole, to ask for no more workers than they could hold (fixed),
+    /// or to tell how many that is (growing) [default: do not look]
+    #[arg(long, env = "MEMQ_NODES", value_enum, value_name = "RULE")]
+    nodes: Option<NodeRule>,
     /// How long the first pod of a Job may fail to start, as for want of its image, before its step fails
     #[arg(
         long,
@@ -84,6 +89,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         server,
         image,
         worker_account,
+        nodes,
         start_limit,
         listen,
         log_format,
@@ -102,6 +108,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         server,
         image,
         worker_account: worker_account.filter(|name| !name.is_empty()),
+        nodes,
         start_limit,
         listen,
         identity: name.unwrap_or_else(identity),

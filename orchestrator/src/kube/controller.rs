@@ -31,6 +31,7 @@ use super::home::Home;
 use super::keeper::{self, Shared};
 use super::leader::Leader;
 use super::metrics::Metrics;
+use super::nodes::{NodeRule, Nodes};
 use super::object::{CANCEL, Run};
 use super::plan::names;
 use super::quota::Quotas;
@@ -61,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) worker_account: Option<String>,
     /// How long a Job's first pod may fail to start before its step fails.
     pub(crate) start_limit: Duration,
+    /// What nodes mean to sizing; none: they are not looked at.
+    pub(crate) nodes: Option<NodeRule>,
     /// Where `/healthz`, `/readyz` and `/metrics` are answered.
     pub(crate) listen: SocketAddr,
     /// A name no other candidate has.
@@ -218,6 +221,7 @@ fn share(
             .give_up_after(QUEUE_PATIENCE)
             .build()?,
         quotas: Quotas::new(kube.clone()),
+        nodes: options.nodes.map(|rule| Nodes::new(kube.clone(), rule)),
         refused: RefusedPods::new(kube.clone()),
         metrics,
         server: options.server.clone(),

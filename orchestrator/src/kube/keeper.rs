@@ -18,6 +18,7 @@ use super::act::{Came, Hands};
 use super::cluster::{Cluster, RunKey};
 use super::home::{Home, HomeError, Kept, remains};
 use super::metrics::Metrics;
+use super::nodes::Nodes;
 use super::plan::{self, Action, Context, News, Refusal};
 use super::quota::Quotas;
 use super::refused::RefusedPods;
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) cluster: Cluster,
     pub(super) queues: Client,
     pub(super) quotas: Quotas,
+    /// Only where a ClusterRole lets us look at nodes.
+    pub(super) nodes: Option<Nodes>,
     pub(super) refused: RefusedPods,
     pub(super) metrics: Metrics,
     /// The address workers are told.

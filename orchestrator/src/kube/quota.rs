@@ -80,7 +80,7 @@ impl Quotas {
 }
 
 /// What a pod asks for, by the names quotas use, in thousandths.
-type Needs = BTreeMap<String, i128>;
+pub(super) type Needs = BTreeMap<String, i128>;
 
 /// How many more pods of this kind the quotas leave room for, and which binds.
 fn left(quotas: &[ResourceQuota], ranges: &[LimitRange], pod: &PodSpec) -> Option<QuotaSeen> {
@@ -125,7 +125,7 @@ fn applies(quota: &ResourceQuota) -> bool {
             .all(|scope| matches!(scope.as_str(), "NotTerminating" | "NotBestEffort"))
 }
 
-fn needs(pod: &PodSpec, ranges: &[LimitRange]) -> Needs {
+pub(super) fn needs(pod: &PodSpec, ranges: &[LimitRange]) -> Needs {
     let mut sum = BTreeMap::<(bool, String), i128>::new();
     for container in &pod.containers {
         for (key, amount) in asks(container, ranges) {
@@ -187,7 +187,7 @@ fn asks(container: &Container, ranges: &[LimitRange]) -> BTreeMap<(bool, String)
 }
 
 /// A quantity in thousandths of its unit, rounded up as Kubernetes does; none for what is no quantity.
-fn thousandths(quantity: &Quantity) -> Option<i128> {
+pub(super) fn thousandths(quantity: &Quantity) -> Option<i128> {
     let text = quantity.0.trim();
     let end = text
         .find(|c: char| c.is_ascii_alphabetic())

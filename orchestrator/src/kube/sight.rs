@@ -110,6 +110,7 @@ impl Sight {
         pods.retain(|pod| pod.created >= kept.created);
         let mut queues = BTreeMap::new();
         let mut quota = None;
+        let mut nodes = None;
         for (step, status) in spec.steps.iter().zip(&kept.status.steps) {
             let (Work::Items(_), Phase::Running, Some(pool)) =
                 (&step.work, status.phase, &status.pool)
@@ -121,6 +122,9 @@ impl Sight {
                 // A step that cannot be rendered is told of when its Job is to be made.
                 if let Ok(pod) = render::pool_pod(place, step) {
                     quota = shared.quotas.left(&self.key.namespace, &pod).await;
+                    if let Some(known) = &shared.nodes {
+                        nodes = known.room(&pod).await;
+                    }
                 }
             }
         }
@@ -135,6 +139,7 @@ impl Sight {
             refusals: self.refusals.clone(),
             logs: std::mem::take(&mut self.logs),
             quota,
+            nodes,
             cancelled: kept.cancelled,
             fresh: shared.cluster.fresh(),
             jobs,

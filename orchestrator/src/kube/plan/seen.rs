@@ -23,6 +23,8 @@ pub struct Seen {
     pub logs: BTreeMap<String, String>,
     /// Pods that fit beside those there are by the namespace's quota; none without a quota.
     pub quota: Option<QuotaSeen>,
+    /// Pods of the run's shape that the nodes could hold; none where that is not known.
+    pub nodes: Option<crate::size::Nodes>,
     /// Somebody asked for the run to be cancelled.
     pub cancelled: bool,
     /// Jobs and pods are what they are now: false after a list or watch failed, until it works again.

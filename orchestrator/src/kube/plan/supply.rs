@@ -128,7 +128,7 @@ fn facts(
                 .saturating_add(pending)
                 .saturating_add(quota.more_pods)
         }),
-        nodes: None,
+        nodes: view.seen.nodes,
         rate_per_s: None,
         supply_known: view.seen.fresh,
     }
