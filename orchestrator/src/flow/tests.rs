@@ -1,3 +1,5 @@
+//! The order of steps: each pair of phase and `when`, then whole runs beside a definition of what becomes of each step.
+
 use proptest::prelude::*;
 
 use super::{Next, Node, Phase, Verdict, next};
