@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::cluster::{ClusterArgs, HELP};
 use super::queue::trimmed;
 use super::{Output, print, print_json};
-use crate::kube::outside::clock;
+use crate::kube::clock;
 use crate::kube::outside::records::{self, Record, Scope};
 use crate::kube::status::RunPhase;
 use crate::view::human;

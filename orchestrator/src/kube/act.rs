@@ -95,7 +95,7 @@ impl Hands {
                 message: format!(
                     "a Job {name} is there that belongs to something else; delete it or give the run another name"
                 ),
-                at: jiff::Timestamp::now(),
+                at: super::clock::now(),
             }),
             // Gone again: the next look makes it.
             Ok(None) => Came::Done,
@@ -197,7 +197,7 @@ pub(super) fn came(error: kube::Error) -> Came {
                 code: status.code,
                 reason: status.reason.clone(),
                 message: status.message.clone(),
-                at: jiff::Timestamp::now(),
+                at: super::clock::now(),
             })
         }
         error => Came::Failed(error),

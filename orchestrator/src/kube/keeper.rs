@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client as Kube;
 use queue_client::Client;
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::act::{Came, Hands};
+use super::clock;
 use super::cluster::{Cluster, RunKey};
 use super::home::{Home, HomeError, Kept, remains};
 use super::metrics::Metrics;
@@ -135,7 +135,7 @@ impl Keeper {
         };
         let hands = Hands::new(&self.shared.kube, &self.key.namespace, about);
         loop {
-            let now = Timestamp::now();
+            let now = clock::now();
             let spec = match &taken.spec {
                 Ok(spec) => spec,
                 Err(problem) => return self.refuse(&taken.kept, problem, &hands).await,
@@ -203,7 +203,7 @@ impl Keeper {
 
     /// A spec that cannot be read ends the run, with the reason where people look.
     async fn refuse(&self, kept: &Kept, problem: &str, hands: &Hands) -> Next {
-        let status = plan::failed_spec(&kept.status, kept.generation, problem, Timestamp::now());
+        let status = plan::failed_spec(&kept.status, kept.generation, problem, clock::now());
         if status == kept.status {
             return Next::End;
         }
@@ -229,7 +229,7 @@ impl Keeper {
 
     /// Waits for the end of an ended run's time and removes it.
     async fn see_off(&self, kept: &Kept, spec: &RunSpec, stop: &CancellationToken) -> Next {
-        let Some(left) = remains(&kept.status, spec.ttl, Timestamp::now()) else {
+        let Some(left) = remains(&kept.status, spec.ttl, clock::now()) else {
             return Next::End;
         };
         tokio::select! {
@@ -352,7 +352,7 @@ impl Keeper {
                 code: 422,
                 reason: "Invalid".into(),
                 message: super::say(&error),
-                at: Timestamp::now(),
+                at: clock::now(),
             }),
         }
     }

@@ -130,7 +130,7 @@ impl Leader {
     }
 
     fn lease(&self, before: Option<Lease>) -> Lease {
-        let now = MicroTime(jiff::Timestamp::now());
+        let now = MicroTime(super::clock::now());
         let old = before.as_ref().and_then(|lease| lease.spec.clone());
         let same = old
             .as_ref()

@@ -3,6 +3,7 @@
 //! From pure to outside: `status` (what is kept), `render` (objects from a spec), `plan` (what to do next), and the shells around them.
 
 mod act;
+pub(crate) mod clock;
 mod cluster;
 pub(crate) mod controller;
 mod election;
@@ -24,6 +25,8 @@ mod refused;
 pub mod render;
 mod sight;
 pub mod status;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::fmt::Write as _;

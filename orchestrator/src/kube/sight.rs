@@ -13,6 +13,7 @@ use queue_client::QueueClient;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::clock;
 use super::cluster::RunKey;
 use super::home::Kept;
 use super::keeper::Shared;
@@ -206,7 +207,7 @@ impl Sight {
             let task = tokio::spawn(load::load(pool.clone(), queue, tell));
             Loading {
                 told,
-                began: Timestamp::now(),
+                began: clock::now(),
                 _task: AbortOnDropHandle::new(task),
             }
         });

@@ -4,7 +4,6 @@
 //! that is the controller's, and a run goes on without whoever looks at it from here.
 
 pub(crate) mod bundle;
-pub(crate) mod clock;
 pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod fill;

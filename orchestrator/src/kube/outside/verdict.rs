@@ -228,7 +228,7 @@ impl Counts {
 
 /// How long a run took from its being taken up to its end.
 pub(crate) fn elapsed(status: &RunStatus) -> Option<Duration> {
-    let end = status.finished_at.unwrap_or_else(super::clock::now);
+    let end = status.finished_at.unwrap_or_else(crate::kube::clock::now);
     Duration::try_from(end.duration_since(status.started_at?)).ok()
 }
 

@@ -115,8 +115,12 @@ fn facts(
         startup_p90: memory.startup_ms.map(Duration::from_millis),
         running,
         pending,
-        // With several slots a worker some may share one: this many hold a lease at the most.
-        busy_workers: narrow(queue.counts.leased).min(running),
+        // Readiness says who held a lease of late, and a Job takes those that are not ready away first.
+        busy_workers: narrow(
+            pods()
+                .filter(|p| p.stays() && p.phase == PodPhase::Running && p.ready)
+                .count(),
+        ),
         unschedulable: waits
             .min_by_key(|(since, _)| *since)
             .map(|(since, text)| Unschedulable {

@@ -10,9 +10,10 @@ use queue_client::Client as Queues;
 use serde_json::Value;
 
 use super::Finding;
+use crate::kube::clock;
 use crate::kube::object::{GROUP, PLURAL};
+use crate::kube::outside::needs;
 use crate::kube::outside::reach::{self, Reach};
-use crate::kube::outside::{clock, needs};
 use crate::kube::quota::Quotas;
 use crate::kube::render::{self, Place, rights};
 use crate::spec::{self, Given};

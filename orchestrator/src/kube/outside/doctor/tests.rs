@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::kube::fake::{FakeApi, NAMESPACE};
-use crate::kube::outside::clock;
+use crate::kube::clock;
 
 async fn examined(api: &FakeApi, whose: Whose) -> Findings {
     let link = Link {
