@@ -31,6 +31,8 @@ enum Task {
     },
     /// Write the container image as one archive, with no registry and no daemon.
     Image(steps::image::Args),
+    /// Try on a cluster what memq promises on Kubernetes.
+    E2e(Box<steps::e2e::Args>),
     /// Render manifests/install.yaml and the chart's CRD from manifests/base.
     Manifests,
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Lint => steps::lint(),
         Task::Generate { check } => steps::generate(check),
         Task::Image(args) => steps::image::run(args),
+        Task::E2e(args) => steps::e2e::run(*args),
         Task::Manifests => steps::render_manifests(),
     };
     match done {

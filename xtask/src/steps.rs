@@ -9,6 +9,7 @@
 )]
 
 mod deny;
+pub mod e2e;
 pub mod image;
 mod manifests;
 mod results;
@@ -48,7 +49,19 @@ pub fn test(passed_on: &[String]) -> Result<()> {
     if passed_on.is_empty() {
         results += manifests::test()?;
     }
+    let told = if passed_on.is_empty() {
+        e2e::test()?
+    } else {
+        None
+    };
+    if let Some(told) = &told {
+        results += told.results();
+    }
     println!("{results}");
+    ensure!(
+        told.is_none_or(|told| told.is_well()),
+        "step `try it on a cluster` failed"
+    );
     Ok(())
 }
 

@@ -112,6 +112,21 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// Builds the image under this name, and gives the file of its archive.
+///
+/// # Errors
+///
+/// As [`run`]'s, and a name that is none.
+pub(super) fn make(name: &str) -> Result<PathBuf> {
+    let out = target_folder()?.join("image/e2e.tar");
+    run(Args {
+        out: Some(out.clone()),
+        name: Some(name.parse()?),
+        base_binary: None,
+    })?;
+    Ok(out)
+}
+
 /// The archive of the image around a program.
 fn pack(binary: &Binary, name: &Reference, version: &str) -> Result<Archive> {
     // What seldom changes comes first, so that a node that has it does not get it again.

@@ -41,6 +41,12 @@ pub fn render() -> Result<()> {
     )
 }
 
+/// kubectl and helm, fetched if they are not there.
+pub(super) fn kubectl_and_helm() -> Result<(PathBuf, PathBuf)> {
+    let programs = programs(&target_folder()?.join("tools"))?;
+    Ok((programs.join("kubectl"), programs.join("helm")))
+}
+
 /// The programs that render and judge.
 struct Tools {
     python: PathBuf,
@@ -56,10 +62,7 @@ impl Tools {
         let named = |variable| std::env::var_os(variable).map(PathBuf::from);
         let (kubectl, helm) = match (named("MEMQ_KUBECTL"), named("MEMQ_HELM")) {
             (Some(kubectl), Some(helm)) => (kubectl, helm),
-            _ => {
-                let programs = programs(&folder)?;
-                (programs.join("kubectl"), programs.join("helm"))
-            }
+            _ => kubectl_and_helm()?,
         };
         Ok(Self {
             python,

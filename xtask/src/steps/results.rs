@@ -7,8 +7,8 @@ use std::ops::AddAssign;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Results {
     pub(super) passed: u64,
-    failed: u64,
-    skipped: u64,
+    pub(super) failed: u64,
+    pub(super) skipped: u64,
 }
 
 impl Results {

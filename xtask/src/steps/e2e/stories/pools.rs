@@ -1,0 +1,190 @@
+//! Pools of workers that lose their pods one way or another, and one that grows and shrinks.
+
+use anyhow::{Result, ensure};
+
+use super::place::{Install, Place, text};
+use super::runs;
+
+/// One in a thousand takes long, so that the end has a tail.
+pub(super) fn a_thousand_items(place: &Place<'_>) -> Result<()> {
+    const MOST: u64 = 8;
+    place.install(&Install::DEV)?;
+    let short = "300ms, ".repeat(996);
+    let name = runs::create(
+        place,
+        &format!(
+            "steps:\n- name: nap\n  items: {{list: [{short}20s, 20s, 20s, 20s]}}\n  builtin: sleep\n  workers: {{min: 1, max: {MOST}}}\n"
+        ),
+    )?;
+    let mut wanted = Vec::new();
+    let mut asked = Vec::new();
+    let run = place.until("the Run has ended", || {
+        let run = runs::jobs(place, &name)?;
+        asked.extend(
+            run.iter()
+                .filter_map(|job| job["spec"]["parallelism"].as_u64()),
+        );
+        let run = place.get("run", &name)?;
+        wanted.extend(run["status"]["steps"][0]["pool"]["sizing"]["wanted"].as_u64());
+        Ok(runs::has_ended(&run).then_some(run))
+    })?;
+    ensure!(
+        runs::phase(&run) == "Succeeded",
+        "it ended {}",
+        runs::phase(&run)
+    );
+    runs::all_done(&run, 1000)?;
+    wanted.dedup();
+    asked.dedup();
+    let first = wanted.first().copied().unwrap_or(0);
+    let top = asked.iter().copied().max().unwrap_or(0);
+    let last = asked.last().copied().unwrap_or(0);
+    ensure!((1..=4).contains(&first), "it begins small: {wanted:?}");
+    ensure!(top == MOST, "it grows to what is allowed: {asked:?}");
+    ensure!(
+        last <= 4,
+        "four long items need no more than four workers: wanted {wanted:?}, asked for {asked:?}"
+    );
+    Ok(())
+}
+
+/// A pod is taken away by force while it works, and its items go to others.
+pub(super) fn killed_in_mid_item(place: &Place<'_>) -> Result<()> {
+    place.install(&Install::DEV)?;
+    let name = runs::create(
+        place,
+        "
+steps:
+- name: nap
+  items: {list: [4s, 4s, 4s, 4s, 4s, 4s, 4s, 4s]}
+  builtin: sleep
+  workers: 2
+",
+    )?;
+    // The handler kills itself the first time it sees an item: that is an attempt, not a worker.
+    let shell = runs::create(
+        place,
+        &format!(
+            r#"
+steps:
+- name: kill
+  items: {{count: 6}}
+  image: {image}
+  script: |
+    if [ "$MEMQ_ATTEMPT" = 1 ]; then kill -9 $$; fi
+    echo "done at $MEMQ_ATTEMPT"
+  workers: 2
+  item: {{attempts: 2, backoff: 1s}}
+"#,
+            image = place.cluster.means.busybox
+        ),
+    )?;
+    runs::until_done(place, &name, 1)?;
+    let pods = runs::running_pods(place, &name)?;
+    let Some(pod) = pods.first() else {
+        anyhow::bail!("no worker runs though an item was done");
+    };
+    place.kubectl(&["delete", "pod", pod, "--force", "--grace-period=0"])?;
+    let run = runs::succeeds(place, &name)?;
+    runs::all_done(&run, 8)?;
+    let run = runs::succeeds(place, &shell)?;
+    runs::all_done(&run, 6)?;
+    ensure!(
+        run["status"]["steps"][0]["failedPods"].is_null(),
+        "a handler that dies costs no pod: {}",
+        run["status"]
+    );
+    Ok(())
+}
+
+/// All workers are told to stop in the middle: they exit 75, which is not the end of the pool.
+pub(super) fn told_to_stop(place: &Place<'_>) -> Result<()> {
+    place.install(&Install::DEV)?;
+    let name = runs::create(
+        place,
+        "
+steps:
+- name: nap
+  items: {count: 30, format: \"1%03dms\"}
+  builtin: sleep
+  workers: 2
+",
+    )?;
+    runs::until_done(place, &name, 3)?;
+    let before = runs::running_pods(place, &name)?;
+    ensure!(before.len() == 2, "two workers run: {before:?}");
+    let mut args = vec!["delete", "pod", "--wait=false"];
+    args.extend(before.iter().map(String::as_str));
+    place.kubectl(&args)?;
+    let mut exits = Vec::new();
+    place.until_true("other workers take over", || {
+        let pods = place.list("pods", &format!("memq.dev/run={name}"))?;
+        for pod in &pods {
+            exits.extend(
+                pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"].as_i64(),
+            );
+        }
+        Ok(runs::running_pods(place, &name)?
+            .iter()
+            .any(|pod| !before.contains(pod)))
+    })?;
+    ensure!(
+        exits.iter().all(|code| *code == 75),
+        "who is told to stop exits 75: {exits:?}"
+    );
+    let run = runs::succeeds(place, &name)?;
+    runs::all_done(&run, 30)
+}
+
+/// Wave upon wave of workers is killed, more than the Job's back-off limit: the queue's word counts.
+pub(super) fn lost_pods(place: &Place<'_>) -> Result<()> {
+    const WORKERS: usize = 6;
+    place.install(&Install::DEV)?;
+    // With one worker's back-off limit, 6, the first wave and a second are more than the Job forgives.
+    let name = runs::create(
+        place,
+        &format!(
+            "
+steps:
+- name: nap
+  items: {{count: 60, format: \"1%03dms\"}}
+  builtin: sleep
+  workers: {WORKERS}
+  item: {{attempts: 20}}
+"
+        ),
+    )?;
+    runs::until_done(place, &name, 1)?;
+    let mut lost = std::collections::BTreeSet::new();
+    let run = place.until(
+        "more pods are lost than the Job forgives, and it has ended",
+        || {
+            if lost.len() <= 3 * WORKERS {
+                let pods = runs::running_pods(place, &name)?;
+                if !pods.is_empty() {
+                    let mut args = vec!["delete", "pod", "--force", "--grace-period=0"];
+                    args.extend(pods.iter().map(String::as_str));
+                    // One may have ended by itself.
+                    place.try_kubectl(&args)?;
+                    lost.extend(pods);
+                }
+            }
+            let run = place.get("run", &name)?;
+            Ok(runs::has_ended(&run).then_some(run))
+        },
+    )?;
+    let message = text(&run["status"]["message"]);
+    ensure!(
+        runs::phase(&run) == "Succeeded",
+        "it ended {} after {} pods were lost: {message}",
+        runs::phase(&run),
+        lost.len()
+    );
+    runs::all_done(&run, 60)?;
+    ensure!(
+        lost.len() > 3 * WORKERS,
+        "the queue was drained before enough pods were lost: {}",
+        lost.len()
+    );
+    Ok(())
+}
