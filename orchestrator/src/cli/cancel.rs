@@ -4,8 +4,10 @@ use serde_json::json;
 
 use super::cluster::{ClusterArgs, HELP};
 use super::{Output, print, print_json};
+use crate::kube::outside::bundle;
 use crate::kube::outside::follow::has_ended;
-use crate::kube::outside::records;
+use crate::kube::outside::records::{self, Form};
+use crate::kube::status::RunPhase;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -33,7 +35,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let (link, record) = cluster.find(&run).await?;
     let status = record.status.clone().unwrap_or_default();
     let ended = has_ended(&status);
-    if !ended {
+    let unborn = record.form == Form::Ephemeral && status.phase == RunPhase::Pending;
+    if unborn {
+        // Its controller has not begun, and perhaps never will: nobody would hear it.
+        if let Some(brought) = bundle::brought(&link.client, &record.namespace, &run).await? {
+            bundle::take_away(&link.client, &brought).await?;
+        }
+    } else if !ended {
         records::cancel(&link.client, &record, &reason).await?;
     }
     let namespace = &record.namespace;
@@ -41,6 +49,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         Output::Json => print_json(
             &json!({"run": run, "namespace": namespace, "asked": !ended, "phase": status.phase}),
         )?,
+        Output::Text if unborn => print(&format!("run {run} had not begun; it is taken away")),
         Output::Text if ended => print(&format!("run {run} has ended already: {:?}", status.phase)),
         Output::Text => print(&format!(
             "run {run} is asked to stop; `memq wait {run} -n {namespace}` waits until it has"

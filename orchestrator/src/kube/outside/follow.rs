@@ -25,6 +25,7 @@ use super::records::{self, Form, Record, Sight};
 use super::stage::{Moment, Stage};
 use super::verdict::{End, Report};
 use crate::joblog::Joblog;
+use crate::kube::plan::START_LIMIT;
 use crate::kube::status::{RunPhase, RunStatus};
 use crate::tally::Tally;
 
@@ -36,6 +37,8 @@ const UNTAKEN: Duration = Duration::from_secs(15);
 const STUCK: Duration = Duration::from_secs(20);
 /// How long the last outcomes may take once the run has ended: somebody waits.
 const LAST_CALLS: Duration = Duration::from_secs(10);
+/// How long a speed is measured over. What was finished before somebody came to look is told at once, and is none.
+const SPEED: Duration = Duration::from_secs(30);
 /// Items of a step up to which its outcomes are fetched for the summary alone.
 const FEW_ITEMS: u64 = 10_000;
 /// How long one call may go on against a queue server that does not answer.
@@ -87,6 +90,8 @@ pub(crate) async fn follow(
         blind: false,
         untaken_told: false,
         stuck: None,
+        from_start: is_new(&following.record),
+        waits: None,
         following,
         stage,
     };
@@ -126,6 +131,10 @@ struct Follower {
     untaken_told: bool,
     /// Since when no outcome comes though there are some, and whether it was said.
     stuck: Option<(Instant, bool)>,
+    /// It is followed from its beginning.
+    from_start: bool,
+    /// Since when the controller that it brought does not start, and why.
+    waits: Option<(Instant, String)>,
 }
 
 /// A queue being filled.
@@ -273,8 +282,18 @@ impl Follower {
 
     fn hear(&mut self, start: Start) -> Option<End> {
         match start {
-            Start::Coming | Start::Runs => {}
-            Start::Waits(why) => self.stage.say(&format!("its controller: {why}")),
+            Start::Coming | Start::Runs => self.waits = None,
+            Start::Waits(why) => {
+                // One cause has several words: a pull that fails, and the wait before the next.
+                let since = match self.waits.take() {
+                    Some((since, _)) => since,
+                    None => {
+                        self.stage.say(&format!("its controller: {why}"));
+                        Instant::now()
+                    }
+                };
+                self.waits = Some((since, why));
+            }
             Start::Over(why) => return Some(End::Lost(format!("its controller is gone: {why}"))),
         }
         None
@@ -352,6 +371,10 @@ impl Follower {
     async fn stop(&mut self, why: &str, end: End) -> Option<End> {
         self.leaving = false;
         let record = &self.following.record;
+        if record.form == Form::Ephemeral && is_new(record) {
+            // Nobody is there who would hear it; what it brought is taken away.
+            return Some(end);
+        }
         match records::cancel(&self.following.client, record, why).await {
             Ok(()) => {
                 self.following.record.cancelled = Some(why.to_owned());
@@ -375,6 +398,13 @@ impl Follower {
             self.stage.say(&format!(
                 "no controller has taken it up yet; `memq doctor -n {namespace}` says whether one works here"
             ));
+        }
+        if let Some((_, why)) = self
+            .waits
+            .as_ref()
+            .filter(|(since, _)| since.elapsed() >= START_LIMIT)
+        {
+            return Some(End::Lost(format!("its controller did not start: {why}")));
         }
         let timeout = self.following.timeout.filter(|timeout| since >= *timeout);
         if let Some(timeout) = timeout.filter(|_| self.wanted.is_none()) {
@@ -442,7 +472,7 @@ impl Follower {
             .collect();
         let moment = Moment {
             now,
-            rate: (self.tally.finished() > 0).then(|| self.tally.rate(now)),
+            rate: (self.from_start || now > SPEED).then(|| self.tally.rate(now)),
             filling: (!filling.is_empty()).then(|| filling.iter().sum()),
         };
         self.stage.show(status, moment);
@@ -476,6 +506,11 @@ impl Follower {
             None => 0,
         }
     }
+}
+
+fn is_new(record: &Record) -> bool {
+    let phase = record.status.as_ref().map(|status| status.phase);
+    matches!(phase, Ok(RunPhase::Pending))
 }
 
 /// Whether it has ended, whichever way.

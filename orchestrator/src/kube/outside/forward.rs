@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::needs;
+
 /// How long a connection may take to reach its pod.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -181,10 +183,8 @@ impl Way {
 
 /// What the API server said to an attempt.
 fn trouble(doing: &str, error: &kube::Error) -> Trouble {
-    let (said, forbidden) = match error {
-        kube::Error::Api(status) => (status.message.clone(), status.code == 403),
-        error => (crate::kube::say(error), false),
-    };
+    let said = needs::said(error);
+    let forbidden = matches!(error, kube::Error::Api(status) if status.code == 403);
     Trouble {
         text: format!("cannot {doing}: {said}"),
         forbidden,

@@ -2,7 +2,7 @@
 //!
 //! The controller's own rights are [`crate::kube::render::rights`].
 
-use k8s_openapi::api::rbac::v1::Role;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::api::ObjectMeta;
 
 use crate::kube::object::GROUP;
@@ -111,17 +111,32 @@ pub(crate) fn of_person(installed: bool) -> Vec<Right> {
         .collect()
 }
 
-/// A Role with these rights, as YAML to be applied by whoever may.
+/// A Role with these rights, as YAML to be applied by whoever may; a ClusterRole where no namespace is meant.
 pub(crate) fn role(name: &str, namespace: &str, rights: &[Right]) -> String {
-    let role = Role {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            namespace: Some(namespace.to_owned()),
-            ..ObjectMeta::default()
-        },
-        rules: Some(rights.iter().map(Right::rule).collect()),
+    let rules = Some(rights.iter().map(Right::rule).collect());
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+        ..ObjectMeta::default()
     };
-    serde_saphyr::to_string(&role).unwrap_or_default()
+    let yaml = if namespace.is_empty() {
+        serde_saphyr::to_string(&ClusterRole {
+            metadata,
+            rules,
+            ..ClusterRole::default()
+        })
+    } else {
+        serde_saphyr::to_string(&Role { metadata, rules })
+    };
+    yaml.unwrap_or_default()
+}
+
+/// What the API server said, or why it could not be asked, on one line.
+pub(crate) fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => crate::kube::say(error),
+    }
 }
 
 /// Something that the API server did not do, for people.
@@ -165,25 +180,19 @@ pub(crate) fn refused(
     resource: &str,
     namespace: &str,
 ) -> Refused {
-    let doing = doing.to_owned();
-    match error {
-        kube::Error::Api(status) if status.code == 403 => Refused::Forbidden {
+    let (doing, message) = (doing.to_owned(), said(error));
+    let code = match error {
+        kube::Error::Api(status) => status.code,
+        _ => 0,
+    };
+    match code {
+        403 => Refused::Forbidden {
             doing,
-            message: status.message.clone(),
-            help: mend(verb, resource, namespace, &status.message),
+            help: mend(verb, resource, namespace, &message),
+            message,
         },
-        kube::Error::Api(status) if status.code == 401 => Refused::Unknown {
-            doing,
-            message: status.message.clone(),
-        },
-        kube::Error::Api(status) => Refused::Other {
-            doing,
-            message: status.message.clone(),
-        },
-        error => Refused::Other {
-            doing,
-            message: crate::kube::say(error),
-        },
+        401 => Refused::Unknown { doing, message },
+        _ => Refused::Other { doing, message },
     }
 }
 
@@ -207,9 +216,15 @@ fn mend(verb: &str, resource: &str, namespace: &str, message: &str) -> String {
     }
     let yaml = role("memq-user", namespace, &rights);
     let yaml: String = yaml.lines().map(|line| format!("    {line}\n")).collect();
+    let (kind, all) = match namespace {
+        "" => ("ClusterRole and a ClusterRoleBinding", String::new()),
+        _ => (
+            "Role and a RoleBinding",
+            format!("; `memq doctor -n {namespace}` shows all that is missing"),
+        ),
+    };
     format!(
-        "  whoever may give rights can mend it with this Role and a RoleBinding to you; \
-         `memq doctor -n {namespace}` shows all that is missing:\n{}",
+        "  whoever may give rights can mend it with this {kind} to you{all}:\n{}",
         yaml.trim_end()
     )
 }

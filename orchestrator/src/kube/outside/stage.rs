@@ -104,7 +104,11 @@ impl Stage {
         let news = tenth > before && through < total && since >= BREATH;
         if (news || since >= QUIET) && status.finished_at.is_none() {
             self.line = (moment.now, tenth);
-            self.say(&format!("{through}/{total}  {}", details(status, moment)));
+            let details = details(status, moment);
+            match total {
+                0 => self.say(&details),
+                _ => self.say(&format!("{through}/{total}  {details}")),
+            }
         }
     }
 }

@@ -314,6 +314,19 @@ async fn a_controller_that_does_not_start_says_why_and_one_whose_job_fails_is_lo
 }
 
 #[tokio::test]
+async fn a_run_whose_controller_never_came_needs_nobody_to_hear_that_its_time_is_up() {
+    let api = FakeApi::without_runs().await;
+    let order = ordered(KEYGEN, Path::new("."));
+    let extras = Extras {
+        timeout: Some(Duration::ZERO),
+        ..PLAIN
+    };
+    let follower = started(&api.client(), &order, Form::Ephemeral, extras).await;
+    let report = follower.ended().await;
+    assert_eq!((report.end.clone(), report.verdict().0), (End::TimedOut, 3));
+}
+
+#[tokio::test]
 async fn runs_of_both_forms_are_listed_found_and_cancelled() {
     let api = FakeApi::start().await;
     let client = api.client();

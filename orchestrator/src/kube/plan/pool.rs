@@ -17,6 +17,8 @@ use crate::spec::{Items, Pool, Step};
 
 /// How soon to ask again what cannot be watched.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// How soon to look again for items that are on their way.
+const LOOK_FOR_ITEMS: Duration = Duration::from_secs(1);
 /// How long a Job may stay open after its queue was drained: its workers linger 10 s at the most.
 const DRAINED_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -69,7 +71,7 @@ fn decide(
         _ if memory.drained_at.is_some() => {
             return wind_down(view, agenda, (step, pool), status, memory);
         }
-        Some(QueueSeen::Missing) => return missing(agenda, step, own, memory),
+        Some(QueueSeen::Missing) => return missing(view, agenda, step, own, memory),
         Some(QueueSeen::Unreachable(since, said)) => {
             unreachable(view, agenda, step, memory, *since, said);
             return None;
@@ -85,7 +87,11 @@ fn decide(
         return wind_down(view, agenda, (step, pool), status, memory);
     }
     memory.drained_at = None;
-    tell_of_queue(agenda, step, own, queue);
+    if is_brought(view, step, own, queue.name.as_str()) && !queue.sealed && queue.unfinished == 0 {
+        tell_of_bringing(agenda, step);
+    } else {
+        tell_of_queue(agenda, step, own, queue);
+    }
     if let Some(outcome) = rounds::hopeless(view, agenda, (step, pool), status, memory) {
         return Some(outcome);
     }
@@ -114,7 +120,13 @@ impl PoolStatus {
     }
 }
 
-fn missing(agenda: &mut Agenda, step: &Step, own: bool, memory: &PoolStatus) -> Option<Outcome> {
+fn missing(
+    view: &View<'_>,
+    agenda: &mut Agenda,
+    step: &Step,
+    own: bool,
+    memory: &PoolStatus,
+) -> Option<Outcome> {
     let queue = &memory.queue;
     if memory.loaded {
         let message = format!(
@@ -124,7 +136,9 @@ fn missing(agenda: &mut Agenda, step: &Step, own: bool, memory: &PoolStatus) -> 
         );
         return Some(Outcome::failed("QueueLost", message));
     }
-    if !own {
+    if is_brought(view, step, own, queue) {
+        tell_of_bringing(agenda, step);
+    } else if !own {
         let name = &step.name;
         let advice = format!("make it with `memq queue create {queue}` and load it");
         agenda.blocked(
@@ -134,6 +148,22 @@ fn missing(agenda: &mut Agenda, step: &Step, own: bool, memory: &PoolStatus) -> 
     }
     agenda.look_in(ASK_AGAIN);
     None
+}
+
+/// Whether a queue that is given to the step is the one it would have made: whoever made the run fills it,
+/// as `memq run --kube` does with files.
+fn is_brought(view: &View<'_>, step: &Step, own: bool, queue: &str) -> bool {
+    let (namespace, run) = (&view.context.namespace, view.run.name.as_str());
+    !own && queue == names::own_queue(namespace, run, &step.name)
+}
+
+fn tell_of_bringing(agenda: &mut Agenda, step: &Step) {
+    let message = format!(
+        "step {}: its items are loaded by the `memq run --kube` that made the run, and have not all come yet",
+        step.name
+    );
+    agenda.blocked("WaitsForItems", message);
+    agenda.look_in(LOOK_FOR_ITEMS);
 }
 
 fn unreachable(

@@ -10,6 +10,7 @@ use kube::{Api, Client};
 
 use super::Finding;
 use super::install::Controller;
+use crate::kube::outside::needs;
 use crate::kube::render::rights::{self, Right};
 
 /// Questions asked at a time.
@@ -74,7 +75,7 @@ async fn all(
                 }
             }
             Err(error) => {
-                let error = crate::kube::say(&error);
+                let error = needs::said(&error);
                 let message = format!("{subject}: what is allowed cannot be asked: {error}");
                 findings.push(Finding::unknown(about, message).help(other_way(who)));
                 return missing;

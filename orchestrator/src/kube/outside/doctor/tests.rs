@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::kube::fake::{FakeApi, NAMESPACE};
 use crate::kube::clock;
+use crate::kube::fake::{FakeApi, NAMESPACE};
 
 async fn examined(api: &FakeApi, whose: Whose) -> Findings {
     let link = Link {

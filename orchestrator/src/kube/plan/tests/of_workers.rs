@@ -1,5 +1,7 @@
 //! A step with items: loading, rounds, the drained queue's word, and what no Job can say.
 
+use std::time::Duration;
+
 use super::super::{Action, LoadSeen, PodPhase, QueueSeen};
 use super::forms::{at, completed, exited, failed, job, pod, pool, queue, run};
 use super::stage::{Stage, at_work, deleted, made, running, scaled};
@@ -205,6 +207,40 @@ fn a_given_queue_is_neither_loaded_nor_sealed_and_its_seal_is_asked_for() {
     assert_eq!(stage.look(1), [], "nothing is left that a worker could do");
     assert_eq!(stage.holds("Blocked"), Some("QueueNotSealed"));
     stage.sees_queue("keys", queue(0, 5));
+    stage.look(2);
+    assert_eq!(stage.status.phase, RunPhase::Succeeded);
+}
+
+#[test]
+fn a_queue_that_whoever_made_the_run_fills_is_waited_for() {
+    let mut stage = Stage::new(run(vec![pool("keys", 2)]));
+    stage.look(0);
+    let own = stage
+        .step("keys")
+        .pool
+        .as_ref()
+        .expect("a pool")
+        .queue
+        .clone();
+    let mut stage = Stage::new(run(vec![pool("keys", 2)]));
+    if let Work::Items(pool) = &mut stage.run.steps[0].work {
+        pool.items = Items::Queue(own.parse().expect("a name"));
+    }
+    stage
+        .seen
+        .queues
+        .insert("keys".to_owned(), QueueSeen::Missing);
+    assert_eq!(stage.look(0), []);
+    assert_eq!(stage.holds("Blocked"), Some("WaitsForItems"));
+    assert_eq!(stage.wake, Some(Duration::from_secs(1)));
+    let mut open = queue(0, 0);
+    (open.sealed, open.drained) = (false, false);
+    open.name = own.parse().expect("a name");
+    stage.sees_queue("keys", open.clone());
+    assert_eq!(stage.look(1), []);
+    assert_eq!(stage.holds("Blocked"), Some("WaitsForItems"));
+    (open.sealed, open.drained) = (true, true);
+    stage.sees_queue("keys", open);
     stage.look(2);
     assert_eq!(stage.status.phase, RunPhase::Succeeded);
 }
