@@ -23,6 +23,11 @@ It looks at the cluster of the kubeconfig (KUBECONFIG, else ~/.kube/config), not
 those leave their joblogs and logs in ./.memq/runs.";
 
 impl ClusterArgs {
+    /// Whether anything was named.
+    pub(super) fn names_something(&self) -> bool {
+        self.namespace.is_some() || self.context.is_some()
+    }
+
     /// The way there. A kubeconfig that does not lead anywhere is a mistake of the command line.
     pub(super) async fn connect(&self) -> anyhow::Result<Link> {
         let asked = Whither {

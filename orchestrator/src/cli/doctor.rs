@@ -31,8 +31,8 @@ pub(super) struct Args {
 
 const EXAMPLES: &str = "\
 It asks the API server and changes nothing. What is missing of rights is printed as Roles, for somebody
-who may to apply them with a RoleBinding. Where the kind Run is not installed it looks at what bringing
-a controller along needs.
+who may to apply them with a RoleBinding. Where no controller keeps the namespace, runs bring their own, and
+the rights for that count; else what is lacking for --ephemeral is told and is no trouble.
 
 Examples:
   memq doctor -n team

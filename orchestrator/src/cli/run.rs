@@ -61,13 +61,22 @@ folder of the spec.
 Without --joblog the joblog lies in .memq/runs/RUN/ with the workers' logs. The same command with
 the same joblog goes on where the last one stopped: what is done is skipped, what died is tried again.
 
+With --kube it runs in the cluster of the kubeconfig, as Jobs, and is followed from here: a controller
+that is installed there carries it out, else the run brings its own and takes it away at the end. Files
+of items are loaded from here, and outcomes fetched, through a forwarded port; MEMQ_SERVER, --grace and
+--server-timeout have no meaning then. Ctrl-C leaves the run to the cluster; `memq cancel` ends it.
+A joblog is written if --joblog names a new file.
+
 Examples:
   memq run examples/keygen
   memq run examples/keygen -p keys=10 --workers 2 --joblog keys.ndjson
   memq run nightly.yaml --timeout 2h --output json | jq .dead
+  memq run examples/keygen --kube -n team
+  memq run nightly.yaml --kube --detach -o name
 
 Exit codes: 0 done, 1 more items dead than tolerated or a step failed, 2 infrastructure, 3 time-out,
-64 usage or a mistake in the spec, 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM.";
+64 usage or a mistake in the spec, 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM
+(with --kube: no longer followed; 130 too for a run that was cancelled).";
 
 pub(super) fn param(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -96,11 +105,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         suffix: &suffix,
     };
     if kube.kube {
-        if workers.is_some() {
-            anyhow::bail!(Misuse(
-                "--workers is for runs on this machine: in a cluster the spec's `workers` holds"
-                    .into()
-            ));
+        let here = [
+            ("--workers", workers.is_some()),
+            ("--env-file", env_file.is_some()),
+        ];
+        if let Some((flag, _)) = here.iter().find(|(_, given)| *given) {
+            anyhow::bail!(Misuse(format!(
+                "{flag} is for runs on this machine: in a cluster the spec and the cluster's own objects hold"
+            )));
         }
         let asked = Asked {
             spec: &spec,
@@ -110,6 +122,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             output,
         };
         return Box::pin(run_kube::run(asked, kube)).await;
+    }
+    if kube.names_a_cluster() {
+        anyhow::bail!(Misuse("--namespace and --context are for --kube".into()));
     }
     if matches!(output, Form::Yaml | Form::Name) {
         anyhow::bail!(Misuse("-o yaml and -o name are for --kube".into()));

@@ -44,6 +44,13 @@ pub(super) struct Kube {
     ephemeral: bool,
 }
 
+impl Kube {
+    /// Whether a cluster or a part of one was named.
+    pub(super) fn names_a_cluster(&self) -> bool {
+        self.cluster.names_something()
+    }
+}
+
 /// How a run in a cluster is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Form {

@@ -20,6 +20,17 @@ const BREATH: Duration = Duration::from_secs(1);
 /// How often a bar is drawn.
 const REDRAWS_A_SECOND: u8 = 10;
 
+/// How it is drawn, and how as long as nobody knows how much there is.
+const WITH_BAR: &str = "{prefix} {bar:24} {pos}/{len}  {wide_msg}";
+const WITHOUT_BAR: &str = "{prefix}  {wide_msg}";
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▌ ")
+}
+
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Moment {
@@ -56,9 +67,7 @@ impl Stage {
         let bar = (std::io::stderr().is_terminal() && capable).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
             let bar = ProgressBar::with_draw_target(Some(0), target);
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            bar.set_style(style.progress_chars("█▌ "));
+            bar.set_style(style(WITHOUT_BAR));
             bar.set_prefix(run.to_owned());
             bar
         });
@@ -93,6 +102,9 @@ impl Stage {
         }
         let (through, total) = progress(status);
         if let Some(bar) = &self.bar {
+            if total > 0 && bar.length() == Some(0) {
+                bar.set_style(style(WITH_BAR));
+            }
             bar.set_length(total);
             bar.set_position(through);
             bar.set_message(details(status, moment));

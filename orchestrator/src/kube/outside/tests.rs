@@ -243,6 +243,8 @@ async fn what_a_run_brings_belongs_to_a_job_that_starts_last() {
         );
     }
     assert_eq!((record.name.as_str(), record.form), ("r", Form::Ephemeral));
+    let all = records::list(&api.client(), &Scope::All).await;
+    assert_eq!(all.expect("no kind Run is no error"), [record]);
     let brought = brought.expect("it brought something");
     bundle::take_away(&api.client(), &brought)
         .await
@@ -253,6 +255,18 @@ async fn what_a_run_brings_belongs_to_a_job_that_starts_last() {
     bundle::take_away(&api.client(), &brought)
         .await
         .expect("a second time is no error");
+}
+
+#[tokio::test]
+async fn a_job_whose_surroundings_are_not_all_there_has_no_pods() {
+    let api = FakeApi::without_runs().await;
+    let order = ordered(KEYGEN, Path::new("."));
+    api.fault(Fault::answer("patch", "jobs", 500, "InternalError"));
+    api.forbid("delete", "jobs");
+    let cut_off = submit::submit(&api.client(), &order, Form::Ephemeral, "memq:1").await;
+    cut_off.expect_err("it was not started");
+    let job = api.get("jobs", "memq-r").expect("it could not be taken away");
+    assert_eq!(job["spec"]["suspend"], true);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ const ACCOUNT: &str = "memq-controller";
 /// Where a controller tells workers that the queue server is, unless it is told otherwise.
 const SERVER: &str = "http://memq:8080";
 /// How long the queue server may take to answer.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 /// A pool of the usual shape, to see how many of its workers would fit.
 const USUAL: &str = "{apiVersion: memq.dev/v1alpha1, kind: Run, metadata: {name: usual}, \
                      spec: {steps: [{name: usual, items: {count: 1}, builtin: keygen}]}}";

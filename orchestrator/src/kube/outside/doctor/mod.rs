@@ -13,6 +13,7 @@ use super::needs;
 use super::records;
 use crate::kube::render::rights::Right;
 use install::Controller;
+use rights::Need;
 
 /// The oldest minor version of Kubernetes 1 that the controller is made for.
 const OLDEST: u32 = 33;
@@ -133,15 +134,13 @@ pub(crate) async fn examine(link: &Link, question: &Question) -> Findings {
     };
     found.findings.push(version);
     let installed = kind(client, &mut found.findings).await;
-    if question.whose != Whose::Controllers {
-        let wanted = needs::of_person(installed);
-        let missing = rights::mine(client, namespace, &wanted, &mut found.findings).await;
-        found.role("memq-user", &missing);
-    }
     let controller = match installed {
         true => keeper(client, namespace, question, &mut found.findings).await,
         false => None,
     };
+    if question.whose != Whose::Controllers {
+        found.rights_of_person(client, controller.is_some()).await;
+    }
     if let Some(controller) = &controller {
         if question.whose != Whose::Mine {
             let missing =
@@ -202,6 +201,22 @@ async fn keeper(
 }
 
 impl Findings {
+    /// What whoever asks may do: all that the form that is used here needs, and what they lack for the other.
+    async fn rights_of_person(&mut self, client: &Client, kept: bool) {
+        for (installed, about) in [(true, "for a Run"), (false, "--ephemeral")] {
+            let used = installed == kept;
+            let need = Need {
+                about,
+                rights: &needs::of_person(installed),
+                without: if used { State::Missing } else { State::Unknown },
+            };
+            let missing = rights::mine(client, &self.namespace, need, &mut self.findings).await;
+            if used {
+                self.role("memq-user", &missing);
+            }
+        }
+    }
+
     fn role(&mut self, name: &str, missing: &[Right]) {
         if !missing.is_empty() {
             self.roles.push(needs::role(name, &self.namespace, missing));

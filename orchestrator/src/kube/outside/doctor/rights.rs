@@ -8,8 +8,8 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use super::Finding;
 use super::install::Controller;
+use super::{Finding, State};
 use crate::kube::outside::needs;
 use crate::kube::render::rights::{self, Right};
 
@@ -22,14 +22,25 @@ enum Who<'a> {
     Account { namespace: &'a str, name: &'a str },
 }
 
+/// What rights are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Need<'a> {
+    /// What they are for, as a column has it.
+    pub(super) about: &'static str,
+    /// The rights.
+    pub(super) rights: &'a [Right],
+    /// How it is if one is missing.
+    pub(super) without: State,
+}
+
 /// Asks for each of these rights of whoever asks; those that are missing.
 pub(super) async fn mine(
     client: &Client,
     namespace: &str,
-    wanted: &[Right],
+    need: Need<'_>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Right> {
-    all(client, &Who::Me, namespace, wanted, findings).await
+    all(client, &Who::Me, namespace, need, findings).await
 }
 
 /// Asks for the controller's rights of a service account; those that are missing.
@@ -43,19 +54,29 @@ pub(super) async fn of_account(
         namespace: &controller.namespace,
         name: &controller.account,
     };
-    all(client, &who, namespace, &rights::RIGHTS, findings).await
+    let need = Need {
+        about: "its rights",
+        rights: &rights::RIGHTS,
+        without: State::Missing,
+    };
+    all(client, &who, namespace, need, findings).await
 }
 
 async fn all(
     client: &Client,
     who: &Who<'_>,
     namespace: &str,
-    wanted: &[Right],
+    need: Need<'_>,
     findings: &mut Vec<Finding>,
 ) -> Vec<Right> {
-    let (about, subject) = match who {
-        Who::Me => ("your rights", "you".to_owned()),
-        Who::Account { name, .. } => ("its rights", format!("service account {name}")),
+    let Need {
+        about,
+        rights: wanted,
+        without,
+    } = need;
+    let subject = match who {
+        Who::Me => "you".to_owned(),
+        Who::Account { name, .. } => format!("service account {name}"),
     };
     let answers: Vec<_> = stream::iter(wanted)
         .map(|right| has(client, who, namespace, right))
@@ -67,12 +88,9 @@ async fn all(
         match answer {
             Ok(None) => {}
             Ok(Some(what)) => {
-                if !missing.contains(right) {
-                    let message =
-                        format!("{subject} may not {what} in {namespace}: {}", right.purpose);
-                    findings.push(Finding::missing(about, message));
-                    missing.push(*right);
-                }
+                let message = format!("{subject} may not {what} in {namespace}: {}", right.purpose);
+                findings.push(Finding::new(about, without, message));
+                missing.push(*right);
             }
             Err(error) => {
                 let error = needs::said(&error);

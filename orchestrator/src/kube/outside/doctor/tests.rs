@@ -21,6 +21,19 @@ async fn examined(api: &FakeApi, whose: Whose) -> Findings {
     examine(&link, &question).await
 }
 
+/// The controller as the manifests install it.
+fn deployment() -> serde_json::Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "memq-controller", "labels": {
+        "app.kubernetes.io/name": "memq", "app.kubernetes.io/component": "controller"}},
+        "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "controller"}]}}}})
+}
+
+async fn installed() -> FakeApi {
+    let api = FakeApi::start().await;
+    api.put(deployment());
+    api
+}
+
 fn of<'a>(found: &'a Findings, about: &str) -> Vec<&'a Finding> {
     found
         .findings
@@ -31,10 +44,10 @@ fn of<'a>(found: &'a Findings, about: &str) -> Vec<&'a Finding> {
 
 #[tokio::test]
 async fn a_missing_right_is_told_with_the_role_that_gives_it() {
-    let api = FakeApi::start().await;
+    let api = installed().await;
     api.forbid("create", "runs");
     let found = examined(&api, Whose::Mine).await;
-    let rights = of(&found, "your rights");
+    let rights = of(&found, "for a Run");
     assert!(
         rights.iter().all(|finding| finding.state == State::Missing),
         "{rights:?}"
@@ -55,7 +68,7 @@ async fn a_missing_right_is_told_with_the_role_that_gives_it() {
     assert!(!found.are_well());
     api.permit_all();
     let found = examined(&api, Whose::Mine).await;
-    assert_eq!(of(&found, "your rights")[0].state, State::Well);
+    assert_eq!(of(&found, "for a Run")[0].state, State::Well);
 }
 
 #[tokio::test]
@@ -64,7 +77,7 @@ async fn where_the_kind_is_not_installed_the_rights_are_those_to_bring_a_control
     api.forbid("create", "rolebindings");
     let found = examined(&api, Whose::Both).await;
     assert_eq!(of(&found, "kind")[0].state, State::Unknown);
-    let rights = of(&found, "your rights");
+    let rights = of(&found, "--ephemeral");
     assert!(
         rights[0].message.contains("create rolebindings"),
         "{rights:?}"
@@ -81,9 +94,7 @@ async fn a_controller_that_fell_silent_is_told_from_one_that_leads() {
         none.state == State::Missing && none.help.contains("install.yaml"),
         "{none:?}"
     );
-    api.put(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "memq-controller", "labels": {
-        "app.kubernetes.io/name": "memq", "app.kubernetes.io/component": "controller"}},
-        "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "controller"}]}}}}));
+    api.put(deployment());
     let lease = |renewed: jiff::Timestamp| {
         let renewed = renewed.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
         json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "memq-controller"},
@@ -120,4 +131,15 @@ async fn a_quota_that_is_used_up_is_missing_room() {
         quota.state == State::Missing && quota.message.contains("few/pods"),
         "{quota:?}"
     );
+}
+
+#[tokio::test]
+async fn what_the_other_form_lacks_is_told_and_is_no_trouble() {
+    let api = installed().await;
+    api.forbid("create", "rolebindings");
+    let found = examined(&api, Whose::Mine).await;
+    assert_eq!(of(&found, "for a Run")[0].state, State::Well);
+    let other = of(&found, "--ephemeral");
+    assert!(other.iter().all(|finding| finding.state == State::Unknown) && !other.is_empty());
+    assert!(found.roles.is_empty(), "{:?}", found.roles);
 }
