@@ -18,6 +18,8 @@ pub enum Action {
         name: String,
         /// The element of a `forEach`, from 0.
         element: Option<u32>,
+        /// The round of a pool, or the try of anything else, from 1.
+        number: u32,
         /// Pods at once.
         parallelism: u32,
     },

@@ -221,6 +221,7 @@ fn make(
         step,
         name: record.name.clone(),
         element: record.element,
+        number: record.number,
         parallelism: record.parallelism,
     });
 }

@@ -4,9 +4,12 @@ use super::agenda::Agenda;
 use super::outcome::Outcome;
 use super::tries::{self, Again, Tried};
 use super::view::View;
-use super::{jobs, pods};
-use crate::kube::status::StepStatus;
+use super::{PodPhase, jobs, pods, text};
+use crate::kube::status::{JobRecord, StepStatus};
 use crate::spec::Step;
+
+/// What is shown of a result.
+const RESULT_BYTES: usize = 256;
 
 /// Takes the step on.
 pub(super) fn advance(
@@ -29,10 +32,21 @@ pub(super) fn advance(
         }
         match tries::judge(view, agenda, step, status, record, Again::Now) {
             Tried::Open => None,
-            Tried::Succeeded => Some(Outcome::succeeded("Completed", "its Job completed")),
+            Tried::Succeeded => Some(Outcome::succeeded("Completed", result(view, record))),
             Tried::Failed { reason, message } => Some(Outcome::failed(&reason, message)),
         }
     });
     status.jobs = records;
     outcome
+}
+
+/// What it left as its result, if anything.
+fn result(view: &View<'_>, record: &JobRecord) -> String {
+    let pods = view.pods(&record.name);
+    let ends = pods.iter().filter(|pod| pod.phase == PodPhase::Succeeded);
+    let mut results = ends.filter_map(|pod| Some(pod.end.as_ref()?.message.trim()));
+    match results.find(|result| !result.is_empty()) {
+        Some(result) => text::fit(result, RESULT_BYTES),
+        None => "its Job completed".to_owned(),
+    }
 }

@@ -17,6 +17,8 @@ use crate::spec::{EnvValue, Handler, Pool, Work};
 pub(super) const GRACE: Duration = Duration::from_secs(25);
 /// Our program in an image that is not ours.
 const PROGRAM: &str = "/memq-program/memq";
+/// Where Kubernetes looks for a container's last message.
+const RESULT: &str = "/dev/termination-log";
 const HEALTH: &str = "health";
 
 /// The container, without its mounts.
@@ -116,7 +118,10 @@ fn start(part: Part<'_>) -> Result<(Vec<String>, Vec<String>), RenderError> {
 
 /// Whether memq's own image has the program: it holds memq alone, and its search path leads there.
 fn is_ours(words: &[String]) -> bool {
-    matches!(words.first().map(String::as_str), Some("memq" | "/memq"))
+    matches!(
+        words.first().map(String::as_str),
+        Some("memq" | "/bin/memq")
+    )
 }
 
 fn env(place: &Place, wanted: &Wanted<'_>, part: Part<'_>) -> Vec<EnvVar> {
@@ -130,6 +135,14 @@ fn env(place: &Place, wanted: &Wanted<'_>, part: Part<'_>) -> Vec<EnvVar> {
         if let Handler::Builtin(builtin) = part.handler {
             env.push(text("MEMQ_BUILTIN", builtin));
         }
+    }
+    if !matches!(part.step.work, Work::Items(_)) {
+        if let Some(element) = part.element {
+            env.push(text("MEMQ_ELEMENT", &element.key));
+        }
+        env.push(text("MEMQ_ATTEMPT", &wanted.number.to_string()));
+        // What is written there Kubernetes keeps, and the status of the run shows.
+        env.push(text("MEMQ_RESULT", RESULT));
     }
     // Whoever it runs as has no home of its own, and the root cannot be written to.
     if part.own_image().is_some() && !part.env.contains_key("HOME") {

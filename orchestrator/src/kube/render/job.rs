@@ -33,6 +33,7 @@ pub fn pool_pod(place: &Place, step: &Step) -> Result<PodSpec, RenderError> {
         name: String::new(),
         step,
         element: None,
+        number: 1,
         queue: String::new(),
         parallelism: 1,
     };

@@ -68,6 +68,8 @@ pub struct Wanted<'a> {
     pub step: &'a Step,
     /// The element of a `forEach`, from 0.
     pub element: Option<u32>,
+    /// The round of a pool, or the try of anything else, from 1.
+    pub number: u32,
     /// The queue of a step with items; of no meaning for others.
     pub queue: String,
     /// Pods at once; of meaning for a step with items alone.

@@ -72,6 +72,7 @@ fn first<'a>(spec: &RunSpec, step: &'a Step, place: &Place) -> Wanted<'a> {
         name: names::job(&place.run, &step.name, element, 1),
         step,
         element,
+        number: 1,
         queue: queue.map_or_else(String::new, |queue| queue.to_string()),
         parallelism,
     }

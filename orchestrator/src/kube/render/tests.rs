@@ -43,6 +43,7 @@ fn try_job(lines: &str, element: Option<u32>) -> Result<Rendered, RenderError> {
         name: "t-s-1".into(),
         step: &spec.steps[0],
         element,
+        number: 2,
         queue: "run.team.t.s".into(),
         parallelism: 4,
     };
@@ -210,6 +211,12 @@ fn an_image_that_is_not_ours_gets_the_worker_and_a_user() {
     assert_eq!(
         self::pod(without)["securityContext"],
         ours["securityContext"]
+    );
+    let half = without.replace(", runAsGroup: null", "");
+    assert_eq!(
+        self::pod(&half)["securityContext"],
+        ours["securityContext"],
+        "no pod starts with a group that has no user"
     );
     let laid = "items: {count: 1}\ncommand: [x]\n\
         pod: {spec: {containers: [{name: worker, image: 'x:1'}]}}";

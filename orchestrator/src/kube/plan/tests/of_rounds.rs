@@ -119,6 +119,7 @@ fn missing_workers_make_a_round_beside_that_gets_what_the_old_one_leaves() {
         step: 0,
         name: "r-keys-2".to_owned(),
         element: None,
+        number: 2,
         parallelism: 3,
     };
     assert_eq!(stage.look(90), [beside]);

@@ -34,6 +34,16 @@ fn a_job_that_completes_is_a_success() {
 }
 
 #[test]
+fn what_a_pod_left_as_its_result_is_shown() {
+    let mut stage = begun(once("build"));
+    let done = completed(job("r-build-1", "build", 1, at(0)));
+    let pods = [exited("p", &done, 0, "144 requests\n", at(4))];
+    stage.sees(&[done], &pods);
+    stage.look(5);
+    assert_eq!(stage.step("build").message, "144 requests");
+}
+
+#[test]
 fn a_job_that_fails_is_tried_again_as_often_as_the_step_says_after_longer_and_longer_waits() {
     let mut step = once("build");
     step.retries = 2;

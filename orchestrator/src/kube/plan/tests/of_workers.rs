@@ -31,6 +31,7 @@ fn the_job_begins_when_something_is_loaded() {
         step: 0,
         name: "r-keys-1".to_owned(),
         element: None,
+        number: 1,
         parallelism: 3,
     };
     assert!(actions.contains(&begins), "{actions:?}");
@@ -89,6 +90,21 @@ fn at_drained_pending_pods_are_trimmed_and_the_step_ends_with_its_job() {
             "RunFinished"
         ]
     );
+}
+
+#[test]
+fn workers_that_left_before_their_job_counted_them_end_it_by_themselves() {
+    let mut stage = at_work(2, 9);
+    running(&mut stage, 2);
+    stage.look(20);
+    stage.sees_queue("keys", queue(0, 9));
+    let open = job("r-keys-1", "keys", 2, at(10));
+    let left = [
+        exited("w0", &open, 0, "", at(30)),
+        exited("w1", &open, 0, "", at(30)),
+    ];
+    stage.sees(&[open], &left);
+    assert_eq!(deleted(&stage.look(31)), [""; 0]);
 }
 
 #[test]

@@ -337,6 +337,7 @@ impl Driver {
                 name,
                 element,
                 parallelism,
+                ..
             } => self.create(step, &name, element, parallelism),
             Action::SetParallelism { job, to } => {
                 if let Some(job) = self.cluster.jobs.get_mut(&job) {
