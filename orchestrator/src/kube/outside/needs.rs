@@ -104,11 +104,29 @@ pub(crate) fn of_person(installed: bool) -> Vec<Right> {
     let given = rights::RIGHTS
         .into_iter()
         .filter(|right| right.is_for_ephemeral());
-    OF_BUNDLES
+    let all: Vec<Right> = OF_BUNDLES
         .into_iter()
         .chain(OF_QUEUES)
         .chain(given)
-        .collect()
+        .collect();
+    // What one of them gives need not be asked for again.
+    let mut needed: Vec<Right> = Vec::new();
+    for (at, right) in all.iter().enumerate() {
+        let later = all[at + 1..].iter().any(|other| covers(other, right));
+        if !later && !needed.iter().any(|other| covers(other, right)) {
+            needed.push(*right);
+        }
+    }
+    needed
+}
+
+/// Whether one right gives all that another gives.
+fn covers(one: &Right, other: &Right) -> bool {
+    let all = |of: &[&str], has: &[&str]| of.iter().all(|word| has.contains(word));
+    one.names == other.names
+        && all(other.groups, one.groups)
+        && all(other.resources, one.resources)
+        && all(other.verbs, one.verbs)
 }
 
 /// A Role with these rights, as YAML to be applied by whoever may; a ClusterRole where no namespace is meant.
@@ -227,4 +245,34 @@ fn mend(verb: &str, resource: &str, namespace: &str, message: &str) -> String {
         "  whoever may give rights can mend it with this {kind} to you{all}:\n{}",
         yaml.trim_end()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_right_of_a_person_gives_what_another_gives() {
+        let all = of_person(false);
+        for (at, right) in all.iter().enumerate() {
+            let rest = all.iter().enumerate().filter(|(other, _)| *other != at);
+            assert!(
+                !rest.into_iter().any(|(_, other)| covers(other, right)),
+                "{right:?}"
+            );
+        }
+        for right in OF_BUNDLES.iter().chain(&OF_QUEUES) {
+            assert!(all.iter().any(|one| covers(one, right)), "{right:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_without_a_namespace_is_one_of_the_cluster() {
+        assert!(role("r", "team", &OF_RUNS).contains("kind: Role\n"));
+        let of_all = role("r", "", &OF_RUNS);
+        assert!(
+            of_all.contains("kind: ClusterRole\n") && !of_all.contains("namespace"),
+            "{of_all}"
+        );
+    }
 }

@@ -265,7 +265,9 @@ async fn a_job_whose_surroundings_are_not_all_there_has_no_pods() {
     api.forbid("delete", "jobs");
     let cut_off = submit::submit(&api.client(), &order, Form::Ephemeral, "memq:1").await;
     cut_off.expect_err("it was not started");
-    let job = api.get("jobs", "memq-r").expect("it could not be taken away");
+    let job = api
+        .get("jobs", "memq-r")
+        .expect("it could not be taken away");
     assert_eq!(job["spec"]["suspend"], true);
 }
 

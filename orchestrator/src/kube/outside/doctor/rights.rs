@@ -12,6 +12,7 @@ use super::install::Controller;
 use super::{Finding, State};
 use crate::kube::outside::needs;
 use crate::kube::render::rights::{self, Right};
+use crate::view::count;
 
 /// Questions asked at a time.
 const AT_A_TIME: usize = 8;
@@ -83,6 +84,7 @@ async fn all(
         .buffered(AT_A_TIME)
         .collect()
         .await;
+    let before = findings.len();
     let mut missing: Vec<Right> = Vec::new();
     for (right, answer) in wanted.iter().zip(answers) {
         match answer {
@@ -99,6 +101,15 @@ async fn all(
                 return missing;
             }
         }
+    }
+    if without == State::Unknown && !missing.is_empty() {
+        // Of no consequence: one line is enough.
+        let told = findings.split_off(before);
+        let what = count(told.len() as u64, "right");
+        let message = format!(
+            "{subject} lack {what} for it in {namespace}, which has a controller and needs none"
+        );
+        findings.push(Finding::unknown(about, message));
     }
     if missing.is_empty() {
         let message = format!("{subject} may do all of it in {namespace}");
