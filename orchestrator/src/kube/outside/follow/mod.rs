@@ -3,6 +3,8 @@
 //! It takes part in nothing else: a run goes on without it, but for items that lie on this machine. What is seen becomes a
 //! [`Report`]; how that is shown and what it exits with is not its business.
 
+mod fills;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,12 +13,11 @@ use anyhow::Context as _;
 use futures_util::stream::{BoxStream, StreamExt as _, pending};
 use kube::Client;
 use queue_client::Client as Queues;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::bundle::{self, Brought, Start};
-use super::fill::{self, Filling};
+use super::fill::Filling;
 use super::needs::Refused;
 use super::order::Fill;
 use super::outcomes::{self, News};
@@ -28,6 +29,7 @@ use crate::joblog::Joblog;
 use crate::kube::plan::START_LIMIT;
 use crate::kube::status::{RunPhase, RunStatus};
 use crate::tally::Tally;
+use fills::Filled;
 
 /// How often filling is looked at and the bar moves, though nothing came in.
 const TICK: Duration = Duration::from_millis(250);
@@ -137,14 +139,6 @@ struct Follower {
     waits: Option<(Instant, String)>,
 }
 
-/// A queue being filled.
-struct Filled {
-    fill: Fill,
-    told: watch::Receiver<Filling>,
-    waits: Option<(Instant, bool)>,
-    _task: AbortOnDropHandle<()>,
-}
-
 impl Follower {
     async fn until_end(
         &mut self,
@@ -241,23 +235,6 @@ impl Follower {
     fn queues(&self) -> Option<Queues> {
         let url = self.reach.as_ref()?.url();
         Queues::builder(&url).give_up_after(PATIENCE).build().ok()
-    }
-
-    fn begin_fills(&mut self) {
-        if self.following.fills.is_empty() {
-            return;
-        }
-        let Some(queues) = self.queues() else { return };
-        for fill in std::mem::take(&mut self.following.fills) {
-            let (tell, told) = watch::channel(Filling::In(0));
-            let task = tokio::spawn(fill::fill(queues.clone(), fill.clone(), tell));
-            self.fills.push(Filled {
-                fill,
-                told,
-                waits: None,
-                _task: AbortOnDropHandle::new(task),
-            });
-        }
     }
 
     fn follow_outcomes(&mut self, status: &RunStatus) {
@@ -425,39 +402,6 @@ impl Follower {
         }
         self.show(&status);
         None
-    }
-
-    /// Says what filling waits for; why it cannot be done, if it cannot.
-    fn look_at_fills(&mut self) -> Option<String> {
-        let mut said = Vec::new();
-        let mut hopeless = None;
-        for filled in &mut self.fills {
-            let step = &filled.fill.step;
-            match &*filled.told.borrow() {
-                Filling::In(_) | Filling::Full => filled.waits = None,
-                Filling::Hopeless(why) => hopeless = Some(format!("step {step}: {why}")),
-                Filling::Waits(why) => {
-                    let (since, told) = filled.waits.get_or_insert((Instant::now(), false));
-                    let trouble = self.reach.as_ref().and_then(Reach::trouble);
-                    if let Some(trouble) = trouble.as_ref().filter(|trouble| trouble.forbidden) {
-                        hopeless = Some(format!(
-                            "step {step}: its items cannot be loaded: {}",
-                            trouble.text
-                        ));
-                    } else if !*told && since.elapsed() >= STUCK {
-                        *told = true;
-                        let why = trouble.map_or_else(|| why.clone(), |trouble| trouble.text);
-                        said.push(format!(
-                            "step {step}: its items cannot be loaded now: {why}; trying again"
-                        ));
-                    }
-                }
-            }
-        }
-        for line in said {
-            self.stage.say(&line);
-        }
-        hopeless
     }
 
     fn show(&mut self, status: &RunStatus) {
