@@ -12,8 +12,8 @@ use super::status::{JobVerdict, KEPT_MESSAGE_BYTES};
 
 /// The label that carries the Job's name, put on each pod by Kubernetes.
 pub(super) const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
-/// Reasons of a waiting container that are a step of every start, not a trouble.
-const USUAL_WAITS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+/// Reasons of a waiting container that are a step of every start. It is a trouble only if it lasts.
+pub(super) const USUAL_WAITS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 /// A Job as the planner sees it.
 pub(super) fn job(job: &Job) -> JobSeen {
@@ -92,7 +92,7 @@ pub(super) fn pod(pod: &Pod) -> PodSeen {
             ready.and_then(|c| c.last_transition_time.as_ref()),
         ),
         unschedulable,
-        waiting: containers.iter().copied().find_map(waiting),
+        waiting: waiting(&containers),
         end: over.then(|| end(&containers, pod)),
         disrupted: condition("DisruptionTarget", "True")
             .map(|condition| condition.reason.clone().unwrap_or_default()),
@@ -117,13 +117,14 @@ fn started(containers: &[ContainerStatus], ready: Option<&Time>) -> Option<Times
         .map(|time| time.0)
 }
 
-fn waiting(container: &ContainerStatus) -> Option<(String, String)> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let reason = waiting.reason.clone().unwrap_or_default();
-    if reason.is_empty() || USUAL_WAITS.contains(&reason.as_str()) {
-        return None;
-    }
-    Some((reason, cut(waiting.message.as_deref().unwrap_or_default())))
+/// What its containers wait for: a trouble before what every start brings.
+fn waiting(containers: &[&ContainerStatus]) -> Option<(String, String)> {
+    let waits = containers.iter().filter_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.clone().filter(|reason| !reason.is_empty())?;
+        Some((reason, cut(waiting.message.as_deref().unwrap_or_default())))
+    });
+    waits.min_by_key(|(reason, _)| USUAL_WAITS.contains(&reason.as_str()))
 }
 
 /// How it ended: by the container that failed, else by what the pod says, else by the last container.
@@ -234,17 +235,24 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_cannot_start_says_why_and_one_that_starts_does_not() {
-        let waits = |reason: &str| {
-            read_pod(json!({"phase": "Pending", "containerStatuses": [{"name": "worker", "ready": false, "restartCount": 0,
-                "image": "x", "imageID": "", "state": {"waiting": {"reason": reason, "message": "back-off pulling"}}}]}))
-            .waiting
+    fn a_container_that_cannot_start_says_why_before_one_that_only_waits() {
+        let waits = |reasons: [&str; 2]| {
+            let statuses = reasons.map(|reason| {
+                json!({"name": "worker", "ready": false, "restartCount": 0, "image": "x", "imageID": "",
+                    "state": {"waiting": {"reason": reason, "message": "back-off pulling"}}})
+            });
+            read_pod(json!({"phase": "Pending", "containerStatuses": statuses}))
+                .waiting
+                .map(|(reason, _)| reason)
         };
+        let pulling = Some("ImagePullBackOff".to_owned());
+        assert_eq!(waits(["PodInitializing", "ImagePullBackOff"]), pulling);
+        assert_eq!(waits(["ImagePullBackOff", "PodInitializing"]), pulling);
+        // Whether that lasts too long is the planner's to judge.
         assert_eq!(
-            waits("ImagePullBackOff"),
-            Some(("ImagePullBackOff".into(), "back-off pulling".into()))
+            waits(["", "ContainerCreating"]),
+            Some("ContainerCreating".to_owned())
         );
-        assert_eq!(waits("ContainerCreating"), None);
     }
 
     #[test]

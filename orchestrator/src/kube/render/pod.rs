@@ -82,11 +82,29 @@ pub(super) fn template(
     };
     match &step.pod.overlay {
         None => Ok(pod),
-        Some(over) => overlay::lay(&pod, over).map_err(|why| RenderError::Overlay {
-            step: step.name.clone(),
-            why,
-        }),
+        Some(over) => overlay::lay(&pod, over)
+            .map(without_lone_group)
+            .map_err(|why| RenderError::Overlay {
+                step: step.name.clone(),
+                why,
+            }),
     }
+}
+
+/// Takes our group away where the overlay took the user away: a container runtime makes no pod of a group
+/// that has no user, and the kubelet tries for ever.
+fn without_lone_group(mut pod: PodTemplateSpec) -> PodTemplateSpec {
+    let context = pod
+        .spec
+        .as_mut()
+        .and_then(|spec| spec.security_context.as_mut());
+    if let Some(context) = context
+        && context.run_as_user.is_none()
+        && context.run_as_group == Some(profile::USER)
+    {
+        context.run_as_group = None;
+    }
+    pod
 }
 
 fn annotations(part: Part<'_>) -> BTreeMap<String, String> {
