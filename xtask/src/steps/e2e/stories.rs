@@ -71,7 +71,7 @@ pub(super) const STORIES: &[Story] = &[
     story(
         "lost-pods",
         "drained is success, though more pods were lost than a Job forgives",
-        400,
+        240,
         pools::lost_pods,
     ),
     story(

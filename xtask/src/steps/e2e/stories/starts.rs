@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::place::{Install, Place, text};
 use super::runs;
 
-/// An image that cannot be pulled, a ConfigMap that is not there, an image that would run as root.
+/// An image that cannot be pulled, ConfigMaps that are not there, an image that would run as root.
 pub(super) fn never(place: &Place<'_>) -> Result<()> {
     place.install(&Install {
         start_limit: "20s",
@@ -28,6 +28,15 @@ pub(super) fn never(place: &Place<'_>) -> Result<()> {
                 "{{image: {busybox}, command: [\"true\"], env: {{A: {{configMap: nowhere/key}}}}}}"
             ),
             &["CreateContainerConfigError"],
+            "nowhere",
+        ),
+        // Its container says no more than that it is being created: an event has the reason.
+        (
+            "volume",
+            format!(
+                "{{image: {busybox}, command: [\"true\"], volumes: {{/etc/x: {{configMap: nowhere}}}}}}"
+            ),
+            &["FailedMount"],
             "nowhere",
         ),
         (
