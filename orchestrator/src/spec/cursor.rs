@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::fault::Fault;
@@ -14,7 +15,35 @@ use super::schema::Object;
 #[derive(Debug, Clone)]
 pub(crate) struct At<'a> {
     node: &'a Node,
-    path: String,
+    path: Path<'a>,
+}
+
+/// The way to a node. It is spelt out for a complaint alone: written at every node, the path below one long
+/// name would be as much text again for each of its fields.
+#[derive(Debug, Clone)]
+enum Path<'a> {
+    Given(Rc<str>),
+    Field(Rc<Path<'a>>, &'a str),
+    Entry(Rc<Path<'a>>, usize),
+}
+
+impl Path<'_> {
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Given(path) => out.push_str(path),
+            Self::Field(above, name) => {
+                above.write(out);
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(&shorten(name));
+            }
+            Self::Entry(above, index) => {
+                above.write(out);
+                out.push_str(&format!("[{index}]"));
+            }
+        }
+    }
 }
 
 /// The fields of a map, all of them known to whoever asked.
@@ -30,7 +59,7 @@ impl<'a> At<'a> {
     pub(crate) fn root(node: &'a Node) -> Self {
         Self {
             node,
-            path: String::new(),
+            path: Path::Given("".into()),
         }
     }
 
@@ -38,7 +67,7 @@ impl<'a> At<'a> {
     pub(crate) fn part(node: &'a Node, path: &str) -> Self {
         Self {
             node,
-            path: path.to_owned(),
+            path: Path::Given(path.into()),
         }
     }
 
@@ -48,15 +77,17 @@ impl<'a> At<'a> {
     }
 
     /// The path as errors show it.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
+    pub(crate) fn path(&self) -> String {
+        let mut path = String::new();
+        self.path.write(&mut path);
+        path
     }
 
     /// A complaint about this value.
     pub(crate) fn fault(&self, message: impl Display, help: impl Display) -> Fault {
         Fault {
             place: self.node.place,
-            field: self.path.clone(),
+            field: self.path(),
             message: message.to_string(),
             help: help.to_string(),
         }
@@ -72,23 +103,18 @@ impl<'a> At<'a> {
         self.fault(format!("this is {found}"), format!("give {wanted}"))
     }
 
-    fn below(&self, name: &str, node: &'a Node) -> Self {
-        let path = if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        };
-        Self { node, path }
-    }
-
     /// The entries of a map of names, in the order of the file.
     pub(crate) fn entries(&self, wanted: &str) -> Result<Vec<(&'a Node, &'a str, Self)>, Fault> {
         let Value::Map(map) = &self.node.value else {
             return Err(self.wrong(wanted));
         };
+        let above = Rc::new(self.path.clone());
         map.iter()
-            .map(|(key, value)| match key.text() {
-                Some(name) => Ok((key, name, self.below(name, value))),
+            .map(|(key, node)| match key.text() {
+                Some(name) => {
+                    let path = Path::Field(Rc::clone(&above), name);
+                    Ok((key, name, Self { node, path }))
+                }
                 None => Err(Self::root(key).fault("a field's name is a text", "")),
             })
             .collect()
@@ -117,7 +143,7 @@ impl<'a> At<'a> {
                     .map_or(String::new(), |near| format!("did you mean `{near}`? "));
                 return Err(Fault {
                     place: key.place,
-                    field: at.path,
+                    field: at.path(),
                     message: format!("unknown or unsupported field `{name}`"),
                     help: format!("{near}allowed here: {}", allowed.join(", ")),
                 });
@@ -160,12 +186,13 @@ impl<'a> At<'a> {
         let Value::List(list) = &self.node.value else {
             return Err(self.wrong(wanted));
         };
+        let above = Rc::new(self.path.clone());
         Ok(list
             .iter()
             .enumerate()
             .map(|(index, node)| Self {
                 node,
-                path: format!("{}[{index}]", self.path),
+                path: Path::Entry(Rc::clone(&above), index),
             })
             .collect())
     }
@@ -294,15 +321,22 @@ fn shorten(text: &str) -> String {
     line
 }
 
-/// The allowed name at most two slips away.
+/// The allowed name at most two slips away. Names that differ more in length are too far, and those past
+/// what a person types are not compared: the cost grows with both.
 pub(crate) fn nearest<'n>(name: &str, allowed: &[&'n str]) -> Option<&'n str> {
+    let comparable =
+        |near: &str| near.len() <= MAX_COMPARED && near.len().abs_diff(name.len()) <= 8;
     allowed
         .iter()
+        .filter(|near| comparable(near))
         .map(|near| (slips(&name.to_lowercase(), &near.to_lowercase()), *near))
         .filter(|(slips, near)| *slips <= 2 && *slips < near.len())
         .min()
         .map(|(_, near)| near)
 }
+
+/// Longest name that others are compared with, in bytes.
+const MAX_COMPARED: usize = 100;
 
 /// Letters to change, add, leave out or swap to get from one word to the other.
 fn slips(from: &str, to: &str) -> usize {

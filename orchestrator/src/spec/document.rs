@@ -10,6 +10,7 @@ use super::fault::{Fault, Invalid, SpecError};
 use super::items::Files;
 use super::node::{self, Node, Value};
 use super::params::{self, Values};
+use super::room::Room;
 use super::schema::{METADATA, RUN, SPEC, Shape, json};
 use super::step::{Context, Inherited, Step, optional_duration};
 use super::substitute::{Each, Known};
@@ -166,10 +167,12 @@ fn head<'a>(root: &At<'a>, source: Source<'_>) -> Result<Head<'a>, Fault> {
 }
 
 fn body(head: Head<'_>, values: &Values, files: Files<'_>, file: &Path) -> Result<RunSpec, Fault> {
+    let room = Room::default();
     let known = Known {
         params: values,
         run: head.name.as_str(),
         each: Each::None,
+        room: &room,
     };
     let inherited = match &head.defaults {
         None => Inherited::default(),

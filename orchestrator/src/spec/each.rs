@@ -7,7 +7,8 @@ use super::env::{self, EnvValue};
 use super::fault::Fault;
 use super::handler::Handler;
 use super::node::Value;
-use super::substitute::{Each, Known, substitute};
+use super::room::{MAX_ADDED, PER_ENTRY, weigh_env};
+use super::substitute::{Each, Known, share, substitute};
 
 /// What a step runs once each for.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,18 +36,17 @@ pub struct Element {
 
 /// Most elements: each is a Job, and a cluster's status names them all.
 pub(super) const MAX_ELEMENTS: usize = 1_000;
-/// Most that all elements run may come to, in bytes: each has a script and variables of its own.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 const WANTED: &str = "a list of texts, a map of texts, or $(params.NAME) of a list";
 
 impl ForEach {
     /// Reads the elements. `raw` is the step before anything was put in, `step` the same with each element
-    /// left as it is written, `inherited` what variables every step has.
+    /// left as it is written, `name` its name, `inherited` what variables every step has.
     pub(crate) fn read(
         raw: &Fields<'_>,
         step: &Fields<'_>,
         known: &Known<'_>,
+        name: &str,
         inherited: &BTreeMap<String, EnvValue>,
     ) -> Result<Self, Fault> {
         let at = step.need("forEach", WANTED)?;
@@ -62,17 +62,22 @@ impl ForEach {
             );
             return Err(at.fault(message, help));
         }
-        let mut bytes = 0;
-        let mut elements = Vec::with_capacity(pairs.len());
-        for (key, value) in pairs {
-            let element = Element::read(raw, known, inherited, key, value)?;
-            bytes += element.bytes();
-            if bytes > MAX_BYTES {
-                let help = "make the script smaller, or give what is so many as `items`";
-                return Err(at.fault("all elements together run more than 16 MiB of text", help));
-            }
-            elements.push(element);
-        }
+        let bytes = weight(raw, known, inherited, &pairs)?;
+        known.room.take(bytes).map_err(|all| {
+            at.fault(
+                format!(
+                    "the {} elements of step `{name}` come to {bytes} bytes, each with its own copy of what runs \
+                     and of its variables; with what else is put in these are {all}, of {MAX_ADDED} (2 MiB) that \
+                     values and elements may add to a run",
+                    pairs.len()
+                ),
+                "make the script smaller, or give what is so many as `items`",
+            )
+        })?;
+        let elements = pairs
+            .into_iter()
+            .map(|(key, value)| Element::read(raw, known, inherited, key, value))
+            .collect::<Result<Vec<_>, _>>()?;
         let most = step
             .get("maxParallel")
             .map(|at| at.integer(1..=MAX_ELEMENTS as i64))
@@ -108,6 +113,29 @@ fn pairs(at: &At<'_>) -> Result<Vec<(String, String)>, Fault> {
     }
 }
 
+/// What all elements will count, before any of them is made.
+fn weight(
+    raw: &Fields<'_>,
+    known: &Known<'_>,
+    inherited: &BTreeMap<String, EnvValue>,
+    pairs: &[(String, String)],
+) -> Result<usize, Fault> {
+    let handler = Handler::field(raw)?.map(|(_, at)| at);
+    let shares = handler
+        .into_iter()
+        .chain(raw.get("env"))
+        .map(|at| share(at.node(), known))
+        .collect::<Vec<_>>();
+    let inherited = PER_ENTRY + weigh_env(inherited);
+    let of_element = |(key, value): &(String, String)| {
+        let shares = shares
+            .iter()
+            .map(|share| share.same + share.keys * key.len() + share.values * value.len());
+        inherited + key.len() + value.len() + shares.sum::<usize>()
+    };
+    Ok(pairs.iter().map(of_element).sum())
+}
+
 impl Element {
     fn read(
         raw: &Fields<'_>,
@@ -127,13 +155,13 @@ impl Element {
             None => Handler::Image,
             Some((kind, at)) => {
                 let node = substitute(at, &known)?;
-                Handler::of(kind, &At::part(&node, at.path()), false)?
+                Handler::of(kind, &At::part(&node, &at.path()), false)?
             }
         };
         let mut env = inherited.clone();
         if let Some(at) = raw.get("env") {
             let node = substitute(at, &known)?;
-            env.extend(env::read(&At::part(&node, at.path()), false)?);
+            env.extend(env::read(&At::part(&node, &at.path()), false)?);
         }
         Ok(Self {
             key,
@@ -141,18 +169,5 @@ impl Element {
             handler,
             env,
         })
-    }
-
-    fn bytes(&self) -> usize {
-        let handler = match &self.handler {
-            Handler::Command(words) => words.iter().map(String::len).sum(),
-            Handler::Script(text) => text.len(),
-            Handler::Builtin(_) | Handler::Image => 0,
-        };
-        let env = self.env.iter().map(|(name, value)| match value {
-            EnvValue::Text(text) => name.len() + text.len(),
-            EnvValue::Secret { .. } | EnvValue::ConfigMap { .. } => name.len(),
-        });
-        handler + env.sum::<usize>()
     }
 }

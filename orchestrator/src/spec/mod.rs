@@ -15,6 +15,7 @@ mod order;
 mod params;
 mod pod;
 mod pool;
+mod room;
 pub mod schema;
 mod step;
 mod substitute;

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::cursor::At;
 use super::fault::{Fault, SpecError};
 use super::node::{Node, Value};
+use super::room::PER_ENTRY;
 use super::schema::PARAM;
 
 /// The value of a parameter.
@@ -46,6 +47,11 @@ impl Kind {
     }
 }
 
+/// Most parameters of a run.
+const MAX_PARAMS: usize = 1_000;
+/// Most that a pattern may come to once it is compiled, in bytes.
+const MAX_PATTERN: usize = 1024 * 1024;
+
 /// What a spec says of one parameter.
 #[derive(Debug)]
 struct Declaration {
@@ -53,7 +59,7 @@ struct Declaration {
     required: bool,
     minimum: Option<i64>,
     maximum: Option<i64>,
-    pattern: Option<Regex>,
+    pattern: Option<String>,
     allowed: Option<Vec<Param>>,
 }
 
@@ -70,6 +76,13 @@ pub(crate) fn resolve(
             Ok(entries) => entries,
             Err(fault) => return Ok(Err(fault)),
         };
+        if entries.len() > MAX_PARAMS {
+            let message = format!(
+                "these are {} parameters, more than {MAX_PARAMS}",
+                entries.len()
+            );
+            return Ok(Err(map.fault(message, "give what is so many as `items`")));
+        }
         for (_, name, at) in entries {
             let (declaration, default) = match declare(name, &at) {
                 Ok(read) => read,
@@ -161,15 +174,17 @@ fn declare(name: &str, at: &At<'_>) -> Result<(Declaration, Option<Param>), Faul
     }
     let pattern = match fields.get("pattern") {
         None => None,
-        Some(at) => Some(
-            Regex::new(at.text("a regular expression")?).map_err(|error| {
+        Some(at) => {
+            let text = at.text("a regular expression")?;
+            regex(text).map_err(|error| {
                 let error = error.to_string();
                 at.fault(
                     "this is no regular expression",
                     error.lines().last().unwrap_or(""),
                 )
-            })?,
-        ),
+            })?;
+            Some(text.to_owned())
+        }
     };
     let allowed = match fields.get("enum") {
         None => None,
@@ -210,6 +225,14 @@ fn declare(name: &str, at: &At<'_>) -> Result<(Declaration, Option<Param>), Faul
     Ok((declaration, default))
 }
 
+/// Made anew for each use: a few letters can be a machine of megabytes, and there may be many of them.
+fn regex(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern)
+        .size_limit(MAX_PATTERN)
+        .dfa_size_limit(MAX_PATTERN)
+        .build()
+}
+
 fn of_node(kind: Kind, node: &Node) -> Option<Param> {
     match (kind, &node.value) {
         (Kind::Text, _) => node.text().map(|text| Param::Text(text.to_owned())),
@@ -245,7 +268,10 @@ impl Declaration {
                 self.minimum.is_none_or(|low| *number >= low)
                     && self.maximum.is_none_or(|high| *number <= high)
             }
-            Param::Text(text) => self.pattern.as_ref().is_none_or(|p| p.is_match(text)),
+            Param::Text(text) => self
+                .pattern
+                .as_ref()
+                .is_none_or(|pattern| regex(pattern).is_ok_and(|regex| regex.is_match(text))),
             Param::Boolean(_) | Param::List(_) => true,
         };
         within
@@ -279,6 +305,15 @@ impl Declaration {
 }
 
 impl Param {
+    /// What it counts wherever it is put in.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Integer(_) | Self::Boolean(_) => PER_ENTRY,
+            Self::List(list) => list.iter().map(|text| PER_ENTRY + text.len()).sum(),
+        }
+    }
+
     /// The value as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::MAX_STEPS;
 use super::cursor::{At, DURATION, Fields};
 use super::each::ForEach;
 use super::env::{self, EnvValue};
@@ -13,6 +14,7 @@ use super::items::Files;
 use super::node::{Node, Value};
 use super::pod::{self, PodRules};
 use super::pool::Pool;
+use super::room::{MAX_ADDED, weigh};
 use super::schema::{DEFAULTS, STEP};
 use super::substitute::{Each, Known, substitute};
 
@@ -87,13 +89,16 @@ pub(crate) struct Inherited {
     timeout: Option<Duration>,
     retries: Option<u32>,
     pod: PodRules,
+    /// What all of it counts, for each step that takes it over.
+    weight: usize,
 }
 
 impl Inherited {
     /// Reads `spec.defaults`.
     pub(crate) fn read(at: &At<'_>, known: &Known<'_>, dir: &Path) -> Result<Self, Fault> {
         let node = substitute(at, known)?;
-        let fields = At::part(&node, at.path()).fields(&DEFAULTS)?;
+        let weight = weigh(&node, &mut str::len);
+        let fields = At::part(&node, &at.path()).fields(&DEFAULTS)?;
         Ok(Self {
             env: fields
                 .get("env")
@@ -101,6 +106,7 @@ impl Inherited {
             timeout: optional_duration(&fields, "timeout")?,
             retries: retries(&fields)?,
             pod: PodRules::read(&fields, dir)?,
+            weight,
         })
     }
 }
@@ -113,9 +119,19 @@ impl Step {
             files,
             inherited,
         } = context;
+        known.room.take(inherited.weight).map_err(|all| {
+            at.fault(
+                format!(
+                    "`defaults` are {} bytes for each step; with what else is put in these are {all}, of \
+                     {MAX_ADDED} (2 MiB) that values and elements may add to a run",
+                    inherited.weight
+                ),
+                "make `defaults` smaller",
+            )
+        })?;
         let raw = at.fields(&STEP)?;
         let node = put_in(at, known, raw.get("forEach").is_some())?;
-        let fields = At::part(&node, at.path()).fields(&STEP)?;
+        let fields = At::part(&node, &at.path()).fields(&STEP)?;
 
         let name = fields.need("name", "a name: small letters, digits and -")?;
         let name = step_name(name)?;
@@ -146,7 +162,7 @@ impl Step {
                 };
                 Work::Items(Pool::read(items, &fields, files)?)
             }
-            Some(_) => Work::Each(ForEach::read(&raw, &fields, known, &inherited.env)?),
+            Some(_) => Work::Each(ForEach::read(&raw, &fields, known, &name, &inherited.env)?),
         };
         Ok(Self {
             name,
@@ -176,16 +192,24 @@ fn put_in(at: &At<'_>, known: &Known<'_>, for_each: bool) -> Result<Node, Fault>
         let known = if of_element { &kept } else { known };
         Ok((key.clone(), substitute(&at, known)?))
     });
+    let node = at.node();
     Ok(Node {
         value: Value::Map(entries.collect::<Result<_, Fault>>()?),
-        ..at.node().clone()
+        place: node.place,
+        written: node.written.clone(),
+        put: node.put,
     })
 }
 
 fn order(fields: &Fields<'_>) -> Result<(Vec<String>, When), Fault> {
     let mut after: Vec<String> = Vec::new();
     if let Some(at) = fields.get("after") {
-        for at in at.list("a list of names of steps: [fetch, check]")? {
+        let names = at.list("a list of names of steps: [fetch, check]")?;
+        if names.len() > MAX_STEPS {
+            let message = format!("these are {} names, more than a run has steps", names.len());
+            return Err(at.fault(message, "name each step once"));
+        }
+        for at in names {
             let name = at.name("the name of a step")?;
             if after.iter().any(|known| known == name) {
                 return Err(at.fault(format!("`{name}` stands here twice"), "remove one"));

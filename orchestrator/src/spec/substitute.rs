@@ -7,6 +7,7 @@ use super::cursor::At;
 use super::fault::Fault;
 use super::node::{Node, Value};
 use super::params::{Param, Values, unknown};
+use super::room::{MAX_ADDED, Room, weigh};
 
 /// What can be put in.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,8 @@ pub(crate) struct Known<'a> {
     pub(crate) run: &'a str,
     /// What stands for the element of a `forEach`.
     pub(crate) each: Each<'a>,
+    /// How much may still be put in. What an element adds is taken beforehand, by [`share`].
+    pub(crate) room: &'a Room,
 }
 
 /// What stands for `$(each.key)` and `$(each.value)`.
@@ -127,7 +130,10 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
 fn look_up(at: &At<'_>, name: &str, known: &Known<'_>) -> Result<Option<Param>, Fault> {
     let text = |text: &str| Ok(Some(Param::Text(text.to_owned())));
     match (name, known.each) {
-        ("run.name", _) => return text(known.run),
+        ("run.name", _) => {
+            take(at, name, known.run.len(), known)?;
+            return text(known.run);
+        }
         ("each.key" | "each.value", Each::Kept) => return Ok(None),
         ("each.key", Each::Is { key, .. }) => return text(key),
         ("each.value", Each::Is { value, .. }) => return text(value),
@@ -146,13 +152,67 @@ fn look_up(at: &At<'_>, name: &str, known: &Known<'_>) -> Result<Option<Param>, 
         ));
     };
     match known.params.get(param) {
-        Some(Some(value)) => Ok(Some(value.clone())),
+        Some(Some(value)) => {
+            take(at, name, value.weight(), known)?;
+            Ok(Some(value.clone()))
+        }
         Some(None) => Err(at.fault(
             format!("the parameter `{param}` has no value"),
             format!("run with -p {param}=VALUE, or give it a default"),
         )),
         None => Err(at.fault(unknown(param, known.params.keys().map(String::as_str)), "")),
     }
+}
+
+fn take(at: &At<'_>, name: &str, bytes: usize, known: &Known<'_>) -> Result<(), Fault> {
+    if matches!(known.each, Each::Is { .. }) {
+        return Ok(());
+    }
+    known.room.take(bytes).map_err(|all| {
+        at.fault(
+            format!(
+                "`$({name})` is {bytes} bytes; with what else is put in these are {all}, of {MAX_ADDED} (2 MiB) that \
+                 values and elements may add to a run"
+            ),
+            "put it in fewer places, or give what is so much as a file of `items`",
+        )
+    })
+}
+
+/// What one element makes of a tree into which nothing has been put yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Share {
+    /// Bytes that are the same for each.
+    pub(crate) same: usize,
+    /// How often its key is put in.
+    pub(crate) keys: usize,
+    /// How often its value is.
+    pub(crate) values: usize,
+}
+
+/// Counts what each element's copy of a tree will be, so that no copy is made to find out.
+pub(crate) fn share(node: &Node, known: &Known<'_>) -> Share {
+    let (mut keys, mut values) = (0, 0);
+    let same = weigh(node, &mut |text| {
+        let (mut bytes, mut rest) = (0, text);
+        while let Some((before, name, after)) = next(rest) {
+            bytes += before.len();
+            match name {
+                _ if before.ends_with('$') => bytes += rest.len() - before.len() - after.len(),
+                "each.key" => keys += 1,
+                "each.value" => values += 1,
+                "run.name" => bytes += known.run.len(),
+                _ => {
+                    let param = name.strip_prefix("params.");
+                    let value = param.and_then(|name| known.params.get(name)?.as_ref());
+                    bytes += value.map_or(0, Param::weight);
+                }
+            }
+            rest = after;
+        }
+        bytes + rest.len()
+    });
+    Share { same, keys, values }
 }
 
 fn typed(node: &Node, value: Param) -> Node {

@@ -3,6 +3,7 @@
 mod mistakes;
 mod object;
 mod order;
+mod room;
 mod several;
 mod trouble;
 
