@@ -177,6 +177,12 @@ pub(super) const STORIES: &[Story] = &[
         outside::installed,
     ),
     story(
+        "detached",
+        "a Run left to the cluster by `memq run --kube --detach`: why, wait, cancel",
+        180,
+        outside::detached,
+    ),
+    story(
         "cronjob",
         "a CronJob creates a Run and takes its exit code",
         240,

@@ -93,3 +93,50 @@ pub(super) fn installed(place: &Place<'_>) -> Result<()> {
     ensure!(said.contains(&found), "memq ls: {said}");
     Ok(())
 }
+
+/// A Run that is left to the cluster, looked at from outside, and told to stop.
+pub(super) fn detached(place: &Place<'_>) -> Result<()> {
+    let namespace = place.namespace.as_str();
+    place.install(&Install::DEV)?;
+    let said = |args: &[&str]| {
+        let mut args = args.to_vec();
+        args.extend(["-n", namespace]);
+        place.memq(None, &args, "")
+    };
+    let mut args = KEYS.to_vec();
+    args.extend(["keys=100000", "--detach", "-o", "name"]);
+    let made = said(&args)?.ok()?;
+    let name = made
+        .trim()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    runs::until_done(place, &name, 1)?;
+    let why = said(&["why", &name])?.ok()?;
+    ensure!(why.contains("items are through"), "memq why: {why}");
+    let waited = said(&["wait", &name, "--timeout", "2s"])?;
+    ensure!(
+        waited.code == Some(3),
+        "a wait that is over exits 3: {waited:?}"
+    );
+    ensure!(
+        !runs::has_ended(&place.get("run", &name)?),
+        "nobody's waiting ends a Run"
+    );
+    said(&["cancel", &name])?.ok()?;
+    let waited = said(&["wait", &name])?;
+    ensure!(
+        waited.code != Some(0),
+        "a Run that was cancelled is no success: {waited:?}"
+    );
+    let run = runs::ends(place, &name)?;
+    ensure!(
+        runs::phase(&run) == "Cancelled",
+        "it ended {}",
+        runs::phase(&run)
+    );
+    place.until_true("no pod of it is left", || {
+        Ok(runs::living_pods(place, &name)?.is_empty())
+    })
+}
