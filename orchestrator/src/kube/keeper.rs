@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client as Kube;
+use queue_api::{Code, QueueName};
 use queue_client::Client;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ use crate::spec::{self, RunSpec};
 const AGAIN: Duration = Duration::from_secs(2);
 /// How long changes are gathered before the next look: a Job that starts brings many at once.
 const GATHER: Duration = Duration::from_millis(200);
+/// How long the removal of a queue is waited for.
+const REMOVAL: Duration = Duration::from_secs(3);
 /// Longest nap: what no watch tells of, as a queue that somebody deleted, is seen at last.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -258,6 +261,7 @@ impl Keeper {
                 self.sight.load(*step, &kept.status, spec);
                 return None;
             }
+            Action::RemoveQueue { queue } => return self.remove_queue(queue).await,
             Action::CreateJob {
                 step,
                 name,
@@ -303,6 +307,22 @@ impl Keeper {
                 Some(AGAIN)
             }
         }
+    }
+
+    /// Removes a queue, whatever it holds.
+    async fn remove_queue(&self, name: &str) -> Option<Duration> {
+        let name: QueueName = name.parse().ok()?;
+        let queue = self.shared.queues.queue(name);
+        match queue.with_give_up_after(REMOVAL).delete(true).await {
+            Ok(()) => info!(run = %self.key, "removed a queue that an earlier run of this name left"),
+            Err(error) if error.code() == Some(Code::NoSuchQueue) => {}
+            Err(error) => {
+                self.shared.metrics.failed("action");
+                warn!(run = %self.key, error = %super::say(&error), "cannot remove the queue of an earlier run of this name; trying again");
+                return Some(AGAIN);
+            }
+        }
+        Some(Duration::ZERO)
     }
 
     fn place(&self, kept: &Kept) -> Place {

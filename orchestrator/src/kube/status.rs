@@ -270,6 +270,10 @@ pub enum JobVerdict {
 pub struct PoolStatus {
     /// Its queue.
     pub queue: String,
+    /// Whether the step's own queue was seen to be missing before anything was put into it: what was
+    /// there before that is left of an earlier run of this name. A queue that is given is not claimed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub claimed: bool,
     /// Whether the queue has all its items and is sealed.
     pub loaded: bool,
     /// Items that came in.

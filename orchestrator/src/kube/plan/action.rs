@@ -10,6 +10,12 @@ pub enum Action {
         /// The step, from 0.
         step: usize,
     },
+    /// Remove this queue with all it holds, leased or not: it is left of an earlier run of this name.
+    /// Where there is none, that is done.
+    RemoveQueue {
+        /// The queue.
+        queue: String,
+    },
     /// Make this Job; one of that name that is ours is that Job.
     CreateJob {
         /// The step, from 0.

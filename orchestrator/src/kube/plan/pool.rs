@@ -2,6 +2,7 @@
 //!
 //! 1. Only the queue's own word that it is drained makes a success, and then nothing a Job says unmakes it.
 //! 2. While the queue cannot be asked, nothing is begun, changed or given up.
+//! 3. What an earlier run of this name left in the step's own queue is neither believed nor worked on.
 
 use std::time::Duration;
 
@@ -49,6 +50,12 @@ fn decide(
 ) -> Option<Outcome> {
     let own = !matches!(pool.items, Items::Queue(_));
     let seen = view.seen.queues.get(&step.name);
+    if own && !memory.claimed {
+        claim(view, agenda, step, seen, memory);
+        if !memory.claimed {
+            return None;
+        }
+    }
     if own && !memory.loaded {
         memory.loaded = match (seen, view.seen.loads.get(&step.name)) {
             (Some(QueueSeen::There(queue)), _) if queue.sealed => true,
@@ -101,6 +108,30 @@ fn decide(
     let wanted = supply::size(view, agenda, (step, pool), status, memory, queue);
     rounds::staff(view, agenda, step, status, memory, queue, wanted);
     rounds::given_up(view, status, memory)
+}
+
+/// Sees to it that the step's own queue begins with nothing. A status is written before anything is
+/// loaded, so what is there while the status does not claim the queue is nothing of ours.
+fn claim(
+    view: &View<'_>,
+    agenda: &mut Agenda,
+    step: &Step,
+    seen: Option<&QueueSeen>,
+    memory: &mut PoolStatus,
+) {
+    match seen {
+        Some(QueueSeen::Missing) => memory.claimed = true,
+        Some(QueueSeen::There(_)) => {
+            let queue = memory.queue.clone();
+            agenda.act(Action::RemoveQueue { queue });
+            agenda.look_in(LOOK_FOR_ITEMS);
+        }
+        Some(QueueSeen::Unreachable(since, said)) => {
+            unreachable(view, agenda, step, memory, *since, said);
+        }
+        // It is looked for once the status names it.
+        None => agenda.look_in(Duration::ZERO),
+    }
 }
 
 fn count(memory: &mut PoolStatus, queue: &Queue) {

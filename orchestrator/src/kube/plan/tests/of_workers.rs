@@ -43,6 +43,37 @@ fn the_job_begins_when_something_is_loaded() {
 }
 
 #[test]
+fn what_an_earlier_run_of_this_name_left_is_removed_before_anything_is_loaded() {
+    let mut stage = Stage::new(run(vec![pool("keys", 3)]));
+    stage.seen.queues.clear();
+    assert_eq!(
+        stage.look(0),
+        [],
+        "the status says what is meant to be first"
+    );
+    let wake = stage.wake.expect("it looks again by itself");
+    assert!(wake <= Duration::from_secs(1));
+    stage.sees_queue("keys", queue(0, 9));
+    let remove = Action::RemoveQueue {
+        queue: "run.team.r.keys".to_owned(),
+    };
+    assert_eq!(stage.look(1), std::slice::from_ref(&remove));
+    let away = QueueSeen::Unreachable(at(2), "refused".to_owned());
+    stage.seen.queues.insert("keys".to_owned(), away);
+    assert_eq!(stage.look(2), []);
+    assert_eq!(stage.holds("Blocked"), Some("ServerUnreachable"));
+    stage.sees_queue("keys", queue(0, 9));
+    assert_eq!(stage.look(3), [remove], "until it is gone");
+    stage
+        .seen
+        .queues
+        .insert("keys".to_owned(), QueueSeen::Missing);
+    assert_eq!(stage.look(4), [Action::Load { step: 0 }]);
+    stage.sees_queue("keys", queue(9, 9));
+    assert_eq!(made(&stage.look(5)), ["r-keys-1"]);
+}
+
+#[test]
 fn a_job_is_asked_for_until_it_is_seen_and_never_again() {
     let mut stage = at_work(2, 9);
     assert_eq!(made(&stage.look(11)), ["r-keys-1"]);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::forms::{after, each, once, pool, run};
-use super::world::{Driver, Fate, Faults, Habits, Weather};
+use super::world::{Driver, Fate, Faults, Habits, Items, Weather};
 use crate::kube::status::RunPhase;
 use crate::spec::{RunSpec, Step, When, Work};
 
@@ -80,6 +80,17 @@ fn in_fine_weather_everything_is_drained() {
 #[test]
 fn a_controller_that_crashes_and_sees_late_drains_the_queue_all_the_same() {
     all_good(&rough(), 1_200);
+}
+
+#[test]
+fn a_drained_queue_of_an_earlier_run_of_this_name_is_no_success() {
+    for seed in 0..seeds() {
+        let mut driver = Driver::new(brief(run(vec![workers(1, 6)])), 60, rough(), seed);
+        let old = Items::left_behind(70);
+        driver.queues.insert("keys".to_owned(), old);
+        assert_eq!(driver.run(1_200), RunPhase::Succeeded);
+        assert_eq!(driver.queues["keys"].done, 60, "seed {seed}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn a_hundred_steps_a_thousand_elements_and_a_thousand_failed_pods_fit() {
     }
     let mut stage = Stage::new(run(steps));
     let long = "a line that says what went wrong\n".repeat(200);
+    stage.look(0);
     for round in 0..4 {
         let now = i64::from(round) * 100;
         let steps = stage.run.steps.clone();

@@ -22,13 +22,17 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// No queue is there.
     pub(super) fn new(run: RunSpec) -> Self {
+        let names = run.steps.iter().map(|step| step.name.clone());
+        let queues = names.map(|name| (name, QueueSeen::Missing)).collect();
         Self {
             run,
             context: Context::new("team", "http://memq:8080"),
             status: RunStatus::default(),
             seen: Seen {
                 fresh: true,
+                queues,
                 ..Seen::default()
             },
             now: at(0),

@@ -16,7 +16,7 @@ use super::cluster::{Cluster, Fate, Job, Kind, Pod, Weather};
 use super::items::Items;
 use super::worker::{self, Habits};
 use crate::flow::Phase;
-use crate::kube::status::{KEPT_FAILURES, RunPhase, RunStatus};
+use crate::kube::status::{KEPT_FAILURES, RunPhase, RunStatus, StepStatus};
 use crate::spec::{RunSpec, Work};
 
 /// What goes wrong. Numbers named `one_in` are turns of a second; 0 is never.
@@ -331,7 +331,8 @@ impl Driver {
     fn carry_out(&mut self, action: Action, up: bool) {
         match action {
             Action::Load { step } if up => self.load(step),
-            Action::Load { .. } => {}
+            Action::RemoveQueue { queue } if up => self.remove(&queue),
+            Action::Load { .. } | Action::RemoveQueue { .. } => {}
             Action::CreateJob {
                 step,
                 name,
@@ -364,6 +365,13 @@ impl Driver {
             LoadSeen::Loading(queue.total)
         };
         self.seen.loads.insert(name, load);
+    }
+
+    fn remove(&mut self, queue: &str) {
+        let mut steps = self.status.steps.iter();
+        let of = |step: &&StepStatus| step.pool.as_ref().is_some_and(|pool| pool.queue == queue);
+        let step = steps.find(of).expect("a step");
+        self.queues.remove(&step.name);
     }
 
     fn create(&mut self, step: usize, name: &str, element: Option<u32>, parallelism: u32) {

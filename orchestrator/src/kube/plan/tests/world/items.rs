@@ -24,6 +24,16 @@ pub(crate) struct Items {
 }
 
 impl Items {
+    /// What a run leaves behind that went through so many.
+    pub(crate) fn left_behind(total: u64) -> Self {
+        Self {
+            sealed: true,
+            done: total,
+            total,
+            ..Self::default()
+        }
+    }
+
     /// Puts in items up to this many.
     pub(crate) fn put(&mut self, upto: u64) {
         while self.total < upto {

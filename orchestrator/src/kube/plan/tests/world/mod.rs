@@ -11,4 +11,5 @@ mod worker;
 
 pub(super) use cluster::{Fate, Weather};
 pub(super) use driver::{Driver, Faults};
+pub(super) use items::Items;
 pub(super) use worker::Habits;
