@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference, Pod};
-use kube::api::{DeleteParams, LogParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, LogParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
@@ -15,6 +15,7 @@ use tracing::{debug, warn};
 
 use super::cluster::belongs;
 use super::object::FIELD_MANAGER;
+use super::patience::{CALL, within};
 use super::plan::{News, Refusal};
 use super::render::WORKER;
 use super::status::KEPT_LOG_BYTES;
@@ -23,6 +24,9 @@ use super::status::KEPT_LOG_BYTES;
 const LOG_LINES: i64 = 40;
 /// Bytes asked for of a log's end: lines may be long, and the last are wanted, not the first.
 const LOG_BYTES: i64 = 256 * 1024;
+
+/// Longest note that Kubernetes takes.
+const NOTE_BYTES: usize = 1024;
 
 /// What came of a call.
 #[derive(Debug)]
@@ -40,7 +44,8 @@ pub(super) struct Hands {
     jobs: Api<Job>,
     pods: Api<Pod>,
     configs: Api<ConfigMap>,
-    recorder: Recorder,
+    client: Client,
+    reporter: Reporter,
     about: ObjectReference,
 }
 
@@ -55,7 +60,8 @@ impl Hands {
             jobs: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client.clone(), namespace),
             configs: Api::namespaced(client.clone(), namespace),
-            recorder: Recorder::new(client.clone(), reporter),
+            client: client.clone(),
+            reporter,
             about,
         }
     }
@@ -65,11 +71,8 @@ impl Hands {
         for config in configs {
             let apply = PatchParams::apply(FIELD_MANAGER).force();
             let name = config.name_any();
-            if let Err(error) = self
-                .configs
-                .patch(&name, &apply, &Patch::Apply(config))
-                .await
-            {
+            let config = Patch::Apply(config);
+            if let Err(error) = within(CALL, self.configs.patch(&name, &apply, &config)).await {
                 return came(error);
             }
         }
@@ -77,7 +80,7 @@ impl Hands {
             field_manager: Some(FIELD_MANAGER.into()),
             ..PostParams::default()
         };
-        match self.jobs.create(&params, job).await {
+        match within(CALL, self.jobs.create(&params, job)).await {
             Ok(_) => Came::Done,
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 self.is_ours(&job.name_any(), owner).await
@@ -87,7 +90,7 @@ impl Hands {
     }
 
     async fn is_ours(&self, name: &str, owner: &str) -> Came {
-        match self.jobs.get_opt(name).await {
+        match within(CALL, self.jobs.get_opt(name)).await {
             Ok(Some(found)) if belongs(&found, owner) => Came::Done,
             Ok(Some(_)) => Came::Refused(Refusal {
                 code: 409,
@@ -120,7 +123,8 @@ impl Hands {
             field_manager: Some(FIELD_MANAGER.into()),
             ..PatchParams::default()
         };
-        match self.jobs.patch(job, &params, &Patch::Merge(&patch)).await {
+        let patch = Patch::Merge(&patch);
+        match within(CALL, self.jobs.patch(job, &params, &patch)).await {
             Ok(_) => Came::Done,
             // What is gone needs no change; that it is gone is seen.
             Err(kube::Error::Api(status)) if status.is_not_found() => Came::Done,
@@ -128,11 +132,21 @@ impl Hands {
         }
     }
 
-    /// Deletes a Job; its pods go with it.
-    pub(super) async fn delete_job(&self, job: &str) -> Came {
-        match self.jobs.delete(job, &DeleteParams::background()).await {
+    /// Deletes a Job that belongs to this owner; its pods go with it. Another's of that name stays.
+    pub(super) async fn delete_job(&self, job: &str, owner: &str) -> Came {
+        let found = match within(CALL, self.jobs.get_opt(job)).await {
+            Ok(Some(found)) if belongs(&found, owner) => found,
+            Ok(_) => return Came::Done,
+            Err(error) => return came(error),
+        };
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: found.uid(),
+            resource_version: None,
+        });
+        match within(CALL, self.jobs.delete(job, &params)).await {
             Ok(_) => Came::Done,
-            Err(kube::Error::Api(status)) if status.is_not_found() => Came::Done,
+            // Gone, or another took its name.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Came::Done,
             Err(error) => came(error),
         }
     }
@@ -145,7 +159,7 @@ impl Hands {
             limit_bytes: Some(LOG_BYTES),
             ..LogParams::default()
         };
-        match self.pods.logs(pod, &params).await {
+        match within(CALL, self.pods.logs(pod, &params)).await {
             Ok(text) => Ok(tail(&text)),
             // Gone with its node, never started, or not ours to read: there will not be one.
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 404) => {
@@ -158,6 +172,7 @@ impl Hands {
 
     /// Makes an event of the run. An event that is lost changes nothing.
     pub(super) async fn tell(&self, news: &News) {
+        let note = &news.note[..news.note.floor_char_boundary(NOTE_BYTES)];
         let event = Event {
             type_: if news.warning {
                 EventType::Warning
@@ -165,11 +180,13 @@ impl Hands {
                 EventType::Normal
             },
             reason: news.reason.into(),
-            note: Some(news.note.clone()),
+            note: Some(note.to_owned()),
             action: "Reconcile".into(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &self.about).await {
+        // One that remembers would tell a second event of a reason by the words of the first.
+        let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+        if let Err(error) = within(CALL, recorder.publish(&event, &self.about)).await {
             warn!(reason = news.reason, error = %super::say(&error), "cannot make an event");
         }
     }

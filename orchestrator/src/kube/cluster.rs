@@ -3,29 +3,23 @@
 //! It knows which run an object is of, and tells that run's keeper when something changed. What it means
 //! is not known here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::{Stream, StreamExt as _};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::reflector::{self, Store};
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt as _, watcher as watch};
+use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
 
 use super::object::RUN_LABEL;
-
-/// A watch that has said nothing of errors for this long works again: it is silent while nothing
-/// changes, and a broken one is tried anew more often than this.
-const QUIET: Duration = Duration::from_secs(60);
+use super::observe;
+use super::plan::{JobSeen, PodSeen};
+use super::watches::{self, Heard};
 
 /// Which run: namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,34 +90,8 @@ impl Bells {
 
 /// The Jobs and pods of all runs.
 pub(super) struct Cluster {
-    jobs: Store<Job>,
-    pods: Store<Pod>,
-    jobs_health: Arc<Health>,
-    pods_health: Arc<Health>,
-}
-
-/// Whether a watch can be believed.
-#[derive(Debug, Default)]
-struct Health(Mutex<Option<Instant>>);
-
-impl Health {
-    fn failed(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    /// It works; whether that is news.
-    fn works(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .is_some()
-    }
-
-    fn fresh(&self) -> bool {
-        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_none_or(|at| at.elapsed() > QUIET)
-    }
+    jobs: Shelf<JobSeen>,
+    pods: Shelf<PodSeen>,
 }
 
 impl Cluster {
@@ -135,43 +103,140 @@ impl Cluster {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let (jobs, jobs_health) =
-            follow(scope.api::<Job>(client.clone()), "jobs", bells, tasks, stop);
-        let (pods, pods_health) =
-            follow(scope.api::<Pod>(client.clone()), "pods", bells, tasks, stop);
+        let jobs = scope.api::<Job>(client.clone());
+        let pods = scope.api::<Pod>(client.clone());
         Self {
-            jobs,
-            pods,
-            jobs_health,
-            pods_health,
+            jobs: follow(jobs, "jobs", observe::job, bells, tasks, stop),
+            pods: follow(pods, "pods", observe::pod, bells, tasks, stop),
         }
     }
 
     /// Waits until both have been listed once. An error says that the watches ended before.
-    pub(super) async fn listed(&self) -> Result<(), reflector::store::WriterDropped> {
-        self.jobs.wait_until_ready().await?;
-        self.pods.wait_until_ready().await
+    pub(super) async fn listed(&self) -> Result<(), watch::error::RecvError> {
+        self.jobs.listed().await?;
+        self.pods.listed().await
     }
 
     /// Whether both are what they are now, as far as can be known.
     pub(super) fn fresh(&self) -> bool {
-        self.jobs_health.fresh() && self.pods_health.fresh()
+        *self.jobs.fresh.borrow() && *self.pods.fresh.borrow()
     }
 
-    /// The Jobs of a run that belong to this owner.
-    pub(super) fn jobs(&self, run: &RunKey, owner: &str) -> Vec<Arc<Job>> {
-        let mut jobs = self
-            .jobs
-            .state_filter(|job| is_of(job, run) && belongs(job, owner));
-        jobs.sort_by_key(|job| job.name_any());
-        jobs
+    /// The Jobs of a run that belong to this owner, by name.
+    pub(super) fn jobs(&self, run: &RunKey, owner: &str) -> Vec<JobSeen> {
+        let owned = |object: &Held<JobSeen>| object.owners.iter().any(|uid| uid == owner);
+        self.jobs.of(run, owned)
     }
 
-    /// The pods of a run, whoever they belong to: their Jobs are looked at.
-    pub(super) fn pods(&self, run: &RunKey) -> Vec<Arc<Pod>> {
-        let mut pods = self.pods.state_filter(|pod| is_of(pod, run));
-        pods.sort_by_key(|pod| pod.name_any());
-        pods
+    /// The pods of a run, whoever they belong to, by name: their Jobs are looked at.
+    pub(super) fn pods(&self, run: &RunKey) -> Vec<PodSeen> {
+        self.pods.of(run, |_| true)
+    }
+}
+
+/// What is there of one kind, as far as it was told.
+struct Shelf<T> {
+    held: Arc<Mutex<ByRun<T>>>,
+    fresh: watch::Receiver<bool>,
+}
+
+/// Objects by run and name: looking at one run must not cost what all runs have.
+type ByRun<T> = HashMap<RunKey, BTreeMap<String, Held<T>>>;
+
+struct Held<T> {
+    owners: Vec<String>,
+    seen: T,
+}
+
+impl<T: Clone> Shelf<T> {
+    async fn listed(&self) -> Result<(), watch::error::RecvError> {
+        self.fresh.clone().wait_for(|fresh| *fresh).await.map(drop)
+    }
+
+    fn of(&self, run: &RunKey, which: impl Fn(&Held<T>) -> bool) -> Vec<T> {
+        let held = lock(&self.held);
+        let objects = held.get(run).into_iter().flat_map(BTreeMap::values);
+        objects
+            .filter(|object| which(object))
+            .map(|object| object.seen.clone())
+            .collect()
+    }
+}
+
+fn lock<T>(held: &Mutex<ByRun<T>>) -> MutexGuard<'_, ByRun<T>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps a shelf as the cluster is, and rings the bell of each run that something changed of.
+fn follow<K, T>(
+    api: Api<K>,
+    what: &'static str,
+    read: fn(&K) -> T,
+    bells: &Arc<Bells>,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Shelf<T>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    let (tell, fresh) = watch::channel(false);
+    let held = Arc::new(Mutex::new(ByRun::new()));
+    let (shelf, bells, stop) = (Arc::clone(&held), Arc::clone(bells), stop.clone());
+    let put = move |into: &mut ByRun<T>, object: &K| {
+        let Some(run) = run_of(object) else {
+            return;
+        };
+        let held = Held {
+            owners: owners(object).map(str::to_owned).collect(),
+            seen: read(object),
+        };
+        into.entry(run).or_default().insert(object.name_any(), held);
+    };
+    tasks.spawn(async move {
+        // What a list has told so far; what is held is the old until it is done.
+        let mut coming = ByRun::new();
+        let hear = |heard: Heard<K>| match heard {
+            Heard::Lost => {
+                tell.send_replace(false);
+            }
+            Heard::Event(Event::Init) => coming.clear(),
+            Heard::Event(Event::InitApply(object)) => put(&mut coming, &object),
+            Heard::Event(Event::InitDone) => {
+                *lock(&shelf) = std::mem::take(&mut coming);
+                tell.send_replace(true);
+                // What vanished meanwhile says nothing of itself.
+                bells.ring_all();
+            }
+            Heard::Event(Event::Apply(object)) => {
+                put(&mut lock(&shelf), &object);
+                ring(&bells, &object);
+            }
+            Heard::Event(Event::Delete(object)) => {
+                take(&mut lock(&shelf), &object);
+                ring(&bells, &object);
+            }
+        };
+        watches::follow(api, Some(RUN_LABEL), what, &stop, hear).await;
+    });
+    Shelf { held, fresh }
+}
+
+fn take<T>(from: &mut ByRun<T>, object: &impl Resource) {
+    let Some(run) = run_of(object) else {
+        return;
+    };
+    if let Some(objects) = from.get_mut(&run) {
+        objects.remove(&object.name_any());
+        if objects.is_empty() {
+            from.remove(&run);
+        }
+    }
+}
+
+fn ring(bells: &Bells, object: &impl Resource) {
+    if let Some(run) = run_of(object) {
+        bells.ring(&run);
     }
 }
 
@@ -182,86 +247,13 @@ fn run_of(object: &impl Resource) -> Option<RunKey> {
     Some(RunKey { namespace, name })
 }
 
-fn is_of(object: &impl Resource, run: &RunKey) -> bool {
-    let meta = object.meta();
-    meta.namespace.as_deref() == Some(&run.namespace)
-        && meta
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(RUN_LABEL))
-            == Some(&run.name)
+fn owners(object: &impl Resource) -> impl Iterator<Item = &str> {
+    let owners = object.meta().owner_references.iter().flatten();
+    owners.map(|reference| reference.uid.as_str())
 }
 
 /// Whether an object belongs to this owner. A run of the same name that was deleted has left objects
 /// that belong to that one.
 pub(super) fn belongs(object: &impl Resource, owner: &str) -> bool {
-    let owners = object
-        .meta()
-        .owner_references
-        .as_deref()
-        .unwrap_or_default();
-    owners.iter().any(|reference| reference.uid == owner)
-}
-
-fn follow<K>(
-    api: Api<K>,
-    what: &'static str,
-    bells: &Arc<Bells>,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> (Store<K>, Arc<Health>)
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
-    let (reader, writer) = reflector::store();
-    let health = Arc::new(Health::default());
-    let events = watch(api, watcher::Config::default().labels(RUN_LABEL))
-        .reflect(writer)
-        .default_backoff();
-    tasks.spawn(tell(
-        events,
-        what,
-        Arc::clone(bells),
-        Arc::clone(&health),
-        stop.clone(),
-    ));
-    (reader, health)
-}
-
-/// Rings the bell of each run that something changed of.
-async fn tell<K: Resource>(
-    events: impl Stream<Item = watcher::Result<Event<K>>>,
-    what: &'static str,
-    bells: Arc<Bells>,
-    health: Arc<Health>,
-    stop: CancellationToken,
-) {
-    let mut events = std::pin::pin!(events);
-    loop {
-        let event = tokio::select! {
-            event = events.next() => event,
-            () = stop.cancelled() => return,
-        };
-        match event {
-            None => return,
-            // A list has begun: what is kept is still the old.
-            Some(Ok(Event::Init | Event::InitApply(_))) => {}
-            // What vanished meanwhile says nothing of itself.
-            Some(Ok(Event::InitDone)) => {
-                health.works();
-                bells.ring_all();
-            }
-            Some(Ok(Event::Apply(object) | Event::Delete(object))) => {
-                if health.works() {
-                    bells.ring_all();
-                } else if let Some(run) = run_of(&object) {
-                    bells.ring(&run);
-                }
-            }
-            Some(Err(error)) => {
-                health.failed();
-                warn!(what, error = %super::say(&error), "cannot watch; trying again");
-            }
-        }
-    }
+    owners(object).any(|uid| uid == owner)
 }

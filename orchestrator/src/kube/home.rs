@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::cluster::RunKey;
 use super::object::{CANCEL, FIELD_MANAGER, Run};
+use super::patience::{CALL, within};
 use super::status::RunStatus;
 
 /// The run itself, in a ConfigMap.
@@ -83,11 +84,11 @@ impl Home {
     pub(super) async fn read(&self, run: &str) -> Result<Option<Kept>, HomeError> {
         match self {
             Self::Object(runs) => {
-                let found = runs.get_opt(run).await?;
+                let found = within(CALL, runs.get_opt(run)).await?;
                 found.map(|run| kept_of_object(&run)).transpose()
             }
             Self::Config(maps, name) => {
-                let found = maps.get_opt(name).await?;
+                let found = within(CALL, maps.get_opt(name)).await?;
                 found.map(|map| kept_of_config(&map)).transpose()
             }
         }
@@ -111,7 +112,8 @@ impl Home {
                     "status": serde_json::to_value(status).map_err(unwritable)?,
                 });
                 patch["metadata"]["name"] = run.into();
-                let written = runs.patch_status(run, &apply, &Patch::Apply(&patch)).await;
+                let patch = Patch::Apply(&patch);
+                let written = within(CALL, runs.patch_status(run, &apply, &patch)).await;
                 written.map_err(changed)?.metadata
             }
             Self::Config(maps, name) => {
@@ -121,7 +123,8 @@ impl Home {
                     "metadata": {"name": name, "resourceVersion": kept.version, "uid": kept.uid},
                     "data": BTreeMap::from([(STATUS_KEY, text)]),
                 });
-                let written = maps.patch(name, &apply, &Patch::Apply(&patch)).await;
+                let patch = Patch::Apply(&patch);
+                let written = within(CALL, maps.patch(name, &apply, &patch)).await;
                 written.map_err(changed)?.metadata
             }
         };
@@ -138,7 +141,7 @@ impl Home {
             uid: Some(kept.uid.clone()),
             resource_version: None,
         });
-        match runs.delete(run, &params).await {
+        match within(CALL, runs.delete(run, &params)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
             Err(error) => Err(error.into()),

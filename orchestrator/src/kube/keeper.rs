@@ -11,12 +11,13 @@ use kube::Client as Kube;
 use queue_api::{Code, QueueName};
 use queue_client::Client;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::act::{Came, Hands};
 use super::clock;
 use super::cluster::{Cluster, RunKey};
+use super::held::Held;
 use super::home::{Home, HomeError, Kept, remains};
 use super::metrics::Metrics;
 use super::nodes::Nodes;
@@ -26,6 +27,7 @@ use super::refused::RefusedPods;
 use super::render::{self, Place, Wanted};
 use super::sight::Sight;
 use super::status::RunStatus;
+use super::stuck::StuckPods;
 use crate::spec::{self, RunSpec};
 
 /// How soon something is tried again that did not get through.
@@ -36,6 +38,8 @@ const GATHER: Duration = Duration::from_millis(200);
 const REMOVAL: Duration = Duration::from_secs(3);
 /// Longest nap: what no watch tells of, as a queue that somebody deleted, is seen at last.
 const LONGEST: Duration = Duration::from_secs(60);
+/// The same where not even the run itself is watched.
+const LONGEST_UNTOLD: Duration = Duration::from_secs(5);
 
 /// What all keepers share.
 pub(super) struct Shared {
@@ -46,6 +50,7 @@ pub(super) struct Shared {
     /// Only where a ClusterRole lets us look at nodes.
     pub(super) nodes: Option<Nodes>,
     pub(super) refused: RefusedPods,
+    pub(super) stuck: StuckPods,
     pub(super) metrics: Metrics,
     /// The address workers are told.
     pub(super) server: String,
@@ -57,43 +62,47 @@ pub(super) struct Shared {
     pub(super) start_limit: Duration,
 }
 
-/// Keeps one run until it has ended, is gone, or `stop` is cancelled.
+/// Keeps one run until it has ended or is gone. It may be dropped at any time; what is being loaded then
+/// ends by itself, among `loads`.
 pub(super) async fn keep(
     shared: Arc<Shared>,
     key: RunKey,
     home: Home,
     bell: Arc<Notify>,
-    stop: CancellationToken,
+    loads: TaskTracker,
 ) {
     let mut keeper = Keeper {
-        sight: Sight::new(Arc::clone(&shared), key.clone()),
+        sight: Sight::new(Arc::clone(&shared), key.clone(), loads),
+        held: Held::default(),
         shared,
         key,
         home,
     };
+    let mut nap = AGAIN;
     loop {
-        let nap = match keeper.begin().await {
-            Ok(Some(taken)) => match keeper.carry_on(taken, &bell, &stop).await {
+        nap = match keeper.begin().await {
+            Ok(Some(taken)) => match keeper.carry_on(taken, &bell).await {
                 Next::End => return,
                 Next::ReadAgain => AGAIN,
+                Next::Failed => LONGEST.min(nap * 2),
             },
             Ok(None) => return,
             Err(error) => {
                 warn!(run = %keeper.key, error = %super::say(&error), "cannot read the run");
-                AGAIN
+                LONGEST.min(nap * 2)
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(nap) => {}
-            () = stop.cancelled() => return,
-        }
+        tokio::time::sleep(nap).await;
     }
 }
 
 /// What comes after carrying on.
 enum Next {
     End,
+    /// Somebody changed the run.
     ReadAgain,
+    /// Something failed that may go on failing.
+    Failed,
 }
 
 /// A run that was taken up.
@@ -107,6 +116,7 @@ struct Keeper {
     key: RunKey,
     home: Home,
     sight: Sight,
+    held: Held,
 }
 
 impl Keeper {
@@ -122,12 +132,7 @@ impl Keeper {
     }
 
     /// Goes on until the end, or until the run must be read anew.
-    async fn carry_on(
-        &mut self,
-        mut taken: Taken,
-        bell: &Notify,
-        stop: &CancellationToken,
-    ) -> Next {
+    async fn carry_on(&mut self, mut taken: Taken, bell: &Notify) -> Next {
         let about = ObjectReference {
             api_version: Some(taken.kept.owner.api_version.clone()),
             kind: Some(taken.kept.owner.kind.clone()),
@@ -137,8 +142,9 @@ impl Keeper {
             ..ObjectReference::default()
         };
         let hands = Hands::new(&self.shared.kube, &self.key.namespace, about);
+        // What was told by the bell and could not be read yet.
+        let mut unread = false;
         loop {
-            let now = clock::now();
             let spec = match &taken.spec {
                 Ok(spec) => spec,
                 Err(problem) => return self.refuse(&taken.kept, problem, &hands).await,
@@ -149,7 +155,8 @@ impl Keeper {
                 ..Context::new(&self.key.namespace, &self.shared.server)
             };
             let place = self.place(&taken.kept);
-            let seen = self.sight.look(&taken.kept, spec, &place, now).await;
+            let seen = self.sight.look(&taken.kept, spec, &place).await;
+            let now = clock::now();
             let plan = plan::plan(spec, &context, &taken.kept.status, &seen, now);
             if plan.status != taken.kept.status {
                 match self
@@ -165,36 +172,34 @@ impl Keeper {
                     Err(HomeError::Changed) => return Next::ReadAgain,
                     Err(error) => {
                         warn!(run = %self.key, error = %super::say(&error), "cannot write the status");
-                        return Next::ReadAgain;
+                        return Next::Failed;
                     }
                 }
             }
-            let mut wake = plan.wake.unwrap_or(LONGEST).min(LONGEST);
+            let mut wake = plan.wake.unwrap_or(LONGEST).min(self.longest());
+            if unread {
+                wake = wake.min(AGAIN);
+            }
             for action in &plan.actions {
-                // Whoever leads next does the rest.
-                if stop.is_cancelled() {
-                    return Next::End;
-                }
                 if let Some(soon) = self.act(action, &taken.kept, spec, &hands).await {
                     wake = wake.min(soon);
                 }
             }
             self.shared.metrics.looked();
+            let status = &taken.kept.status;
             let nothing_left = plan.actions.is_empty() && plan.wake.is_none();
-            if taken.kept.status.phase.has_ended() && nothing_left {
-                return self.see_off(&taken.kept, spec, stop).await;
+            let over = remains(status, spec.ttl, clock::now()).is_some_and(|left| left.is_zero());
+            if status.phase.has_ended() && (nothing_left || over) {
+                return self.see_off(&taken.kept, spec).await;
             }
-            let woken = self.wait(&taken.kept.status, wake, bell, stop).await;
-            if woken == Woken::Stop {
-                return Next::End;
-            }
+            unread |= self.wait(status, wake, bell).await == Woken::Bell;
             // A cancelled or deleted run is told by the bell; nobody watches ConfigMaps.
-            if woken == Woken::Bell || matches!(self.home, Home::Config(..)) {
+            if unread || matches!(self.home, Home::Config(..)) {
                 match self.home.read(&self.key.name).await {
                     Ok(Some(kept)) if kept.deleting || kept.uid != taken.kept.uid => {
                         return Next::End;
                     }
-                    Ok(Some(kept)) => taken.kept = kept,
+                    Ok(Some(kept)) => (taken.kept, unread) = (kept, false),
                     Ok(None) => return Next::End,
                     Err(error) => {
                         debug!(run = %self.key, error = %super::say(&error), "cannot read the run; going on with what is known");
@@ -204,12 +209,21 @@ impl Keeper {
         }
     }
 
+    /// The longest nap.
+    fn longest(&self) -> Duration {
+        match self.home {
+            Home::Object(_) => LONGEST,
+            Home::Config(..) => LONGEST_UNTOLD,
+        }
+    }
+
     /// A spec that cannot be read ends the run, with the reason where people look.
     async fn refuse(&self, kept: &Kept, problem: &str, hands: &Hands) -> Next {
-        let status = plan::failed_spec(&kept.status, kept.generation, problem, clock::now());
-        if status == kept.status {
+        // How it ended stays, whatever became of its spec since.
+        if kept.status.phase.has_ended() {
             return Next::End;
         }
+        let status = plan::failed_spec(&kept.status, kept.generation, problem, clock::now());
         match self.home.write(&self.key.name, kept, &status).await {
             Ok(_) => {
                 info!(run = %self.key, problem, "the spec cannot be carried out");
@@ -225,25 +239,22 @@ impl Keeper {
             }
             Err(error) => {
                 warn!(run = %self.key, error = %super::say(&error), "cannot write the status");
-                Next::ReadAgain
+                Next::Failed
             }
         }
     }
 
     /// Waits for the end of an ended run's time and removes it.
-    async fn see_off(&self, kept: &Kept, spec: &RunSpec, stop: &CancellationToken) -> Next {
+    async fn see_off(&self, kept: &Kept, spec: &RunSpec) -> Next {
         let Some(left) = remains(&kept.status, spec.ttl, clock::now()) else {
             return Next::End;
         };
-        tokio::select! {
-            () = tokio::time::sleep(left) => {}
-            () = stop.cancelled() => return Next::End,
-        }
+        tokio::time::sleep(left).await;
         match self.home.remove(&self.key.name, kept).await {
             Ok(()) => Next::End,
             Err(error) => {
                 warn!(run = %self.key, error = %super::say(&error), "cannot remove the run, whose time is over");
-                Next::ReadAgain
+                Next::Failed
             }
         }
     }
@@ -266,11 +277,20 @@ impl Keeper {
                 step,
                 name,
                 element,
+                number,
                 parallelism,
             } => {
-                let came = self
-                    .create(*step, name, *element, *parallelism, kept, spec, hands)
-                    .await;
+                let status = kept.status.steps.get(*step);
+                let pool = status.and_then(|status| status.pool.as_ref());
+                let wanted = Wanted {
+                    name: name.clone(),
+                    step: spec.steps.get(*step)?,
+                    element: *element,
+                    number: *number,
+                    queue: pool.map(|pool| pool.queue.clone()).unwrap_or_default(),
+                    parallelism: *parallelism,
+                };
+                let came = self.create(&wanted, kept, hands).await;
                 match &came {
                     Came::Refused(refusal) => {
                         info!(run = %self.key, job = name, problem = refusal.message, "cannot make a Job");
@@ -281,17 +301,20 @@ impl Keeper {
                 }
                 came
             }
-            Action::SetParallelism { job, to } => hands.set_parallelism(job, *to).await,
-            Action::DeleteJob { job } => hands.delete_job(job).await,
-            Action::Expire { job, after } => hands.expire(job, *after).await,
-            Action::ReadLog { pod } => match hands.read_log(pod).await {
-                Ok(text) => {
-                    self.sight.read(pod, text);
-                    // The planner takes it over at the next look.
-                    return Some(Duration::ZERO);
-                }
-                Err(error) => Came::Failed(error),
-            },
+            Action::SetParallelism { job, .. }
+            | Action::DeleteJob { job }
+            | Action::Expire { job, .. } => return self.change(action, job, kept, hands).await,
+            Action::ReadLog { pod } => {
+                let text = match hands.read_log(pod).await {
+                    Ok(text) => text,
+                    Err(error) if self.held.may_try(pod) => return self.failed(action, &error),
+                    // Its node may be gone for good; a run must not wait for that.
+                    Err(_) => String::new(),
+                };
+                self.sight.read(pod, text);
+                // The planner takes it over at the next look.
+                return Some(Duration::ZERO);
+            }
             Action::Tell(news) => {
                 hands.tell(news).await;
                 return None;
@@ -301,12 +324,48 @@ impl Keeper {
             Came::Done => None,
             // What was refused is for the planner to judge.
             Came::Refused(_) => Some(AGAIN),
-            Came::Failed(error) => {
-                self.shared.metrics.failed("action");
-                warn!(run = %self.key, ?action, error = %super::say(&error), "an action did not get through; trying again");
+            Came::Failed(error) => self.failed(action, &error),
+        }
+    }
+
+    /// Changes a Job. What is refused is told, and not asked for again for a while.
+    async fn change(
+        &mut self,
+        action: &Action,
+        job: &str,
+        kept: &Kept,
+        hands: &Hands,
+    ) -> Option<Duration> {
+        if let Some(left) = self.held.waits(action) {
+            return Some(left);
+        }
+        let came = match action {
+            Action::SetParallelism { to, .. } => hands.set_parallelism(job, *to).await,
+            Action::DeleteJob { .. } => hands.delete_job(job, &kept.owner.uid).await,
+            Action::Expire { after, .. } => hands.expire(job, *after).await,
+            _ => return None,
+        };
+        match came {
+            Came::Done => {
+                if self.held.mended(action) {
+                    self.sight.made(job);
+                }
+                None
+            }
+            Came::Refused(refusal) => {
+                info!(run = %self.key, ?action, problem = refusal.message, "a change of a Job is refused");
+                self.sight.refused(job, refusal);
+                self.held.refused(action);
                 Some(AGAIN)
             }
+            Came::Failed(error) => self.failed(action, &error),
         }
+    }
+
+    fn failed(&self, action: &Action, error: &kube::Error) -> Option<Duration> {
+        self.shared.metrics.failed("action");
+        warn!(run = %self.key, ?action, error = %super::say(error), "an action did not get through; trying again");
+        Some(AGAIN)
     }
 
     /// Removes a queue, whatever it holds.
@@ -314,7 +373,9 @@ impl Keeper {
         let name: QueueName = name.parse().ok()?;
         let queue = self.shared.queues.queue(name);
         match queue.with_give_up_after(REMOVAL).delete(true).await {
-            Ok(()) => info!(run = %self.key, "removed a queue that an earlier run of this name left"),
+            Ok(()) => {
+                info!(run = %self.key, "removed a queue that an earlier run of this name left");
+            }
             Err(error) if error.code() == Some(Code::NoSuchQueue) => {}
             Err(error) => {
                 self.shared.metrics.failed("action");
@@ -336,33 +397,8 @@ impl Keeper {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of one action and its surroundings"
-    )]
-    async fn create(
-        &self,
-        step: usize,
-        name: &str,
-        element: Option<u32>,
-        parallelism: u32,
-        kept: &Kept,
-        spec: &RunSpec,
-        hands: &Hands,
-    ) -> Came {
-        let status = kept.status.steps.get(step);
-        let queue = status.and_then(|status| status.pool.as_ref());
-        let Some(of) = spec.steps.get(step) else {
-            return Came::Done;
-        };
-        let wanted = Wanted {
-            name: name.to_owned(),
-            step: of,
-            element,
-            queue: queue.map(|pool| pool.queue.clone()).unwrap_or_default(),
-            parallelism,
-        };
-        match render::job(&self.place(kept), &wanted) {
+    async fn create(&self, wanted: &Wanted<'_>, kept: &Kept, hands: &Hands) -> Came {
+        match render::job(&self.place(kept), wanted) {
             Ok(made) => {
                 hands
                     .create_job(&made.job, &made.config_maps, &kept.owner.uid)
@@ -377,28 +413,20 @@ impl Keeper {
         }
     }
 
-    async fn wait(
-        &self,
-        status: &RunStatus,
-        wake: Duration,
-        bell: &Notify,
-        stop: &CancellationToken,
-    ) -> Woken {
+    async fn wait(&self, status: &RunStatus, wake: Duration, bell: &Notify) -> Woken {
         tokio::select! {
-            () = stop.cancelled() => Woken::Stop,
             () = tokio::time::sleep(wake) => Woken::Time,
             () = self.sight.news(status, wake) => Woken::Time,
-            () = async {
-                bell.notified().await;
+            () = bell.notified() => {
                 tokio::time::sleep(GATHER).await;
-            } => Woken::Bell,
+                Woken::Bell
+            }
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Woken {
-    Stop,
     Bell,
     Time,
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::election::{Election, Found, LEASE, Move, RETRY};
+use super::patience::within;
 
 /// The name of the Lease in the controller's namespace.
 pub(crate) const LEASE_NAME: &str = "memq-controller";
@@ -97,18 +98,19 @@ impl Leader {
 
     /// Reads the Lease and does what is to be done about it; whether we hold it then.
     async fn turn(&mut self) -> kube::Result<bool> {
-        let lease = within(self.leases.get_opt(LEASE_NAME)).await?;
+        let lease = within(CALL, self.leases.get_opt(LEASE_NAME)).await?;
         let found = lease.as_ref().map(found);
         let sent = self.now();
         let written = match self.election.consider(found.as_ref(), sent) {
             Move::Leave => return Ok(false),
             Move::Create => {
                 let lease = self.lease(None);
-                within(self.leases.create(&PostParams::default(), &lease)).await
+                within(CALL, self.leases.create(&PostParams::default(), &lease)).await
             }
             Move::Take | Move::Renew => {
                 let lease = self.lease(lease);
                 within(
+                    CALL,
                     self.leases
                         .replace(LEASE_NAME, &PostParams::default(), &lease),
                 )
@@ -180,7 +182,7 @@ impl Leader {
                 .await
                 .map(drop)
         };
-        if let Err(error) = within(given).await {
+        if let Err(error) = within(CALL, given).await {
             debug!(lease = LEASE_NAME, error = %super::say(&error), "cannot give the lease up; it runs out");
         }
     }
@@ -199,15 +201,5 @@ fn found(lease: &Lease) -> Found {
         holder: spec.holder_identity.unwrap_or_default(),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
         length: length.map_or(LEASE, Duration::from_secs),
-    }
-}
-
-/// A call that took too long has failed: the API server may be gone without a word.
-async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
-    match timeout(CALL, call).await {
-        Ok(result) => result,
-        Err(_elapsed) => Err(kube::Error::Service(
-            format!("no answer within {} s", CALL.as_secs()).into(),
-        )),
     }
 }

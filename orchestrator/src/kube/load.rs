@@ -4,22 +4,19 @@
 //! nothing, so the number of items that ever came in is the place to go on at: a controller that takes
 //! over loads nothing twice. What the items are is [`crate::feed`]'s.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use queue_api::{Backoff, Code, SettingsPatch};
+use queue_api::Code;
 use queue_client::{EnqueueOptions, QueueClient};
 use tokio::sync::{mpsc, watch};
 
 use super::plan::LoadSeen;
-use crate::feed::{Batch, Batcher, FeedError, Source, Visit};
-use crate::spec::{ItemRules, Items, Pool};
+use crate::feed::{Batch, Batcher, FeedError, Source, Visit, queue_settings};
+use crate::spec::{Items, Pool};
 
 /// Batches read ahead of the one that is being sent.
 const AHEAD: usize = 2;
-/// What an attempt may take beyond its own time limit before the server gives its item to another:
-/// time to kill the handler and to say so.
-const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Loads and seals within a cluster; tells how far it is, and in the end how it went.
 pub(super) async fn load(pool: Pool, queue: QueueClient, told: watch::Sender<LoadSeen>) {
@@ -54,8 +51,12 @@ async fn fill(
     told: &watch::Sender<LoadSeen>,
 ) -> anyhow::Result<()> {
     let name = queue.name();
+    let source = Arc::new(Source::open(pool.items.clone())?);
+    let measured = Arc::clone(&source);
+    let longest = tokio::task::spawn_blocking(move || measured.longest());
+    let longest = longest.await.context("the reader of the items stopped")??;
     let found = queue
-        .create(&settings(&pool.item))
+        .create(&queue_settings(&pool.item, longest))
         .await
         .with_context(|| format!("cannot make queue {name}"))?;
     let in_already = found.totals.enqueued;
@@ -63,7 +64,6 @@ async fn fill(
         return Ok(());
     }
     told.send_replace(LoadSeen::Loading(in_already));
-    let source = Source::open(pool.items.clone())?;
     let (sender, mut batches) = mpsc::channel(AHEAD);
     let reader = tokio::task::spawn_blocking(move || read(&source, in_already, &sender));
     let mut loaded = in_already;
@@ -79,6 +79,10 @@ async fn fill(
         })?;
         loaded += items;
         told.send_replace(LoadSeen::Loading(loaded));
+        // Whoever loads after us begins where we are: nothing of ours may come in after that.
+        if told.is_closed() {
+            bail!("nobody wants queue {name} to be loaded any more");
+        }
     }
     let known = reader.await.context("the reader of the items stopped")??;
     if in_already > known {
@@ -132,23 +136,4 @@ fn hopeless(error: &anyhow::Error) -> bool {
         code,
         Some(Code::BadRequest | Code::BodyTooLarge | Code::QueueSealed)
     )
-}
-
-/// The settings of a step's queue.
-fn settings(item: &ItemRules) -> SettingsPatch {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    SettingsPatch {
-        max_lease_ms: item
-            .timeout
-            .map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
-        max_attempts: item.attempts.map(Some),
-        backoff: item.backoff.map(|(least, most)| {
-            Some(Backoff {
-                min_ms: ms(least),
-                max_ms: ms(most),
-                ..Backoff::default()
-            })
-        }),
-        ..SettingsPatch::default()
-    }
 }

@@ -81,8 +81,10 @@ impl Metrics {
         self.leading.set(i64::from(leads));
     }
 
-    pub(super) fn keeps(&self, runs: usize) {
-        self.kept.set(i64::try_from(runs).unwrap_or(i64::MAX));
+    /// A run is looked after for as long as this is held.
+    pub(super) fn keeping(&self) -> Keeping {
+        self.kept.inc();
+        Keeping(self.kept.clone())
     }
 
     pub(super) fn looked(&self) {
@@ -120,6 +122,15 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// A run that is looked after.
+pub(super) struct Keeping(IntGauge);
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -10,23 +10,29 @@ mod election;
 #[cfg(test)]
 pub(crate) mod fake;
 mod health;
+mod held;
 mod home;
 mod keeper;
+mod known;
 mod leader;
 mod load;
 mod metrics;
 pub mod object;
 pub(crate) mod nodes;
 mod observe;
+mod office;
 pub(crate) mod outside;
+mod patience;
 pub mod plan;
 mod quota;
 mod refused;
 pub mod render;
 mod sight;
 pub mod status;
+mod stuck;
 #[cfg(test)]
 mod tests;
+mod watches;
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -4,9 +4,9 @@
 //! know what a pod is for. Scoped quotas that may not apply to a worker are left out: a bound that is not
 //! one would hold workers back for nothing, and one that is shows when Kubernetes refuses the pod.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, LimitRange, PodSpec, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -14,6 +14,8 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 use tracing::debug;
 
+use super::known::Known;
+use super::patience::{CALL, within};
 use super::plan::QuotaSeen;
 
 /// How long an answer of the API server is used: quotas change by hand, what is used of them with pods.
@@ -22,7 +24,7 @@ const FRESH: Duration = Duration::from_secs(10);
 /// Asks for quotas, and remembers the answers for a moment.
 pub(super) struct Quotas {
     client: Client,
-    known: Mutex<HashMap<String, (Instant, Rules)>>,
+    known: Known<Arc<Rules>>,
 }
 
 type Rules = (Vec<ResourceQuota>, Vec<LimitRange>);
@@ -31,41 +33,21 @@ impl Quotas {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
-            known: Mutex::default(),
+            known: Known::new(FRESH),
         }
     }
 
     /// How many more pods of this kind fit; none where no quota says so or it cannot be asked.
     pub(super) async fn left(&self, namespace: &str, pod: &PodSpec) -> Option<QuotaSeen> {
-        let known = {
-            let known = self
-                .known
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            known
-                .get(namespace)
-                .filter(|(at, _)| at.elapsed() < FRESH)
-                .map(|(_, rules)| rules.clone())
-        };
-        let (quotas, ranges) = match known {
-            Some(rules) => rules,
-            None => {
-                let rules = match self.ask(namespace).await {
-                    Ok(rules) => rules,
-                    Err(error) => {
-                        debug!(namespace, error = %super::say(&error), "cannot ask for quotas; going on without");
-                        (Vec::new(), Vec::new())
-                    }
-                };
-                let mut known = self
-                    .known
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                known.insert(namespace.to_owned(), (Instant::now(), rules.clone()));
-                rules
+        let ask = async || match within(CALL, self.ask(namespace)).await {
+            Ok(rules) => Arc::new(rules),
+            Err(error) => {
+                debug!(namespace, error = %super::say(&error), "cannot ask for quotas; going on without");
+                Arc::default()
             }
         };
-        left(&quotas, &ranges, pod)
+        let rules = self.known.get(namespace, ask).await;
+        left(&rules.0, &rules.1, pod)
     }
 
     async fn ask(&self, namespace: &str) -> kube::Result<Rules> {

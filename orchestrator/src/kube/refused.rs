@@ -1,11 +1,12 @@
 //! Why pods of a Job are missing: the Job says nothing of a pod that a quota or an admission rule
 //! refused; an event of the Job does.
 //!
-//! Events are asked for only where pods are missing, and no more often than needed.
+//! Events are asked for only where pods are missing, for all Jobs of a namespace at once, and no more
+//! often than needed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
@@ -13,6 +14,8 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use tracing::debug;
 
+use super::known::Known;
+use super::patience::{CALL, within};
 use super::plan::JobSeen;
 use super::status::KEPT_MESSAGE_BYTES;
 
@@ -20,67 +23,70 @@ use super::status::KEPT_MESSAGE_BYTES;
 const FRESH: Duration = Duration::from_secs(10);
 /// The reason of the event by which the Job controller says that it could not make a pod.
 const FAILED_CREATE: &str = "FailedCreate";
-/// Events asked for of one Job: it repeats one of them, and few differ.
-const MOST: u32 = 20;
+/// Events asked for of a namespace: the Job controller repeats one of a Job rather than making many.
+const MOST: u32 = 1_000;
 
-type Refused = Option<(Timestamp, String)>;
+/// The last refusal of each Job.
+type Refusals = Arc<HashMap<String, (Timestamp, String)>>;
 
 /// Asks for events, and remembers the answers for a moment.
 pub(super) struct RefusedPods {
     client: Client,
-    known: Mutex<HashMap<(String, String), (Instant, Refused)>>,
+    known: Known<Refusals>,
 }
 
 impl RefusedPods {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
-            known: Mutex::default(),
+            known: Known::new(FRESH),
         }
     }
 
     /// Completes Jobs that have fewer pods than they want with why that is, where an event says so.
     pub(super) async fn tell(&self, namespace: &str, jobs: &mut [JobSeen]) {
-        for job in jobs {
-            let wants = job.ended.is_none() && !job.deleting && job.succeeded == 0;
-            if wants && job.active < job.parallelism {
-                job.pods_refused = self.of(namespace, &job.name).await;
-            }
-        }
-    }
-
-    async fn of(&self, namespace: &str, job: &str) -> Refused {
-        let key = (namespace.to_owned(), job.to_owned());
-        {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|_, (at, _)| at.elapsed() < FRESH);
-            if let Some((_, refused)) = known.get(&key) {
-                return refused.clone();
-            }
-        }
-        let refused = match self.ask(namespace, job).await {
-            Ok(refused) => refused,
-            Err(error) => {
-                debug!(namespace, job, error = %super::say(&error), "cannot ask for events; going on without");
-                None
-            }
+        let wants = |job: &JobSeen| {
+            let open = job.ended.is_none() && !job.deleting && job.succeeded == 0;
+            open && job.active < job.parallelism
         };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(key, (Instant::now(), refused.clone()));
-        refused
+        if !jobs.iter().any(wants) {
+            return;
+        }
+        let refusals = self.known.get(namespace, || self.ask(namespace)).await;
+        for job in jobs.iter_mut().filter(|job| wants(job)) {
+            let refused = refusals.get(&job.name);
+            // An earlier Job of this name may have been refused what this one is not.
+            job.pods_refused = refused.filter(|(at, _)| *at >= job.created).cloned();
+        }
     }
 
-    async fn ask(&self, namespace: &str, job: &str) -> kube::Result<Refused> {
-        let about =
-            format!("involvedObject.kind=Job,involvedObject.name={job},reason={FAILED_CREATE}");
+    async fn ask(&self, namespace: &str) -> Refusals {
+        let about = format!("involvedObject.kind=Job,reason={FAILED_CREATE}");
         let params = ListParams::default().fields(&about).limit(MOST);
         let events = Api::<Event>::namespaced(self.client.clone(), namespace);
-        Ok(last(&events.list(&params).await?.items))
+        match within(CALL, events.list(&params)).await {
+            Ok(found) => Arc::new(by_job(found.items)),
+            Err(error) => {
+                debug!(namespace, error = %super::say(&error), "cannot ask for events; going on without");
+                Refusals::default()
+            }
+        }
     }
 }
 
+fn by_job(events: Vec<Event>) -> HashMap<String, (Timestamp, String)> {
+    let mut jobs: HashMap<String, Vec<Event>> = HashMap::new();
+    for event in events {
+        let job = event.involved_object.name.clone().unwrap_or_default();
+        jobs.entry(job).or_default().push(event);
+    }
+    jobs.into_iter()
+        .filter_map(|(job, events)| Some((job, last(&events)?)))
+        .collect()
+}
+
 /// The last of these events.
-fn last(events: &[Event]) -> Refused {
+pub(super) fn last(events: &[Event]) -> Option<(Timestamp, String)> {
     let when = |event: &Event| {
         let seen = event.last_timestamp.as_ref().map(|time| time.0);
         let series = event

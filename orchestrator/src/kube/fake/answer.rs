@@ -13,7 +13,7 @@ use super::fault::Harm;
 use super::store::{Refused, list_of, missing};
 use super::target::Target;
 use super::watch::{self, Selector};
-use super::{Asked, Shared, State, status};
+use super::{Asked, Shared, State, WHO, status};
 
 type Params = HashMap<String, String>;
 
@@ -25,33 +25,58 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    match reply(shared, &method, &uri, &params, &headers, &body) {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
+
+/// The answer, if there is ever to be one.
+fn reply(
+    shared: Arc<Shared>,
+    method: &Method,
+    uri: &Uri,
+    params: &Params,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Option<Response> {
     if let Some(answer) = about_itself(&shared.lock(), uri.path()) {
-        return answer;
+        return Some(answer);
     }
     let Some(target) = Target::parse(uri.path()) else {
-        return refuse((
+        return Some(refuse((
             404,
             "NotFound",
             "the server could not find the requested resource".into(),
-        ));
+        )));
     };
     let watches = params.get("watch").is_some_and(|watch| watch != "false");
-    let verb = verb(&method, &target, watches);
+    let verb = verb(method, &target, watches);
     let resource = target.resource_and_part();
     let mut state = shared.lock();
+    let by = headers
+        .get(WHO)
+        .and_then(|who| who.to_str().ok())
+        .unwrap_or_default();
     state.asked.push(Asked {
+        by: by.to_owned(),
         verb,
         resource: resource.clone(),
         name: target.name.clone(),
     });
     let mut faults = state.faults.iter_mut();
-    let harm = faults.find_map(|fault| fault.strikes(verb, &resource).then(|| fault.harm.clone()));
+    let harm = faults.find_map(|fault| {
+        fault
+            .strikes(verb, &resource, by)
+            .then(|| fault.harm.clone())
+    });
     match &harm {
         Some(Harm::Answer(code, reason, message)) => {
-            return with(*code, &status(*code, reason, message));
+            return Some(with(*code, &status(*code, reason, message)));
         }
-        Some(Harm::LoseRequest) => return cut_off(),
-        Some(Harm::LoseAnswer) | None => {}
+        Some(Harm::LoseRequest) => return Some(cut_off()),
+        Some(Harm::Silence) => return None,
+        Some(Harm::LoseAnswer | Harm::SilenceAfter) | None => {}
     }
     if is_forbidden(&state, verb, &resource) {
         let Target { namespace, .. } = &target;
@@ -60,14 +85,14 @@ pub(super) async fn answer(
             "{resource} is forbidden: User \"tester\" cannot {verb} resource \"{resource}\" in API group \
              \"{group}\" in the namespace \"{namespace}\""
         );
-        return refuse((403, "Forbidden", message));
+        return Some(refuse((403, "Forbidden", message)));
     }
     if target.group() == crate::kube::object::GROUP && !state.runs_are_known {
-        return refuse((
+        return Some(refuse((
             404,
             "NotFound",
             "the server could not find the requested resource".into(),
-        ));
+        )));
     }
     if verb == "watch" {
         drop(state);
@@ -77,23 +102,26 @@ pub(super) async fn answer(
         let bookmarks = params
             .get("allowWatchBookmarks")
             .is_some_and(|word| word == "true");
-        let body = watch::body(shared, target, selector(&params), from, bookmarks);
-        return ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let body = watch::body(shared, target, selector(params), from, bookmarks);
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        return Some((kind, body).into_response());
     }
-    let sent = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let sent = serde_json::from_slice(body).unwrap_or(Value::Null);
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
     let applies = kind.is_some_and(|kind| kind.contains("apply-patch"));
-    let done = act(&mut state, verb, &target, &sent, &params, applies);
+    let done = act(&mut state, verb, &target, &sent, params, applies);
     shared.tell(&state);
     drop(state);
-    match (harm, done) {
+    let answer = match (harm, done) {
+        (Some(Harm::SilenceAfter), _) => return None,
         (Some(_), _) => cut_off(),
         (None, Ok((code, Value::String(text)))) => (code_of(code), text).into_response(),
         (None, Ok((code, answer))) => with(code, &answer),
         (None, Err(refused)) => refuse(refused),
-    }
+    };
+    Some(answer)
 }
 
 fn act(

@@ -6,6 +6,7 @@ pub(crate) struct Fault {
     verb: String,
     resource: String,
     times: usize,
+    from: Option<String>,
     pub(super) harm: Harm,
 }
 
@@ -18,6 +19,10 @@ pub(super) enum Harm {
     LoseRequest,
     /// It is done, and the answer is lost.
     LoseAnswer,
+    /// Nothing is done, and nobody ever answers.
+    Silence,
+    /// It is done, and nobody ever answers.
+    SilenceAfter,
 }
 
 impl Fault {
@@ -41,11 +46,30 @@ impl Fault {
         Self::new(verb, resource, Harm::LoseAnswer)
     }
 
+    /// Requests of this verb to this resource are never answered, and nothing is done; `*` is any.
+    pub(crate) fn silence(verb: &str, resource: &str) -> Self {
+        Self::new(verb, resource, Harm::Silence).times(usize::MAX)
+    }
+
+    /// Requests of this verb to this resource are done and never answered.
+    pub(crate) fn silence_after(verb: &str, resource: &str) -> Self {
+        Self::new(verb, resource, Harm::SilenceAfter).times(usize::MAX)
+    }
+
+    /// Only those of the client that was made by this name.
+    pub(crate) fn from(self, client: &str) -> Self {
+        Self {
+            from: Some(client.to_owned()),
+            ..self
+        }
+    }
+
     fn new(verb: &str, resource: &str, harm: Harm) -> Self {
         Self {
             verb: verb.to_owned(),
             resource: resource.to_owned(),
             times: 1,
+            from: None,
             harm,
         }
     }
@@ -64,8 +88,11 @@ impl Fault {
     }
 
     /// Whether it strikes this request; it then has one time less.
-    pub(super) fn strikes(&mut self, verb: &str, resource: &str) -> bool {
-        let strikes = self.times > 0 && self.verb == verb && self.resource == resource;
+    pub(super) fn strikes(&mut self, verb: &str, resource: &str, by: &str) -> bool {
+        let is = |wanted: &str, asked: &str| wanted == "*" || wanted == asked;
+        let from = self.from.as_ref().is_none_or(|from| from == by);
+        let strikes =
+            self.times > 0 && from && is(&self.verb, verb) && is(&self.resource, resource);
         self.times -= usize::from(strikes);
         strikes
     }

@@ -28,12 +28,16 @@ use target::Target;
 
 /// The namespace of clients.
 pub(crate) const NAMESPACE: &str = "team";
+/// The header that says which client asks.
+const WHO: &str = "x-asked-by";
 /// How long a test waits for what it expects.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
+    /// The name of the client, if it was made by one.
+    pub(crate) by: String,
     /// The verb of RBAC: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
     pub(crate) verb: &'static str,
     /// The resource with its subresource, as `runs/status`.
@@ -64,6 +68,7 @@ struct State {
     asked: Vec<Asked>,
     logs: std::collections::BTreeMap<String, String>,
     cuts: u64,
+    tears: bool,
     runs_are_known: bool,
 }
 
@@ -114,9 +119,18 @@ impl FakeApi {
 
     /// A client whose own namespace is [`NAMESPACE`].
     pub(crate) fn client(&self) -> Client {
+        Client::try_from(self.config("")).expect("a client")
+    }
+
+    /// How a client reaches it whose requests are to be told from others.
+    pub(crate) fn config(&self, name: &str) -> kube::Config {
         let mut config = kube::Config::new(self.url.parse().expect("its address is one"));
         config.default_namespace = NAMESPACE.into();
-        Client::try_from(config).expect("a client")
+        if !name.is_empty() {
+            let who = name.parse().expect("a name");
+            config.headers.push((WHO.parse().expect("a header"), who));
+        }
+        config
     }
 
     /// Puts an object there as it is, with its status, whoever else would have made it; gives it as it is kept.
@@ -182,6 +196,11 @@ impl FakeApi {
         self.shared.lock().faults.push(fault);
     }
 
+    /// Nothing goes wrong any more with requests that come in from now on.
+    pub(crate) fn mend(&self) {
+        self.shared.lock().faults.clear();
+    }
+
     /// Takes a right away: 403 from now on, and reviews of access say so.
     pub(crate) fn forbid(&self, verb: &str, resource: &str) {
         let mut state = self.shared.lock();
@@ -197,6 +216,15 @@ impl FakeApi {
     pub(crate) fn cut_watches(&self) {
         let mut state = self.shared.lock();
         state.cuts += 1;
+        state.tears = false;
+        self.shared.tell(&state);
+    }
+
+    /// Tears the connections of all watches there are.
+    pub(crate) fn tear_watches(&self) {
+        let mut state = self.shared.lock();
+        state.cuts += 1;
+        state.tears = true;
         self.shared.tell(&state);
     }
 

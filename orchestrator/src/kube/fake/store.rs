@@ -108,7 +108,7 @@ impl Store {
             || kept("/metadata/uid", format!("uid-{}", self.made).into()),
             Into::into,
         );
-        let now = crate::kube::outside::clock::now().round(jiff::Unit::Second);
+        let now = crate::kube::clock::now().round(jiff::Unit::Second);
         let now = now.map_or_else(|_| String::new(), |now| now.to_string());
         let created = text(&object, "/metadata/creationTimestamp").map_or_else(
             || kept("/metadata/creationTimestamp", now.into()),

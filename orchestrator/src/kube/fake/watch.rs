@@ -85,11 +85,12 @@ pub(super) fn body(
     };
     Body::from_stream(stream::unfold(Some(watch), |watch| async {
         let mut watch = watch?;
-        let (lines, goes_on) = watch.next().await?;
-        Some((
-            Ok::<_, std::io::Error>(Bytes::from(lines)),
-            goes_on.then_some(watch),
-        ))
+        let Some((lines, goes_on)) = watch.next().await else {
+            let torn = watch.shared.lock().tears;
+            let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "a test tore it");
+            return torn.then_some((Err(broken), None));
+        };
+        Some((Ok(Bytes::from(lines)), goes_on.then_some(watch)))
     }))
 }
 
