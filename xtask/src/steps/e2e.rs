@@ -115,7 +115,7 @@ const NOT_RUN: std::fmt::Arguments<'_> = format_args!(
      #  NOT RUN: the end-to-end tests. Nothing was tried on Kubernetes.     #\n\
      #  They need a cluster that is for trying things:                      #\n\
      #    cargo xtask e2e --kubeconfig FILE --image memq:TAG                #\n\
-     #  or MEMQ_E2E_KUBECONFIG, MEMQ_E2E_IMAGE. More: docs/testing.md.     #\n\
+     #  or MEMQ_E2E_KUBECONFIG, MEMQ_E2E_IMAGE. More: docs/testing.md.      #\n\
      ########################################################################\n"
 );
 
