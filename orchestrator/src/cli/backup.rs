@@ -85,7 +85,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             let _gone = writeln!(io::stderr(), "{made}");
         }
         (None, Output::Text) => {
-            let _gone = writeln!(io::stderr(), "backed {human} up");
+            super::say(&format!("backed {human} up"));
         }
     }
     Ok(0)

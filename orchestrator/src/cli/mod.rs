@@ -23,14 +23,13 @@ mod why;
 pub(crate) use shell::quoted;
 
 use std::future::Future;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use queue_client::Client;
 
 use crate::spec::SpecError;
-use crate::view::INFRASTRUCTURE;
+use crate::view::{INFRASTRUCTURE, print, say};
 
 /// What usage errors exit with (`EX_USAGE`).
 const USAGE: u8 = 64;
@@ -241,18 +240,12 @@ fn complain(error: &anyhow::Error) {
             text.push_str(&format!("  {help}\n"));
         }
     }
-    let _gone = std::io::stderr().write_all(text.as_bytes());
-}
-
-/// Prints an answer; a reader that went away is no error.
-fn print(text: &str) {
-    let _gone = writeln!(std::io::stdout(), "{}", text.trim_end());
+    say(&text);
 }
 
 /// Prints an answer as JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&serde_json::to_string(value)?);
-    Ok(())
+    Ok(crate::view::print_json(value)?)
 }
 
 /// A duration of the command line: with its unit, so that `60` is not read as milliseconds.

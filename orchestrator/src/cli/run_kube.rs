@@ -1,6 +1,5 @@
 //! `memq run --kube`: a run in a cluster, made and followed from here.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::cluster::ClusterArgs;
-use super::{Misuse, print, print_json};
+use super::{Misuse, print, print_json, say};
 use crate::joblog::Joblog;
 use crate::kube::outside::follow::{self, Following, Wish};
 use crate::kube::outside::order::{self, NoOrder, Order};
@@ -97,7 +96,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
     let named = link.named.then_some(link.namespace.as_str());
     let order = order::order(&document, given, named, &link.namespace).map_err(mistake)?;
     for warning in &order.warnings {
-        tell(&format!("{}: {warning}", order.spec.name));
+        say(&format!("{}: {warning}", order.spec.name));
     }
     let joblog = joblog.map(|path| new_joblog(&path)).transpose()?;
     let installed = records::is_installed(&link.client)
@@ -110,7 +109,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
     let listening = Listening::begin().context("cannot listen for signals")?;
     let made = submit::submit(&link.client, &order, form, &image).await;
     let (record, brought) = made.with_context(|| link.cluster.clone())?;
-    tell(&beginning(&order, &record, &link.cluster));
+    say(&beginning(&order, &record, &link.cluster));
     if output == Form::Name {
         print(&format!("run.memq.dev/{}", record.name));
     }
@@ -133,7 +132,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
     if let Some(brought) = brought.filter(|_| !detached)
         && let Err(error) = bundle::take_away(&link.client, &brought).await
     {
-        tell(&format!(
+        say(&format!(
             "{error}; Kubernetes takes it away an hour after its end"
         ));
     }
@@ -236,14 +235,9 @@ fn show(report: &Report, output: Form) -> anyhow::Result<()> {
         Form::Json => print_json(&report.object())?,
         Form::Yaml => print(&serde_saphyr::to_string(&report.object())?),
         // It was printed when the run was made.
-        Form::Name => tell(report.text().trim_end()),
+        Form::Name => say(report.text().trim_end()),
     }
     Ok(())
-}
-
-/// A line for whoever watches.
-pub(super) fn tell(text: &str) {
-    let _gone = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Ctrl-C and its relatives, as wishes to leave.

@@ -143,3 +143,34 @@ fn counts(step: &StepStatus) -> Option<[u64; 3]> {
         .as_ref()
         .map(|pool| [pool.done, pool.dead, pool.total])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view;
+
+    #[test]
+    fn nothing_that_a_pod_says_commands_the_terminal() {
+        let clipboard = "\x1b]52;c;cm0gLXJm\x07";
+        let failure = json!({"pod": "p", "job": "j", "at": "2026-01-01T00:00:00Z", "reason": "Error",
+            "message": clipboard, "log": clipboard});
+        let status = json!({"phase": "Failed", "message": clipboard,
+            "steps": [{"name": "a", "phase": "Failed", "message": clipboard, "failures": [failure]}]});
+        let record = Record {
+            namespace: "team".into(),
+            name: clipboard.into(),
+            form: Form::Installed,
+            created: None,
+            spec: serde_json::Value::Null,
+            status: Ok(serde_json::from_value(status).expect("a status")),
+            cancelled: None,
+        };
+        let status = record.status.clone().expect("a status");
+        let mut shown = Vec::new();
+        view::put(&mut shown, &text(&record, &status));
+        let shown = String::from_utf8(shown).expect("text");
+        assert!(!shown.contains(['\x1b', '\x07']), "{shown:?}");
+        // Name, message, step, and what the pod said and wrote: all of it is still there to be read.
+        assert_eq!(shown.matches("]52;c;cm0gLXJm").count(), 5, "{shown:?}");
+    }
+}

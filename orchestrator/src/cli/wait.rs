@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         Some(limit) => match tokio::time::timeout(limit, waiting).await {
             Ok(code) => code,
             Err(_) => {
-                run_kube::tell(&format!(
+                super::say(&format!(
                     "{run}: has not ended within {}",
                     crate::view::human(limit)
                 ));

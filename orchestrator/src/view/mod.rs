@@ -5,13 +5,17 @@
 //! printed is dropped.
 
 mod drained;
+mod printed;
 mod progress;
 mod report;
 mod summary;
 
 use std::time::Duration;
 
-pub(crate) use drained::{Drained, INFRASTRUCTURE, how, stopped_by};
+pub(crate) use drained::{DONE, Drained, INFRASTRUCTURE, TIMED_OUT, how, stopped_by};
+#[cfg(test)]
+pub(crate) use printed::put;
+pub(crate) use printed::{plain, print, print_json, say};
 pub(crate) use progress::{Board, Moment, Progress};
 pub(crate) use report::{Elements, Fault, Kind, Report, StepReport, Tried, Work};
 pub(crate) use summary::Summary;

@@ -1,12 +1,12 @@
 //! Progress while a run goes: a bar a step on a terminal, now and then a line elsewhere.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{count, human, per_second};
+use super::{count, human, per_second, plain, say};
 use crate::tally::Tally;
 
 /// Without news for so long a line is written all the same: a log that stands still looks dead.
@@ -84,9 +84,9 @@ impl Board {
             let longest = titles.iter().map(String::len).max().unwrap_or(0);
             let bars = titles.iter().zip(waits).map(|(title, wait)| {
                 let bar = multi.add(ProgressBar::new(0).with_style(style(TELLING)));
-                bar.set_prefix(format!("{title:longest$}"));
+                bar.set_prefix(plain(&format!("{title:longest$}")).into_owned());
                 if !wait.is_empty() {
-                    bar.set_message(wait);
+                    bar.set_message(plain(&wait).into_owned());
                 }
                 bar
             });
@@ -151,7 +151,7 @@ impl Board {
         match &self.bars {
             Some((_, bars)) => {
                 bars[step].set_style(style(TELLING));
-                bars[step].finish_with_message(how.to_owned());
+                bars[step].finish_with_message(plain(how).into_owned());
             }
             None => say(&format!("{}: {how}", self.titles[step])),
         }
@@ -200,7 +200,7 @@ impl Progress {
         match &self.face {
             Face::Bar(bar) => {
                 bar.set_position(done);
-                bar.set_message(format!("{text}, {}", human(now)));
+                bar.set_message(plain(&format!("{text}, {}", human(now))).into_owned());
             }
             Face::Lines(last) => {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -254,9 +254,4 @@ fn details(tally: &Tally, moment: Moment) -> String {
 /// How many tenths of all items are finished.
 fn tenth(tally: &Tally) -> u64 {
     (tally.already + tally.finished()) * 10 / tally.total.max(1)
-}
-
-/// A line on standard error.
-fn say(text: &str) {
-    let _gone = writeln!(std::io::stderr(), "{text}");
 }

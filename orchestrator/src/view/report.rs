@@ -1,7 +1,6 @@
 //! The end of a run of several steps: a table, JSON, an exit code.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -206,7 +205,7 @@ impl Report {
 
     /// Prints it for a person.
     pub(crate) fn print(&self) {
-        let _gone = std::io::stdout().write_all(self.text().as_bytes());
+        super::print(&self.text());
     }
 
     /// Prints it as one JSON object.
@@ -222,8 +221,8 @@ impl Report {
             logs: self.logs.display().to_string(),
             again: self.left_over().then_some(self.again.as_str()),
         };
-        let text = serde_json::to_string(&json).unwrap_or_default();
-        let _gone = writeln!(std::io::stdout(), "{text}");
+        // Names, numbers and texts: JSON has words for all of them.
+        let _printed = super::print_json(&json);
     }
 
     fn text(&self) -> String {

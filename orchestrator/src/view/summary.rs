@@ -1,7 +1,6 @@
 //! The end of a run whose only step has items: what came of it, in words, as JSON and as an exit code.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -70,7 +69,7 @@ impl Summary {
 
     /// Prints it for a person.
     pub(crate) fn print(&self) {
-        let _gone = std::io::stdout().write_all(self.text().as_bytes());
+        super::print(&self.text());
     }
 
     /// Prints it as one JSON object.
@@ -95,8 +94,8 @@ impl Summary {
             logs: self.logs.as_ref().map(|logs| logs.display().to_string()),
             again: self.drained.left_over().then_some(self.again.as_str()),
         };
-        let text = serde_json::to_string(&json).unwrap_or_default();
-        let _gone = writeln!(std::io::stdout(), "{text}");
+        // Names, numbers and texts: JSON has words for all of them.
+        let _printed = super::print_json(&json);
     }
 
     fn text(&self) -> String {

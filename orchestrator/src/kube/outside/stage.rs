@@ -4,14 +4,14 @@
 //! All of it goes to standard error; what came of the run is said elsewhere. It knows nothing of where a status comes from.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::flow::Phase;
 use crate::kube::status::{RunPhase, RunStatus, StepStatus};
-use crate::view::{count, per_second};
+use crate::view::{count, per_second, plain, say};
 
 /// Without news for so long a line is written all the same: a log that stands still looks dead.
 const QUIET: Duration = Duration::from_secs(15);
@@ -68,7 +68,7 @@ impl Stage {
             let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
             let bar = ProgressBar::with_draw_target(Some(0), target);
             bar.set_style(style(WITHOUT_BAR));
-            bar.set_prefix(run.to_owned());
+            bar.set_prefix(plain(run).into_owned());
             bar
         });
         Self {
@@ -83,8 +83,8 @@ impl Stage {
     pub(crate) fn say(&self, text: &str) {
         let line = format!("{}: {text}", self.run);
         match &self.bar {
-            Some(bar) => bar.suspend(|| write(&line)),
-            None => write(&line),
+            Some(bar) => bar.suspend(|| say(&line)),
+            None => say(&line),
         }
     }
 
@@ -107,7 +107,7 @@ impl Stage {
             }
             bar.set_length(total);
             bar.set_position(through);
-            bar.set_message(details(status, moment));
+            bar.set_message(plain(&details(status, moment)).into_owned());
             return;
         }
         let (at, before) = self.line;
@@ -256,11 +256,6 @@ pub(crate) fn workers(step: &StepStatus) -> Option<String> {
     }
     let jobs = step.jobs.iter().filter(|job| job.ended.is_none()).count();
     (step.pool.is_none() && jobs > 0).then(|| count(jobs as u64, "Job"))
-}
-
-/// A line on standard error.
-fn write(text: &str) {
-    let _gone = writeln!(std::io::stderr(), "{text}");
 }
 
 #[cfg(test)]

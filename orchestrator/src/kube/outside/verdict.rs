@@ -12,14 +12,10 @@ use super::records::{Form, Record};
 use crate::flow::Phase;
 use crate::kube::status::{RunPhase, RunStatus, StepStatus};
 use crate::tally::Tally;
-use crate::view::{INFRASTRUCTURE, count, human, per_second};
+use crate::view::{DONE, INFRASTRUCTURE, TIMED_OUT, count, human, per_second};
 
-/// Everything is done.
-const DONE: u8 = 0;
 /// More items died than is tolerated, or what a step runs failed.
 const FAILED: u8 = 1;
-/// The time was up.
-const TIMED_OUT: u8 = 3;
 /// It was stopped, or is not looked at any more, as by Ctrl-C.
 const STOPPED: u8 = 130;
 /// Lines of a failed pod's log that are shown.
