@@ -38,6 +38,9 @@ const GATHER: Duration = Duration::from_millis(200);
 const REMOVAL: Duration = Duration::from_secs(3);
 /// Longest nap: what no watch tells of, as a queue that somebody deleted, is seen at last.
 const LONGEST: Duration = Duration::from_secs(60);
+/// How much later the next look is for each run that is kept: time alone makes no more than 50 looks a
+/// second, each of which may write a status, however many runs there are.
+const EACH: Duration = Duration::from_millis(20);
 /// The same where not even the run itself is watched.
 const LONGEST_UNTOLD: Duration = Duration::from_secs(5);
 
@@ -176,7 +179,9 @@ impl Keeper {
                     }
                 }
             }
-            let mut wake = plan.wake.unwrap_or(LONGEST).min(self.longest());
+            let pace = EACH.saturating_mul(self.shared.metrics.kept());
+            let wake = plan.wake.unwrap_or(LONGEST).max(pace);
+            let mut wake = wake.min(self.longest());
             if unread {
                 wake = wake.min(AGAIN);
             }

@@ -87,6 +87,11 @@ impl Metrics {
         Keeping(self.kept.clone())
     }
 
+    /// How many runs are looked after now.
+    pub(super) fn kept(&self) -> u32 {
+        u32::try_from(self.kept.get()).unwrap_or(0)
+    }
+
     pub(super) fn looked(&self) {
         self.looks.inc();
     }
