@@ -118,14 +118,32 @@ pub(super) fn is_gone(record: &JobRecord) -> bool {
         || (record.ended.is_some() && record.absent.is_some())
 }
 
-/// How a Job ended, once its pods have been seen as they ended.
+/// How long a Job that is to be deleted is waited for: a deletion may be refused, or held up by a
+/// finalizer or a node that is lost, and the run must go on all the same.
+pub(super) const FAREWELL: Duration = Duration::from_secs(120);
+
+/// Whether a Job that is to be deleted may still have pods at work.
+pub(super) fn lingers(view: &View<'_>, record: &JobRecord) -> bool {
+    let by_itself = || {
+        view.job(&record.name)
+            .is_some_and(|job| job.ended.is_some())
+    };
+    record.leaving.is_some() && !is_gone(record) && !by_itself()
+}
+
+/// How a Job ended, once its pods have been seen as they ended, or for too long were not.
 pub(super) fn settled<'r>(
     view: &View<'_>,
     agenda: &mut Agenda,
     record: &'r JobRecord,
 ) -> Option<&'r JobEnd> {
     let end = record.ended.as_ref()?;
-    if record.leaving.is_some() && !is_gone(record) {
+    if let Some(leaving) = record.leaving.filter(|_| lingers(view, record)) {
+        let over = later(leaving, FAREWELL);
+        if view.now >= over {
+            return Some(end);
+        }
+        agenda.look_at(over);
         return None;
     }
     let pods = view.pods(&record.name);

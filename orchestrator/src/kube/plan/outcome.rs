@@ -2,18 +2,12 @@
 //!
 //! It does not know what led there.
 
-use std::time::Duration;
-
 use super::agenda::{Agenda, later};
-use super::jobs;
+use super::jobs::{self, FAREWELL};
 use super::text;
 use super::view::View;
 use crate::flow::Phase;
 use crate::kube::status::{Ending, KEPT_MESSAGE_BYTES, StepStatus};
-
-/// How long a step waits for its Jobs to go away before it ends without that: a deletion may be
-/// refused, and the run must end all the same.
-const FAREWELL: Duration = Duration::from_secs(120);
 
 /// How a step ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,13 +63,19 @@ pub(super) fn conclude(view: &View<'_>, status: &mut StepStatus, outcome: Outcom
 
 /// Ends a step whose outcome is certain, once nothing of it is left.
 pub(super) fn part(view: &View<'_>, agenda: &mut Agenda, status: &mut StepStatus) {
-    status
-        .jobs
-        .retain(|record| jobs::settled(view, agenda, record).is_none());
+    // What does not go is asked to for as long as anybody looks, even after the end.
+    status.jobs.retain(|record| {
+        jobs::settled(view, agenda, record).is_none() || jobs::lingers(view, record)
+    });
     let Some(ending) = &status.ending else {
         return;
     };
-    let over = later(ending.since, FAREWELL);
+    // Those that were to go before the end was certain have had their time.
+    let since = status
+        .jobs
+        .iter()
+        .map(|job| job.leaving.unwrap_or(ending.since));
+    let over = later(since.max().unwrap_or(ending.since), FAREWELL);
     if !status.jobs.is_empty() && view.now < over {
         return agenda.look_at(over);
     }

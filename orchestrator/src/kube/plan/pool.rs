@@ -9,6 +9,7 @@ use std::time::Duration;
 use queue_api::Queue;
 
 use super::agenda::{Agenda, later};
+use super::jobs::FAREWELL;
 use super::outcome::Outcome;
 use super::rounds;
 use super::view::View;
@@ -280,7 +281,7 @@ fn wind_down(
         false
     });
     status.jobs = records;
-    if !status.jobs.is_empty() {
+    if !status.jobs.is_empty() && view.now < later(over, FAREWELL) {
         agenda.look_at(over.max(later(view.now, Duration::from_secs(1))));
         return None;
     }

@@ -123,6 +123,24 @@ fn what_cannot_be_taken_away_does_not_hold_a_run_for_ever() {
 }
 
 #[test]
+fn what_does_not_start_and_cannot_be_taken_away_is_a_failure_all_the_same() {
+    for step in [once("build"), each("build", 1)] {
+        let mut stage = begun(step);
+        let name = stage.step("build").jobs[0].name.clone();
+        let stuck = job(&name, "build", 1, at(0));
+        let mut waits = pod("p", &stuck, PodPhase::Pending);
+        waits.waiting = Some(("InvalidImageName".to_owned(), "no".to_owned()));
+        stage.sees(&[stuck], &[waits]);
+        assert_eq!(deleted(&stage.look(300)), [name.as_str()]);
+        assert_eq!(deleted(&stage.look(419)), [name.as_str()]);
+        assert_eq!(stage.status.phase, RunPhase::Running);
+        stage.look(420);
+        assert_eq!(stage.status.phase, RunPhase::Failed);
+        assert!(stage.step("build").message.contains("InvalidImageName"));
+    }
+}
+
+#[test]
 fn an_ended_job_expires_only_when_its_pods_and_their_logs_are_recorded() {
     let mut step = once("build");
     step.retries = 1;

@@ -154,6 +154,41 @@ fn a_job_that_is_still_open_30_s_after_drained_is_deleted() {
 }
 
 #[test]
+fn a_drained_step_ends_though_its_job_cannot_be_deleted() {
+    let mut stage = at_work(2, 9);
+    running(&mut stage, 2);
+    stage.look(20);
+    stage.sees_queue("keys", queue(0, 9));
+    stage.look(30);
+    assert_eq!(deleted(&stage.look(60)), ["r-keys-1"]);
+    // Whatever is said to that, it stays.
+    assert_eq!(deleted(&stage.look(179)), ["r-keys-1"]);
+    assert_eq!(stage.status.phase, RunPhase::Running);
+    assert_eq!(deleted(&stage.look(180)), ["r-keys-1"]);
+    assert_eq!(stage.status.phase, RunPhase::Succeeded);
+    assert_eq!(
+        deleted(&stage.look(181)),
+        ["r-keys-1"],
+        "and it is tried on"
+    );
+}
+
+#[test]
+fn a_job_that_completes_while_it_is_to_be_deleted_is_not_waited_for() {
+    let mut stage = at_work(2, 9);
+    running(&mut stage, 2);
+    stage.look(20);
+    stage.sees_queue("keys", queue(0, 9));
+    stage.look(30);
+    assert_eq!(deleted(&stage.look(60)), ["r-keys-1"]);
+    let mut done = completed(job("r-keys-1", "keys", 2, at(10)));
+    done.deleting = true;
+    stage.sees(&[done], &[]);
+    stage.look(61);
+    assert_eq!(stage.status.phase, RunPhase::Succeeded);
+}
+
+#[test]
 fn a_drained_queue_is_a_success_whatever_its_job_says() {
     let mut stage = at_work(2, 9);
     running(&mut stage, 2);
