@@ -22,7 +22,8 @@ pub(super) struct Args {
     /// Keep the runs of all namespaces; needs a ClusterRole
     #[arg(long, env = "MEMQ_ALL_NAMESPACES", conflicts_with = "ephemeral")]
     all_namespaces: bool,
-    /// The queue server, as workers reach it
+    /// The queue server, as workers reach it. With --all-namespaces a bare name, as memq, is a Service of the
+    /// controller's namespace
     #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL", default_value = "http://memq:8080")]
     server: String,
     /// The image that workers run [default: memq of this version]
@@ -102,10 +103,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let kube = Kube::try_default()
         .await
         .context("cannot find a cluster: no kubeconfig and no service account")?;
+    let namespace = namespace.unwrap_or_else(|| kube.default_namespace().to_owned());
     let options = Options {
-        namespace: namespace.unwrap_or_else(|| kube.default_namespace().to_owned()),
+        server: match all_namespaces {
+            true => from_everywhere(&server, &namespace),
+            false => server,
+        },
+        namespace,
         all_namespaces,
-        server,
         image,
         worker_account: worker_account.filter(|name| !name.is_empty()),
         nodes,
@@ -131,6 +136,25 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     ended.map(|()| 0)
 }
 
+/// The address by which workers of any namespace find the server: a Service that is called by its bare name is
+/// one of ours, and has `.NAMESPACE` behind it elsewhere. An address, `localhost` and a name with a dot stay.
+fn from_everywhere(server: &str, namespace: &str) -> String {
+    let start = server.find("://").map_or(0, |scheme| scheme + 3);
+    let length = server[start..]
+        .find([':', '/', '?', '#'])
+        .unwrap_or(server.len() - start);
+    let (before, after) = server.split_at(start + length);
+    let host = &before[start..];
+    let bare = host.starts_with(|c: char| c.is_ascii_alphabetic())
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !host.eq_ignore_ascii_case("localhost");
+    if bare {
+        format!("{before}.{namespace}{after}")
+    } else {
+        server.to_owned()
+    }
+}
+
 /// A name that no other candidate has: pods have host names of their own.
 fn identity() -> String {
     let host = rustix::system::uname()
@@ -149,5 +173,31 @@ async fn told_to_stop() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_is_a_service_of_the_controllers_namespace() {
+        for (server, reached) in [
+            ("http://memq:8080", "http://memq.queues:8080"),
+            ("http://memq", "http://memq.queues"),
+            ("https://memq/sub?a=b", "https://memq.queues/sub?a=b"),
+            ("http://my-memq-2:80/", "http://my-memq-2.queues:80/"),
+        ] {
+            assert_eq!(from_everywhere(server, "queues"), reached);
+        }
+        for server in [
+            "http://memq.other:8080",
+            "http://memq.other.svc.cluster.local:8080",
+            "http://10.0.0.1:8080",
+            "http://[fd00::1]:8080",
+            "http://localhost:8080",
+        ] {
+            assert_eq!(from_everywhere(server, "queues"), server);
+        }
     }
 }
