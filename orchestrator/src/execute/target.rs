@@ -1,23 +1,19 @@
 //! The queue of a step that has items: made on the run's server, or found there.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use queue_api::{Backoff, Code, QueueName, SettingsPatch};
+use queue_api::{Code, QueueName};
 use queue_client::QueueClient;
 
 use super::server::Reached;
 use crate::cli::quoted;
-use crate::feed::Choice;
+use crate::feed::{Choice, queue_settings};
 use crate::spec::ItemRules;
 
-/// Length of a lease on our own server: workers and server share a machine, so a renewal is late only
+/// Length of a lease on our own server, in milliseconds: workers and server share a machine, so a renewal is late only
 /// if the machine stands still, and an item of a killed worker waits no longer than this.
-const OWN_LEASE: Duration = Duration::from_secs(10);
-/// What an attempt may take beyond its own time limit before the server gives its item to another:
-/// time to kill the handler and to say so.
-const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
+const OWN_LEASE_MS: u64 = 10_000;
 
 /// Where a step's items are.
 pub(super) struct Target {
@@ -39,11 +35,14 @@ impl Target {
         file: &Path,
     ) -> anyhow::Result<Self> {
         let queue = server.client.queue(name.clone());
-        if !server.is_own() {
+        let mut settings = queue_settings(rules, choice.longest as u64);
+        if server.is_own() {
+            settings.lease_ms = Some(Some(OWN_LEASE_MS));
+        } else {
             must_be_unused(&queue, &server.url, file).await?;
         }
         queue
-            .create(&settings(rules, choice, server.is_own()))
+            .create(&settings)
             .await
             .with_context(|| format!("cannot create queue {name} on {}", server.url))?;
         Ok(Self {
@@ -103,26 +102,4 @@ async fn must_be_unused(queue: &QueueClient, url: &str, file: &Path) -> anyhow::
         bail!("queue {name} is paused: `memq queue resume {name} --server {url}` first");
     }
     Ok(())
-}
-
-fn settings(item: &ItemRules, choice: &Choice, own: bool) -> SettingsPatch {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let longest = choice.longest as u64;
-    let usual = queue_api::Settings::default().max_body_bytes;
-    SettingsPatch {
-        lease_ms: own.then_some(Some(ms(OWN_LEASE))),
-        max_lease_ms: item
-            .timeout
-            .map(|timeout| Some(ms(timeout + BEYOND_TIMEOUT))),
-        max_attempts: item.attempts.map(Some),
-        backoff: item.backoff.map(|(least, most)| {
-            Some(Backoff {
-                min_ms: ms(least),
-                max_ms: ms(most),
-                ..Backoff::default()
-            })
-        }),
-        max_body_bytes: (longest > usual).then_some(Some(longest)),
-        ..SettingsPatch::default()
-    }
 }

@@ -119,6 +119,21 @@ impl Source {
         Ok(Self { items, file })
     }
 
+    /// Bytes of the longest body; a file is read for it.
+    pub fn longest(&self) -> Result<u64, FeedError> {
+        let mut longest = match &self.items {
+            // Numbers grow no shorter.
+            Items::Count { count: 0, .. } => return Ok(0),
+            Items::Count { count, format } => return Ok(format.with(count - 1).len() as u64),
+            Items::List(_) | Items::Lines { .. } | Items::Queue(_) => 0,
+        };
+        self.visit(|body| {
+            longest = longest.max(body.len());
+            Visit::Go
+        })?;
+        Ok(longest as u64)
+    }
+
     /// Shows every body to `each`, in order, until it says stop.
     pub fn visit(&self, mut each: impl FnMut(&[u8]) -> Visit) -> Result<(), FeedError> {
         match (&self.items, &self.file) {
@@ -171,7 +186,10 @@ pub enum Visit {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::spec::{Given, Work};
 
     #[test]
     fn lines_are_items_as_the_server_reads_them() {
@@ -185,6 +203,48 @@ mod tests {
             got,
             [(1, "a".into()), (3, " b \r".into()), (5, "last".into())]
         );
+    }
+
+    #[test]
+    fn the_longest_body_is_known_before_any_is_sent() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(&file, "a\nlonger\r\n\nbb").expect("lines");
+        let counted = "items: {count: 1000001, format: 'n%d'}";
+        for (items, longest) in [
+            (Items::List(vec!["ab".into(), "abc".into()]), 3),
+            (
+                Items::Lines {
+                    file: file.path().to_owned(),
+                },
+                6,
+            ),
+            (Items::List(Vec::new()), 0),
+            (of_step(counted), "n1000000".len() as u64),
+            (of_step("items: {count: 0}"), 0),
+        ] {
+            let source = Source::open(items.clone()).expect("a source");
+            assert_eq!(source.longest().expect("a length"), longest, "{items:?}");
+        }
+    }
+
+    /// The items of a step with this line.
+    fn of_step(items: &str) -> Items {
+        let text = format!(
+            "apiVersion: memq.dev/v1alpha1\nkind: Run\nmetadata: {{name: t}}\nspec:\n  steps:\n  - name: s\n    \
+             builtin: echo\n    {items}\n"
+        );
+        let (here, given) = (
+            Path::new("."),
+            Given {
+                params: &[],
+                suffix: "",
+            },
+        );
+        let mut spec = crate::spec::parse(&text, here, here, given).expect("a spec");
+        match spec.steps.remove(0).work {
+            Work::Items(pool) => pool.items,
+            work => panic!("{work:?}"),
+        }
     }
 
     #[test]
