@@ -1,7 +1,8 @@
 //! `pod:` laid over the pod we made: a strategic merge, as `kubectl patch` does it, of a PodTemplateSpec.
 //!
 //! Maps are merged, `null` removes, lists whose elements Kubernetes tells apart are merged by that key, all
-//! other lists are replaced. The typed merge that comes with the API's types was not used because it cannot
+//! other lists are replaced. Of the patch's own words there is none: `$patch`, `$retainKeys` and
+//! `$setElementOrder` are fields that no pod has. The typed merge that comes with the API's types was not used because it cannot
 //! remove. A field that a PodTemplateSpec does not have is refused: the API server would drop it.
 
 use serde::Serialize;
@@ -193,6 +194,20 @@ mod tests {
                 "`spec.containers[0].imagePullPolice`",
             ),
             (json!({"sepc": {}}), "`sepc`"),
+            // What `kubectl patch` is told besides: here `null` removes, and nothing else does.
+            (json!({"spec": {"$patch": "replace"}}), "`spec.$patch`"),
+            (
+                json!({"spec": {"containers": [{"name": "worker", "$patch": "delete"}]}}),
+                "`spec.containers[0].$patch`",
+            ),
+            (
+                json!({"spec": {"volumes": [{"name": "tmp", "$retainKeys": ["name"]}]}}),
+                "`spec.volumes[0].$retainKeys`",
+            ),
+            (
+                json!({"spec": {"$setElementOrder/containers": []}}),
+                "`spec.$setElementOrder/containers`",
+            ),
             (json!({"spec": {"containers": {}}}), "invalid type"),
         ] {
             let error = lay(&base(), &over).expect_err("a mistake");

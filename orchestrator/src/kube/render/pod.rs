@@ -83,11 +83,30 @@ pub(super) fn template(
     match &step.pod.overlay {
         None => Ok(pod),
         Some(over) => overlay::lay(&pod, over)
+            .and_then(|laid| still_ours(&pod, laid))
             .map(without_lone_group)
             .map_err(|why| RenderError::Overlay {
                 step: step.name.clone(),
                 why,
             }),
+    }
+}
+
+/// The pod as it was laid over, if the labels by which it is found are those it had.
+fn still_ours(pod: &PodTemplateSpec, laid: PodTemplateSpec) -> Result<PodTemplateSpec, String> {
+    let labels = |pod: &PodTemplateSpec| pod.metadata.as_ref().and_then(|meta| meta.labels.clone());
+    let (ours, now) = (
+        labels(pod).unwrap_or_default(),
+        labels(&laid).unwrap_or_default(),
+    );
+    match ours
+        .into_iter()
+        .find(|(name, value)| now.get(name) != Some(value))
+    {
+        Some((name, _)) => Err(format!(
+            "the label `{name}` is memq's own: by it the pods of a run are found"
+        )),
+        None => Ok(laid),
     }
 }
 

@@ -384,3 +384,29 @@ fn all_of_a_bundle_belongs_to_its_job() {
         assert_eq!(Some(&owner.name), bundle.job.metadata.name.as_ref());
     }
 }
+
+#[test]
+fn an_overlay_cannot_hide_its_pods() {
+    for (labels, named) in [
+        ("{labels: {memq.dev/run: other}}", "`memq.dev/run`"),
+        ("{labels: {memq.dev/step: null}}", "`memq.dev/step`"),
+        (
+            "{labels: {app.kubernetes.io/component: web}}",
+            "`app.kubernetes.io/component`",
+        ),
+        ("{labels: null}", "`app.kubernetes.io/component`"),
+        ("null", "`app.kubernetes.io/component`"),
+    ] {
+        let lines = format!("image: x:1\npod: {{metadata: {labels}}}");
+        let error = try_job(&lines, None).expect_err(labels).to_string();
+        assert!(
+            error.contains("step `s`") && error.contains(named),
+            "{error}"
+        );
+    }
+    let lines =
+        "image: x:1\npod: {metadata: {labels: {memq.dev/client: \"true\", memq.dev/step: s}}}";
+    let labels = made(lines)["spec"]["template"]["metadata"]["labels"].take();
+    assert_eq!(labels["memq.dev/client"], "true");
+    assert_eq!(labels["memq.dev/run"], "t");
+}
