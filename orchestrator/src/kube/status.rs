@@ -185,6 +185,9 @@ pub struct JobRecord {
     /// Since when it has not been seen though it was before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<Timestamp>,
+    /// Since when none of its pods starts, for a reason of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up: Option<HeldUp>,
     /// How often the API server refused to make it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused: u32,
@@ -205,6 +208,17 @@ pub struct JobRecord {
     pub ended: Option<JobEnd>,
 }
 
+/// A Job none of whose pods starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldUp {
+    /// Since when this was seen.
+    pub since: Timestamp,
+    /// What it waits for is on its way, as a large image is, and no mistake.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub on_its_way: bool,
+}
+
 impl JobRecord {
     /// A Job that was just decided on.
     #[must_use]
@@ -219,6 +233,7 @@ impl JobRecord {
             retiring: false,
             leaving: None,
             absent: None,
+            held_up: None,
             refused: 0,
             refused_at: None,
             failed: 0,

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::agenda::{Agenda, later};
 use super::view::View;
 use super::{Action, PodPhase, PodSeen, text};
 use crate::kube::status::{
-    KEPT_FAILURES, KEPT_LOG_BYTES, KEPT_MESSAGE_BYTES, PodFailure, StepStatus,
+    HeldUp, JobRecord, KEPT_FAILURES, KEPT_LOG_BYTES, KEPT_MESSAGE_BYTES, PodFailure, StepStatus,
 };
 
 /// Bytes of a reason: one word.
@@ -128,51 +130,89 @@ pub(super) struct NotStarted {
     pub(super) too_long: bool,
 }
 
-/// Why no pod of this Job has ever started, if that has a cause of its own. Having no node is none.
-pub(super) fn not_started(view: &View<'_>, agenda: &mut Agenda, job: &str) -> Option<NotStarted> {
-    let seen = view.job(job)?;
-    let pods = view.pods(job);
-    let started = |pod: &&PodSeen| pod.started.is_some() || pod.phase != PodPhase::Pending;
-    if pods.iter().any(started) || seen.succeeded > 0 || seen.failed > 0 || seen.ended.is_some() {
+/// Why no pod of this Job has ever started, if that has a cause of its own. Having no node is none, and
+/// what a Job waited before, suspended or without a node, is not held against it.
+pub(super) fn not_started(
+    view: &View<'_>,
+    agenda: &mut Agenda,
+    record: &mut JobRecord,
+) -> Option<NotStarted> {
+    let Some(cause) = cause(view, &record.name) else {
+        record.held_up = None;
+        return None;
+    };
+    let limit = view.context.start_limit;
+    if cause.on_its_way && view.now < later(cause.began, limit) {
+        // So starts every pod: nothing to keep yet.
+        record.held_up = None;
+        agenda.look_at(later(cause.began, limit));
         return None;
     }
-    let limit = view.context.start_limit;
-    let waiting = pods.iter().find_map(|pod| {
-        let (reason, message) = pod.waiting.as_ref()?;
-        pod.unschedulable
-            .is_none()
-            .then_some((*pod, reason, message))
+    let held = record
+        .held_up
+        .filter(|held| held.on_its_way == cause.on_its_way);
+    let held = held.unwrap_or(HeldUp {
+        since: view.now,
+        on_its_way: cause.on_its_way,
     });
-    let (reason, message, limit) = match (waiting, view.pods_refused(seen)) {
-        (Some((pod, reason, message)), _) => {
-            let slow = ON_THE_WAY.contains(&reason.as_str());
-            let limit = if slow {
-                limit * ON_THE_WAY_PATIENCE
-            } else {
-                limit
-            };
-            let message = format!("pod {} does not start: {reason}: {message}", pod.name);
-            (reason.clone(), message, limit)
-        }
-        (None, Some(refusal)) if pods.is_empty() && !is_quota(refusal) => (
-            "PodsRefused".to_owned(),
-            format!("no pod of Job {job} is let in: {refusal}"),
-            limit,
-        ),
-        _ => return None,
+    record.held_up = Some(held);
+    let limit = if cause.on_its_way {
+        limit * (ON_THE_WAY_PATIENCE - 1)
+    } else {
+        limit
     };
-    let over = later(seen.created, limit);
+    let over = later(held.since, limit);
     let too_long = view.now >= over;
     if !too_long {
         agenda.look_at(over);
-        if ON_THE_WAY.contains(&reason.as_str()) {
+        if cause.on_its_way {
             return None;
         }
     }
     Some(NotStarted {
-        reason: text::fit(&reason, REASON_BYTES),
-        message: text::fit(&message, KEPT_MESSAGE_BYTES),
+        reason: text::fit(&cause.reason, REASON_BYTES),
+        message: text::fit(&cause.message, KEPT_MESSAGE_BYTES),
         too_long,
+    })
+}
+
+/// What keeps the pods of a Job from starting.
+struct Cause {
+    reason: String,
+    message: String,
+    on_its_way: bool,
+    /// When its pod was made.
+    began: Timestamp,
+}
+
+fn cause(view: &View<'_>, job: &str) -> Option<Cause> {
+    let seen = view.job(job)?;
+    let pods = view.pods(job);
+    let started = |pod: &&PodSeen| pod.started.is_some() || pod.phase != PodPhase::Pending;
+    let begun = seen.succeeded > 0 || seen.failed > 0 || seen.ended.is_some();
+    if pods.iter().any(started) || begun || seen.suspended {
+        return None;
+    }
+    let waits = pods.iter().filter_map(|pod| {
+        let (reason, message) = pod.waiting.as_ref()?;
+        let on_its_way = ON_THE_WAY.contains(&reason.as_str());
+        pod.unschedulable.is_none().then(|| Cause {
+            message: format!("pod {} does not start: {reason}: {message}", pod.name),
+            reason: reason.clone(),
+            on_its_way,
+            began: pod.created,
+        })
+    });
+    // A mistake says more than what is on its way.
+    if let Some(cause) = waits.min_by_key(|cause| (cause.on_its_way, cause.began)) {
+        return Some(cause);
+    }
+    let said = view.pods_refused(seen)?;
+    (pods.is_empty() && !is_quota(said)).then(|| Cause {
+        reason: "PodsRefused".to_owned(),
+        message: format!("no pod of Job {job} is let in: {said}"),
+        on_its_way: false,
+        began: seen.created,
     })
 }
 

@@ -38,7 +38,7 @@ pub(super) fn hopeless(
     view: &View<'_>,
     agenda: &mut Agenda,
     (step, pool): (&Step, &Pool),
-    status: &StepStatus,
+    status: &mut StepStatus,
     memory: &PoolStatus,
 ) -> Option<Outcome> {
     let refuses = |pod: &&super::PodSeen| pod.exit().is_some_and(|code| HOPELESS.contains(&code));
@@ -64,8 +64,8 @@ pub(super) fn hopeless(
         ));
     }
     let nobody_works = !view.pods_of(&step.name).any(super::PodSeen::runs);
-    for record in &status.jobs {
-        if let Some(why) = pods::not_started(view, agenda, &record.name) {
+    for record in &mut status.jobs {
+        if let Some(why) = pods::not_started(view, agenda, record) {
             if why.too_long && nobody_works {
                 return Some(Outcome::failed(&why.reason, why.message));
             }

@@ -103,7 +103,7 @@ fn watch_start(view: &View<'_>, agenda: &mut Agenda, step: &Step, record: &mut J
     if record.ended.is_some() || record.leaving.is_some() {
         return;
     }
-    if let Some(why) = pods::not_started(view, agenda, &record.name) {
+    if let Some(why) = pods::not_started(view, agenda, record) {
         if why.too_long {
             record.leaving = Some(view.now);
             record.ended = Some(JobEnd {

@@ -249,6 +249,7 @@ fn a_pod_that_does_not_start_fails_the_step_with_its_own_words_and_one_without_a
         "Back-off pulling image \"x\"".to_owned(),
     ));
     stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&stuck));
+    stage.look(10);
     assert_eq!(deleted(&stage.look(309)), [""; 0]);
     assert_eq!(stage.holds("Blocked"), Some("ImagePullBackOff"));
     assert_eq!(deleted(&stage.look(310)), ["r-keys-1"]);
@@ -270,12 +271,51 @@ fn a_pod_that_does_not_start_fails_the_step_with_its_own_words_and_one_without_a
 }
 
 #[test]
+fn a_pod_that_could_not_begin_before_has_all_its_time_to_start() {
+    let open = job("r-keys-1", "keys", 1, at(10));
+    let mut stuck = pod("w0", &open, PodPhase::Pending);
+    let no_image = Some(("ErrImagePull".to_owned(), "no".to_owned()));
+    // Suspended for an hour.
+    let mut stage = at_work(1, 9);
+    let mut held = open.clone();
+    held.suspended = true;
+    stage.sees(&[held], &[]);
+    stage.look(3_000);
+    stuck.created = at(3_610);
+    stuck.waiting.clone_from(&no_image);
+    stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&stuck));
+    assert_eq!(deleted(&stage.look(3_611)), [""; 0]);
+    assert_eq!(deleted(&stage.look(3_910)), [""; 0]);
+    assert_eq!(deleted(&stage.look(3_911)), ["r-keys-1"]);
+    // Without a node for an hour, then a mistake; and one that was slow before that.
+    for (reason, from) in [("ErrImagePull", 3_600), ("ContainerCreating", 400)] {
+        let mut stage = at_work(1, 9);
+        (stuck.created, stuck.waiting) = (at(10), None);
+        stuck.unschedulable = Some((at(11), "0/3 nodes are available".to_owned()));
+        stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&stuck));
+        stage.look(from - 1);
+        stuck.unschedulable = None;
+        stuck.waiting = Some((reason.to_owned(), String::new()));
+        stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&stuck));
+        assert_eq!(deleted(&stage.look(from)), [""; 0], "{reason}");
+        stuck.waiting.clone_from(&no_image);
+        stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&stuck));
+        assert_eq!(deleted(&stage.look(3_610)), [""; 0], "{reason}");
+        assert_eq!(deleted(&stage.look(3_910)), ["r-keys-1"], "{reason}");
+    }
+}
+
+#[test]
 fn a_large_image_may_take_its_time() {
     let mut stage = at_work(1, 9);
     let open = job("r-keys-1", "keys", 1, at(10));
     let mut slow = pod("w0", &open, PodPhase::Pending);
     slow.waiting = Some(("ContainerCreating".to_owned(), String::new()));
     stage.sees(&[open], &[slow]);
+    stage.look(10);
+    assert_eq!(stage.wake, Some(std::time::Duration::from_secs(5)));
+    assert_eq!(stage.step("keys").jobs[0].held_up, None, "as most do");
+    stage.look(310);
     stage.look(1_809);
     assert_eq!(stage.holds("Blocked"), None);
     stage.look(1_810);

@@ -131,6 +131,7 @@ fn what_does_not_start_and_cannot_be_taken_away_is_a_failure_all_the_same() {
         let mut waits = pod("p", &stuck, PodPhase::Pending);
         waits.waiting = Some(("InvalidImageName".to_owned(), "no".to_owned()));
         stage.sees(&[stuck], &[waits]);
+        stage.look(0);
         assert_eq!(deleted(&stage.look(300)), [name.as_str()]);
         assert_eq!(deleted(&stage.look(419)), [name.as_str()]);
         assert_eq!(stage.status.phase, RunPhase::Running);
@@ -241,6 +242,7 @@ fn after_a_failure_a_step_that_fails_fast_begins_nothing_more() {
     waits.waiting = Some(("InvalidImageName".to_owned(), "no".to_owned()));
     let other = job("r-users-1-1", "users", 1, at(0));
     stage.sees(&[stuck, other.clone()], &[waits]);
+    stage.look(0);
     assert_eq!(deleted(&stage.look(300)), ["r-users-0-1"]);
     stage.sees(std::slice::from_ref(&other), &[]);
     assert_eq!(made(&stage.look(301)), [""; 0]);
