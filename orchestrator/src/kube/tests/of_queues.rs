@@ -32,6 +32,30 @@ async fn make(world: &World, name: &str, leased: bool) {
 #[tokio::test]
 async fn queues_of_runs_that_are_gone_are_swept_and_no_others() {
     let world = World::start().await;
+    let first = world.controller("a");
+    world.run("r", json!([items("keys", 3, 2)]));
+    world.job("r-keys-1").await;
+    let sealed = |queue: &queue_api::Queue| queue.sealed;
+    world
+        .queue_is("run.team.r.keys", "it is sealed", sealed)
+        .await;
+    first.kill();
+    for name in [
+        "mine",
+        "run.other.gone.keys",
+        "run.team.leased.keys",
+        "run.teams.gone.keys",
+    ] {
+        make(&world, name, name.contains("leased")).await;
+    }
+    for name in ["run.team.gone.keys", "run.team.r.old-step"] {
+        make(&world, name, false).await;
+    }
+    let _second = world.controller("a");
+    world.queue_is_gone("run.team.gone.keys").await;
+    world.queue_is_gone("run.team.r.old-step").await;
+    let mut names = world.queue_names().await;
+    names.sort();
     let stay = [
         "mine",
         "run.other.gone.keys",
@@ -39,20 +63,9 @@ async fn queues_of_runs_that_are_gone_are_swept_and_no_others() {
         "run.team.r.keys",
         "run.teams.gone.keys",
     ];
-    for name in stay {
-        make(&world, name, name.contains("leased")).await;
-    }
-    for name in ["run.team.gone.keys", "run.team.r.old-step"] {
-        make(&world, name, false).await;
-    }
-    world.run("r", json!([items("keys", 3, 2)]));
-    let _controller = world.controller("a");
-    world.queue_is_gone("run.team.gone.keys").await;
-    world.queue_is_gone("run.team.r.old-step").await;
-    world.job("r-keys-1").await;
-    let mut names = world.queue_names().await;
-    names.sort();
     assert_eq!(names, stay);
+    let kept = world.queue("run.team.r.keys").show().await;
+    assert_eq!(kept.expect("it is there").totals.enqueued, 3);
 }
 
 #[tokio::test]
