@@ -20,7 +20,7 @@ use crate::kube::outside::order::{self, NoOrder, Order};
 use crate::kube::outside::records::{self, Record};
 use crate::kube::outside::stage::Stage;
 use crate::kube::outside::verdict::{End, Report};
-use crate::kube::outside::{bundle, submit};
+use crate::kube::outside::{leave, submit};
 use crate::kube::render;
 use crate::spec::{Document, Given};
 
@@ -119,7 +119,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
     }
     let following = Following {
         client: link.client.clone(),
-        record,
+        record: record.clone(),
         brought: brought.clone(),
         fills: order.fills,
         joblog,
@@ -128,16 +128,12 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
         server: None,
     };
     let followed = watch(following, listening).await;
-    let detached = matches!(&followed, Ok((report, _)) if report.end == End::Detached);
-    if let Some(brought) = brought.filter(|_| !detached)
-        && let Err(error) = bundle::take_away(&link.client, &brought).await
-    {
-        say(&format!(
-            "{error}; Kubernetes takes it away an hour after its end"
-        ));
+    let seen = followed.as_ref().map(|(report, _)| report);
+    if let Some(said) = leave::leave(&link.client, &record, brought.as_ref(), seen).await {
+        say(&said);
     }
     let (report, code) = followed?;
-    if detach && detached {
+    if detach && report.end == End::Detached {
         left(&report.record, output)?;
         return Ok(0);
     }

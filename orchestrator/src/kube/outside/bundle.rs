@@ -131,13 +131,18 @@ fn params() -> PostParams {
     }
 }
 
+/// The name of the Job that all of it belongs to.
+pub(crate) fn job(run: &str) -> String {
+    ephemeral::name(run)
+}
+
 /// What was brought for a run that is there already.
 pub(crate) async fn brought(
     client: &Client,
     namespace: &str,
     run: &str,
 ) -> Result<Option<Brought>, Refused> {
-    let job = ephemeral::name(run);
+    let job = job(run);
     let jobs = Api::<Job>::namespaced(client.clone(), namespace);
     let found = jobs.get_opt(&job).await;
     let found = found

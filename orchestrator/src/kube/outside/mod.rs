@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod fill;
 pub(crate) mod follow;
 pub(crate) mod forward;
+pub(crate) mod leave;
 pub(crate) mod needs;
 pub(crate) mod order;
 pub(crate) mod outcomes;

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::bundle::{self, Start};
 use super::follow::{self, Following, Wish};
+use super::leave;
 use super::order::{self, Order};
 use super::records::{self, Form, Scope};
 use super::stage::Stage;
@@ -340,6 +341,54 @@ async fn a_run_whose_controller_never_came_needs_nobody_to_hear_that_its_time_is
     let follower = started(&api.client(), &order, Form::Ephemeral, extras).await;
     let report = follower.ended().await;
     assert_eq!((report.end.clone(), report.verdict().0), (End::TimedOut, 3));
+}
+
+#[tokio::test]
+async fn what_a_run_brought_stays_as_long_as_it_may_go_on() {
+    let api = FakeApi::without_runs().await;
+    let client = api.client();
+    let order = ordered(KEYGEN, Path::new("."));
+    let follower = started(&client, &order, Form::Ephemeral, PLAIN).await;
+    let asked = bundle::brought(&client, NAMESPACE, "r").await;
+    let brought = asked.expect("asked").expect("there");
+    watched(&api, "configmaps", 1).await;
+    let says = |status: Value| {
+        api.change("configmaps", "memq-r", |map| {
+            map["data"]["status.json"] = json!(status.to_string());
+        });
+    };
+    says(running());
+    api.fault(Fault::answer("list", "configmaps", 401, "Unauthorized"));
+    api.forget();
+    let blind = follower.task.await.expect("it goes on");
+    let blind = blind.expect_err("the token ran out");
+    let found = records::find(&client, NAMESPACE, "r").await;
+    let record = found.expect("read").expect("there");
+    let said = leave::leave(&client, &record, Some(&brought), Err(&blind)).await;
+    let said = said.expect("it may go on");
+    assert!(said.contains("`memq wait r -n team`"), "{said}");
+    assert!(said.contains("`memq cancel r -n team`"), "{said}");
+    assert_eq!(api.names("jobs"), ["memq-r"]);
+
+    // Its time was up, and nobody could tell it so.
+    let mut report = Report {
+        record,
+        end: End::TimedOut,
+        tally: crate::tally::Tally::new(0, 0),
+        joblog: None,
+        missing: 0,
+    };
+    let said = leave::leave(&client, &report.record, Some(&brought), Ok(&report)).await;
+    assert!(said.is_some());
+    assert_eq!(api.names("jobs"), ["memq-r"]);
+
+    says(ended("Succeeded"));
+    let found = records::find(&client, NAMESPACE, "r").await;
+    report.record = found.expect("read").expect("there");
+    report.end = End::Over;
+    let said = leave::leave(&client, &report.record, Some(&brought), Ok(&report)).await;
+    assert_eq!(said, None);
+    assert!(api.names("jobs").is_empty());
 }
 
 #[tokio::test]
