@@ -13,7 +13,7 @@ pub(super) fn a_thousand_items(place: &Place<'_>) -> Result<()> {
     let name = runs::create(
         place,
         &format!(
-            "steps:\n- name: nap\n  items: {{list: [{short}20s, 20s, 20s, 20s]}}\n  builtin: sleep\n  workers: {{min: 1, max: {MOST}}}\n"
+            "steps:\n- name: nap\n  items: {{list: [{short}55s, 55s, 55s, 55s]}}\n  builtin: sleep\n  workers: {{min: 1, max: {MOST}}}\n"
         ),
     )?;
     let mut wanted = Vec::new();
