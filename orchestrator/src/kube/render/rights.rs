@@ -24,7 +24,7 @@ pub struct Right {
 pub const LEASE: &str = "memq-controller";
 
 /// Every right, in one namespace. None has a wildcard.
-pub const RIGHTS: [Right; 10] = [
+pub const RIGHTS: [Right; 11] = [
     Right {
         groups: &[GROUP],
         resources: &["runs"],
@@ -36,7 +36,7 @@ pub const RIGHTS: [Right; 10] = [
         groups: &[GROUP],
         resources: &["runs/status"],
         names: &[],
-        verbs: &["get", "patch", "update"],
+        verbs: &["patch"],
         purpose: "how far a run is, is written down",
     },
     Right {
@@ -50,7 +50,7 @@ pub const RIGHTS: [Right; 10] = [
         groups: &[""],
         resources: &["pods"],
         names: &[],
-        verbs: &["get", "list", "watch"],
+        verbs: &["list", "watch"],
         purpose: "workers are counted, and why one does not start is shown",
     },
     Right {
@@ -64,21 +64,28 @@ pub const RIGHTS: [Right; 10] = [
         groups: &[""],
         resources: &["configmaps"],
         names: &[],
-        verbs: &["get", "list", "watch", "create", "patch", "delete"],
+        verbs: &["get", "create", "patch"],
         purpose: "scripts, and runs where their kind is not installed",
     },
     Right {
-        groups: &["", "events.k8s.io"],
+        groups: &["events.k8s.io"],
         resources: &["events"],
         names: &[],
-        verbs: &["create", "patch", "list"],
-        purpose: "news of a run, and why its pods are refused",
+        verbs: &["create", "patch"],
+        purpose: "news of a run",
+    },
+    Right {
+        groups: &[""],
+        resources: &["events"],
+        names: &[],
+        verbs: &["list"],
+        purpose: "why pods are refused or do not start",
     },
     Right {
         groups: &[""],
         resources: &["resourcequotas", "limitranges"],
         names: &[],
-        verbs: &["get", "list", "watch"],
+        verbs: &["list"],
         purpose: "no more workers than fit",
     },
     // The API server does not know the name of what is being created.
@@ -93,7 +100,7 @@ pub const RIGHTS: [Right; 10] = [
         groups: &["coordination.k8s.io"],
         resources: &["leases"],
         names: &[LEASE],
-        verbs: &["get", "update", "patch"],
+        verbs: &["get", "update"],
         purpose: "one controller of several works",
     },
 ];
