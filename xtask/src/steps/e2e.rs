@@ -185,7 +185,8 @@ fn tell(cluster: &Cluster, story: &Story, keep: bool) -> Row {
     let began = Instant::now();
     let told = Place::make(cluster, story).and_then(|place| {
         let told = (story.tell)(&place);
-        if told.as_ref().is_err_and(|error| !error.is::<Skipped>()) {
+        let failed = told.as_ref().is_err_and(|error| !error.is::<Skipped>());
+        if failed && !STOP.is_told() {
             place.dump();
         }
         if !keep {
