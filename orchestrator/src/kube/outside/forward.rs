@@ -2,17 +2,22 @@
 //!
 //! Each connection finds its pod anew: when a pod goes, the next connection goes to the one that took its
 //! place. A connection that leads nowhere is closed at once, as a refused one would be; what is in the way is kept for whoever asks.
+//!
+//! Others of this machine, and what a browser loads, reach the port, too: a connection whose first request does not have the key
+//! of the address that was given out is closed before anything of it gets any further.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +25,17 @@ use super::needs;
 
 /// How long a connection may take to reach its pod.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long the first request may take to show its key: it is sent at once.
+const ADMISSION: Duration = Duration::from_secs(2);
+/// Bytes that the head of a request may have.
+const HEAD: usize = 16 * 1024;
+/// Connections at once: one for the outcomes of each of a run's steps, of which there are up to 100, and some to spare.
+const CONNECTIONS: usize = 128;
+/// The wait before the next connection is taken in when one could not be: too many files are open.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Who the key belongs to, as far as addresses are concerned.
+const USER: &str = "memq";
 
 /// Which pods, and which of their ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +68,7 @@ impl From<String> for Trouble {
 #[derive(Debug)]
 pub(crate) struct Forward {
     address: SocketAddr,
+    key: String,
     way: Arc<Way>,
     stop: CancellationToken,
 }
@@ -60,6 +77,8 @@ pub(crate) struct Forward {
 struct Way {
     pods: Api<Pod>,
     goal: Goal,
+    /// What the first request of a connection must show.
+    credentials: String,
     trouble: Mutex<Option<Trouble>>,
     /// The image of the pod that was reached last.
     image: Mutex<Option<String>>,
@@ -76,9 +95,14 @@ impl Forward {
     pub(crate) async fn open(pods: Api<Pod>, goal: Goal) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(std::io::Error::other)?;
+        let key = format!("{:032x}", u128::from_be_bytes(key));
+        let credentials = credentials(&key)?;
         let way = Arc::new(Way {
             pods,
             goal,
+            credentials,
             trouble: Mutex::new(None),
             image: Mutex::new(None),
         });
@@ -87,12 +111,17 @@ impl Forward {
             stop.clone()
                 .run_until_cancelled_owned(serve(listener, Arc::clone(&way))),
         );
-        Ok(Self { address, way, stop })
+        Ok(Self {
+            address,
+            key,
+            way,
+            stop,
+        })
     }
 
-    /// The address to use here.
+    /// The address to use here. It has the key: it is not to be shown.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{USER}:{}@{}", self.key, self.address)
     }
 
     /// The image of what was reached last.
@@ -117,13 +146,51 @@ impl Way {
 async fn serve(listener: TcpListener, way: Arc<Way>) {
     let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
     let _ends_them = ending.clone().drop_guard();
-    while let Ok((connection, _)) = listener.accept().await {
-        let connection = carry(connection, Arc::clone(&way));
-        tasks.spawn(ending.clone().run_until_cancelled_owned(connection));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok((connection, _)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let carried = carry(connection, Arc::clone(&way));
+        let carried = async move {
+            carried.await;
+            drop(place);
+        };
+        tasks.spawn(ending.clone().run_until_cancelled_owned(carried));
     }
 }
 
+/// What a client sends that was given the key with its address.
+fn credentials(key: &str) -> std::io::Result<String> {
+    let bytes = ByteString(format!("{USER}:{key}").into_bytes());
+    let coded = serde_json::to_value(bytes)?;
+    Ok(format!("Basic {}", coded.as_str().unwrap_or_default()))
+}
+
+/// Reads a connection's first request as far as its head goes; what was read, if it shows what it must.
+async fn admit(here: &mut (impl AsyncRead + Unpin), credentials: &str) -> Option<Vec<u8>> {
+    let mut read = Vec::new();
+    let end = loop {
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        if read.len() > HEAD || here.read_buf(&mut read).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = std::str::from_utf8(&read[..end]).ok()?;
+    let shows = head.lines().skip(1).any(|line| {
+        line.split_once(':').is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case("authorization") && value.trim() == credentials
+        })
+    });
+    shows.then_some(read)
+}
+
 async fn carry(mut here: TcpStream, way: Arc<Way>) {
+    let first = tokio::time::timeout(ADMISSION, admit(&mut here, &way.credentials)).await;
+    let Ok(Some(first)) = first else { return };
     let reached = tokio::time::timeout(PATIENCE, way.reach()).await;
     let reached =
         reached.unwrap_or_else(|_| Err(format!("nothing answers within {PATIENCE:?}").into()));
@@ -144,7 +211,10 @@ async fn carry(mut here: TcpStream, way: Arc<Way>) {
             None => None,
         }
     };
-    let copied = tokio::io::copy_bidirectional(&mut here, &mut there);
+    let copied = async {
+        there.write_all(&first).await?;
+        tokio::io::copy_bidirectional(&mut here, &mut there).await
+    };
     let trouble = tokio::select! {
         copied = copied => copied.err().map(|error| error.to_string()),
         Some(refused) = refused => Some(refused),
@@ -234,4 +304,48 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
             .iter()
             .chain(spec.init_containers.iter().flatten())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::fake::{FakeApi, NAMESPACE};
+
+    #[tokio::test]
+    async fn only_who_was_given_the_address_gets_any_further() {
+        let api = FakeApi::start().await;
+        let pods = Api::<Pod>::namespaced(api.client(), NAMESPACE);
+        let goal = Goal {
+            selector: "app=q".into(),
+            port: IntOrString::Int(8080),
+        };
+        let forward = Forward::open(pods, goal).await.expect("a port");
+        let port = forward.address.port();
+        for strange in [
+            "GET /readyz HTTP/1.1\r\n\r\n".to_owned(),
+            "GET /readyz HTTP/1.1\r\nauthorization: Basic bWVtcTo=\r\n\r\n".to_owned(),
+            "x".repeat(HEAD * 2),
+        ] {
+            let mut stranger = TcpStream::connect(forward.address)
+                .await
+                .expect("it is open");
+            // It may be closed before all was sent.
+            let _closed = stranger.write_all(strange.as_bytes()).await;
+            let mut answer = Vec::new();
+            let _closed = stranger.read_to_end(&mut answer).await;
+            assert!(answer.is_empty());
+        }
+        assert_eq!(api.times("list", "pods"), 0);
+        let known = queue_client::Client::builder(&forward.url());
+        let known = known
+            .give_up_after(Duration::ZERO)
+            .build()
+            .expect("a client");
+        let error = known.ready().await.expect_err("there is no pod");
+        assert_eq!(api.times("list", "pods"), 1);
+        let trouble = forward.trouble().expect("it leads nowhere");
+        assert_eq!(trouble.text, "no pod with app=q runs");
+        let said = format!("{error:?} {}", crate::kube::say(&error));
+        assert!(!said.contains(&forward.key), "port {port}: {said}");
+    }
 }
