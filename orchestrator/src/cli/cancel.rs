@@ -5,7 +5,6 @@ use serde_json::json;
 use super::cluster::{ClusterArgs, HELP};
 use super::{Output, print, print_json};
 use crate::kube::outside::bundle;
-use crate::kube::outside::follow::has_ended;
 use crate::kube::outside::records::{self, Form};
 use crate::kube::status::RunPhase;
 
@@ -34,7 +33,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     } = args;
     let (link, record) = cluster.find(&run).await?;
     let status = record.status.clone().unwrap_or_default();
-    let ended = has_ended(&status);
+    let ended = status.phase.has_ended();
     let unborn = record.form == Form::Ephemeral && status.phase == RunPhase::Pending;
     if unborn {
         // Its controller has not begun, and perhaps never will: nobody would hear it.

@@ -124,6 +124,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
         fills: order.fills,
         joblog,
         timeout,
+        patience: None,
         detach,
         server: None,
     };

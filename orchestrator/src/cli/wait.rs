@@ -29,9 +29,6 @@ pub(super) struct Args {
     output: Form,
 }
 
-/// The end of waiting before the end of the run.
-const TIMED_OUT: u8 = 3;
-
 pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let Args {
         run,
@@ -53,21 +50,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         fills: Vec::new(),
         joblog,
         timeout: None,
+        patience: timeout,
         detach: false,
         server: None,
     };
-    let waiting = Box::pin(run_kube::follow(following, output));
-    match timeout {
-        None => waiting.await,
-        Some(limit) => match tokio::time::timeout(limit, waiting).await {
-            Ok(code) => code,
-            Err(_) => {
-                super::say(&format!(
-                    "{run}: has not ended within {}",
-                    crate::view::human(limit)
-                ));
-                Ok(TIMED_OUT)
-            }
-        },
-    }
+    Box::pin(run_kube::follow(following, output)).await
 }

@@ -31,7 +31,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let (link, record) = cluster.find(&run).await?;
     let status = record.status.clone().map_err(anyhow::Error::msg)?;
     let mut lines = plan::why(&status);
-    let ended = crate::kube::outside::follow::has_ended(&status);
+    let ended = status.phase.has_ended();
     if record.cancelled.is_some() && !ended {
         lines.insert(0, "it is asked to stop".to_owned());
     }

@@ -27,7 +27,7 @@ pub(crate) async fn leave(
         )
     };
     let report = match followed {
-        Ok(report) if report.end == End::Detached => return None,
+        Ok(report) if matches!(report.end, End::Detached | End::Unfinished(_)) => return None,
         Ok(report) if is_over(report) => report,
         _ => return Some(goes_on()),
     };

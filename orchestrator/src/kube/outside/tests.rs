@@ -54,12 +54,14 @@ impl Follower {
 
 struct Extras {
     timeout: Option<Duration>,
+    patience: Option<Duration>,
     joblog: Option<std::path::PathBuf>,
     server: Option<String>,
 }
 
 const PLAIN: Extras = Extras {
     timeout: None,
+    patience: None,
     joblog: None,
     server: None,
 };
@@ -79,6 +81,7 @@ async fn started(client: &Client, order: &Order, form: Form, extras: Extras) -> 
         fills: order.fills.clone(),
         joblog,
         timeout: extras.timeout,
+        patience: extras.patience,
         detach: false,
         server: extras.server,
     };
@@ -178,6 +181,31 @@ async fn a_run_whose_time_is_up_is_told_to_stop_and_followed_until_it_has() {
     says(&api, ended("Cancelled"));
     let report = follower.ended().await;
     assert_eq!((report.end.clone(), report.verdict().0), (End::TimedOut, 3));
+}
+
+#[tokio::test]
+async fn whoever_waits_no_longer_gets_a_report_and_lets_the_run_go_on() {
+    let api = FakeApi::start().await;
+    let order = ordered(KEYGEN, Path::new("."));
+    let extras = Extras {
+        patience: Some(Duration::ZERO),
+        ..PLAIN
+    };
+    let follower = started(&api.client(), &order, Form::Installed, extras).await;
+    let report = follower.ended().await;
+    assert_eq!(report.end, End::Unfinished(Duration::ZERO));
+    let object = report.object();
+    assert_eq!(
+        (&object["verdict"], &object["exit_code"], &object["run"]),
+        (&json!("unfinished"), &json!(3), &json!("r"))
+    );
+    assert!(
+        report.text().contains("memq wait r -n team"),
+        "{}",
+        report.text()
+    );
+    let run = api.get("runs", "r").expect("it is there");
+    assert!(run["metadata"]["annotations"].get(CANCEL).is_none());
 }
 
 #[tokio::test]
@@ -489,6 +517,7 @@ async fn items_of_this_machine_are_loaded_and_their_outcomes_come_back_into_the_
         fills: Vec::new(),
         joblog: Some((opened, joblog.clone())),
         timeout: None,
+        patience: None,
         detach: false,
         server: Some(server.url()),
     };

@@ -30,6 +30,8 @@ pub(crate) enum End {
     Over,
     /// Whoever followed went away; the run goes on.
     Detached,
+    /// Nobody waits any longer than this; the run goes on.
+    Unfinished(Duration),
     /// It ended because the time that was given is up.
     TimedOut,
     /// It cannot be carried out, and this is why; it was told to stop.
@@ -66,6 +68,7 @@ impl Report {
             // It may have been through before it heard that its time was up.
             End::TimedOut if status.phase == RunPhase::Succeeded => (DONE, "done"),
             End::TimedOut => (TIMED_OUT, "timed_out"),
+            End::Unfinished(_) => (TIMED_OUT, "unfinished"),
             End::Detached => (STOPPED, "detached"),
             End::Over => match status.phase {
                 RunPhase::Succeeded => (DONE, "done"),
@@ -144,11 +147,12 @@ impl Report {
             form,
             ..
         } = &self.record;
-        let gone = *form == Form::Ephemeral && self.end != End::Detached;
+        let goes_on = matches!(self.end, End::Detached | End::Unfinished(_));
+        let gone = *form == Form::Ephemeral && !goes_on;
         if !gone && !matches!(self.end, End::Lost(_)) {
             line("to look", &format!("memq show {name} -n {namespace}"));
         }
-        if self.end == End::Detached {
+        if goes_on {
             line("to go on", &format!("memq wait {name} -n {namespace}"));
             line("to stop", &format!("memq cancel {name} -n {namespace}"));
         }
@@ -189,6 +193,10 @@ impl Report {
             End::Lost(why) => Some(why.clone()),
             End::Stopped(why) => Some(format!("stopped: {why}")),
             End::Detached => Some("it goes on in the cluster".into()),
+            End::Unfinished(limit) => Some(format!(
+                "it has not ended within {} and goes on in the cluster",
+                human(*limit)
+            )),
             End::TimedOut if status.phase != RunPhase::Succeeded => Some("its time is up".into()),
             End::TimedOut => None,
             End::Over => match status.phase {
@@ -337,6 +345,11 @@ mod tests {
             (json!({"phase": "Succeeded"}), End::Over, 0),
             (json!({"phase": "Cancelled"}), End::Over, 130),
             (json!({"phase": "Running"}), End::Detached, 130),
+            (
+                json!({"phase": "Running"}),
+                End::Unfinished(Duration::from_secs(1)),
+                3,
+            ),
             (json!({"phase": "Cancelled"}), End::TimedOut, 3),
             (json!({"phase": "Succeeded"}), End::TimedOut, 0),
             (json!({"phase": "Running"}), End::Lost("gone".into()), 2),

@@ -66,6 +66,8 @@ pub(crate) struct Following {
     pub(crate) joblog: Option<(Joblog, PathBuf)>,
     /// The time after which it is told to stop.
     pub(crate) timeout: Option<Duration>,
+    /// The time after which nobody waits any longer; the run goes on.
+    pub(crate) patience: Option<Duration>,
     /// Go away as soon as nothing is left to be filled.
     pub(crate) detach: bool,
     /// The queue server, where it is not reached through the cluster.
@@ -98,6 +100,7 @@ pub(crate) async fn follow(
         stage,
     };
     let end = Box::pin(follower.until_end(news, wishes)).await;
+    follower.sync_joblog();
     follower.stage.end();
     let (end, missing) = end?;
     let Follower {
@@ -168,7 +171,7 @@ impl Follower {
             };
             if let Some(end) = end {
                 let missing = match end {
-                    End::Detached => 0,
+                    End::Detached | End::Unfinished(_) => 0,
                     _ => self.last_calls(&mut news).await,
                 };
                 return Ok((end, missing));
@@ -208,7 +211,10 @@ impl Follower {
         self.begin_fills();
         self.follow_outcomes(&status);
         self.show(&status);
-        Ok(has_ended(&status).then(|| self.wanted.clone().unwrap_or(End::Over)))
+        Ok(status
+            .phase
+            .has_ended()
+            .then(|| self.wanted.clone().unwrap_or(End::Over)))
     }
 
     /// Opens a way to the queue server once it is known where that is.
@@ -368,6 +374,9 @@ impl Follower {
     async fn tick(&mut self) -> Option<End> {
         let status = self.status();
         let since = self.begun.elapsed();
+        if let Some(patience) = self.following.patience.filter(|most| since >= *most) {
+            return Some(End::Unfinished(patience));
+        }
         let untaken =
             status.phase == RunPhase::Pending && self.following.record.form == Form::Installed;
         if untaken && since >= UNTAKEN && !std::mem::replace(&mut self.untaken_told, true) {
@@ -436,18 +445,18 @@ impl Follower {
                 Ok(None) | Err(_) => break,
             }
         }
-        let synced = self
-            .following
-            .joblog
-            .as_ref()
-            .map(|(joblog, _)| joblog.sync());
-        if let Some(Err(error)) = synced {
-            self.stage.say(&crate::kube::say(&error));
-        }
         match self.tell {
             Some(_) => expected.saturating_sub(self.tally.finished()),
             // It was said that none can be fetched.
             None => 0,
+        }
+    }
+
+    /// What was written of outcomes stays, however following ended.
+    fn sync_joblog(&self) {
+        let joblog = self.following.joblog.as_ref();
+        if let Some(Err(error)) = joblog.map(|(joblog, _)| joblog.sync()) {
+            self.stage.say(&crate::kube::say(&error));
         }
     }
 }
@@ -455,12 +464,4 @@ impl Follower {
 fn is_new(record: &Record) -> bool {
     let phase = record.status.as_ref().map(|status| status.phase);
     matches!(phase, Ok(RunPhase::Pending))
-}
-
-/// Whether it has ended, whichever way.
-pub(crate) fn has_ended(status: &RunStatus) -> bool {
-    matches!(
-        status.phase,
-        RunPhase::Succeeded | RunPhase::Failed | RunPhase::Cancelled
-    )
 }
