@@ -110,6 +110,7 @@ fn now(record: &Record) -> String {
         .map(|condition| format!("{}: {}", condition.r#type, condition.reason))
         .next();
     trouble.unwrap_or(match status.phase {
+        RunPhase::Pending if !status.message.is_empty() => status.message,
         RunPhase::Pending => "no controller has taken it up".to_owned(),
         RunPhase::Succeeded => String::new(),
         _ => short(&status.message),

@@ -2,7 +2,8 @@
 //! them away.
 //!
 //! What they are is [`crate::kube::render::ephemeral`]'s. Everything belongs to one Job, so taking that away is enough,
-//! whatever else was made of it, and whoever forgets it has it taken away by its time to live.
+//! whatever else was made of it. Once it has ended Kubernetes takes it away after a time; one whose making was broken off is
+//! suspended and never ends, so it is listed with the runs and cancelled as one.
 
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ use crate::kube::status::JobVerdict;
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked whether what was started is still there.
 const LOOK_LATER: Duration = Duration::from_secs(5);
+
+/// What is said of a Job that nobody started.
+pub(crate) const BROKEN_OFF: &str =
+    "was never started: its making was broken off, or still goes on; `memq cancel` takes it away";
 
 /// What was brought.
 #[derive(Debug, Clone)]
@@ -56,7 +61,10 @@ pub(crate) async fn bring(
             return Err(Refused::Other {
                 doing,
                 message: format!(
-                    "namespace {namespace} has a run of this name: cancel it, wait for its end, or give this one another name"
+                    "namespace {namespace} has a run of this name: cancel it with `memq cancel {run} -n {namespace}`, wait for its end, \
+                     or give this one another name; `kubectl delete job {job} -n {namespace}` takes away what is left of it",
+                    run = place.run,
+                    job = job(&place.run),
                 ),
             });
         }
@@ -72,7 +80,7 @@ pub(crate) async fn bring(
     match furnish(client, namespace, &bundle, &brought).await {
         Ok(()) => Ok(brought),
         Err(error) => {
-            // What cannot be taken away now has a time to live.
+            // What cannot be taken away now is listed with the runs, and cancelled as one.
             let _kept = take_away(client, &brought).await;
             Err(error)
         }
@@ -252,6 +260,9 @@ impl Look {
         let Some(found) = found.filter(|found| found.uid().as_ref() == Some(uid)) else {
             return Some(Start::Over(format!("its Job {job} was deleted")));
         };
+        if found.spec.as_ref().and_then(|spec| spec.suspend) == Some(true) {
+            return Some(Start::Waits(format!("its Job {job} {BROKEN_OFF}")));
+        }
         let mut jobs = [observe::job(&found)];
         self.refusals.tell(namespace, &mut jobs).await;
         let [seen] = jobs;

@@ -5,6 +5,7 @@
 
 use futures_util::{Stream, StreamExt as _};
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -12,11 +13,15 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde_json::{Value, json};
 
+use super::bundle::BROKEN_OFF;
 use super::needs::{Refused, refused};
-use crate::kube::home::STATUS_KEY;
+use crate::kube::home::{SPEC_KEY, STATUS_KEY};
 use crate::kube::object::{CANCEL, FIELD_MANAGER, GROUP, RUN_LABEL, Run, VERSION};
-use crate::kube::render::ephemeral::{self, SPEC_KEY};
+use crate::kube::render::ephemeral;
 use crate::kube::status::RunStatus;
+
+/// The Jobs that runs bring, by their labels.
+const CONTROLLERS: &str = "app.kubernetes.io/component=controller,memq.dev/run";
 
 /// Which form a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -118,6 +123,19 @@ pub(crate) async fn list(client: &Client, scope: &Scope) -> Result<Vec<Record>, 
             ));
         }
     }
+    let select = ListParams::default().labels(CONTROLLERS);
+    // Whoever may not see Jobs has brought none.
+    if let Ok(found) = scope.api::<Job>(client).list(&select).await {
+        for half in found.items.iter().filter_map(of_job) {
+            let same =
+                |one: &&mut Record| (&one.namespace, &one.name) == (&half.namespace, &half.name);
+            match records.iter_mut().find(same) {
+                Some(whole) if whole.form == Form::Ephemeral => whole.status = half.status,
+                Some(_) => {}
+                None => records.push(half),
+            }
+        }
+    }
     records.sort_by(|a, b| {
         (b.created, &a.namespace, &a.name).cmp(&(a.created, &b.namespace, &b.name))
     });
@@ -139,12 +157,37 @@ pub(crate) async fn find(
     }
     let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
     match maps.get_opt(&ephemeral::name(name)).await {
-        Ok(found) => Ok(found.as_ref().and_then(of_config)),
+        Ok(Some(found)) => Ok(of_config(&found)),
+        Ok(None) => half_made(client, namespace, name).await,
         // Whoever may see runs and no ConfigMaps has none of those.
         Err(kube::Error::Api(status)) if status.code == 403 && is_installed(client).await? => {
             Ok(None)
         }
         Err(error) => Err(refused(&error, &doing, "get", "configmaps", namespace)),
+    }
+}
+
+/// A run of which only the Job is there.
+async fn half_made(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Record>, Refused> {
+    let jobs = Api::<Job>::namespaced(client.clone(), namespace);
+    match jobs.get_opt(&ephemeral::name(name)).await {
+        Ok(found) => Ok(found
+            .as_ref()
+            .and_then(of_job)
+            .filter(|one| one.name == name)),
+        // Whoever may not see Jobs has brought none.
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        Err(error) => Err(refused(
+            &error,
+            &format!("read run {name}"),
+            "get",
+            "jobs",
+            namespace,
+        )),
     }
 }
 
@@ -249,6 +292,26 @@ fn of_config(map: &ConfigMap) -> Option<Record> {
         Form::Ephemeral,
         object["spec"].clone(),
         status,
+    ))
+}
+
+/// A Job that was made for a run and never started: nothing else of the run need be there.
+fn of_job(job: &Job) -> Option<Record> {
+    let name = job.labels().get(RUN_LABEL)?.clone();
+    let suspended = job.spec.as_ref()?.suspend == Some(true);
+    if !suspended || job.name_any() != ephemeral::name(&name) {
+        return None;
+    }
+    let status = RunStatus {
+        message: format!("its Job {BROKEN_OFF}"),
+        ..RunStatus::default()
+    };
+    Some(record(
+        &job.metadata,
+        name,
+        Form::Ephemeral,
+        Value::Null,
+        Ok(status),
     ))
 }
 
