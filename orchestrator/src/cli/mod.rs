@@ -58,7 +58,7 @@ own. kuard's flags alone (--keygen-enable, --address) do what kuard does with th
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Carry out a run spec with workers on this machine.
+    /// Carry out a run spec with workers on this machine or in a cluster.
     Run(run::Args),
     /// List, make, look at and change queues.
     #[command(subcommand)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
-use queue_api::{Backoff, Queue, QueueList, QueueName, SettingsPatch};
+use queue_api::{Backoff, Handling, Queue, QueueList, QueueName, SettingsPatch};
 
 use super::{Output, ServerArg, duration, print, print_json};
 use crate::view::{human, per_second};
@@ -237,9 +237,35 @@ fn details(queue: &Queue) -> anyhow::Result<String> {
     section("counts", serde_json::to_value(queue.counts)?);
     section("totals", serde_json::to_value(queue.totals)?);
     section("settings", serde_json::to_value(queue.settings)?);
-    Ok(format!(
-        "{}\n\n{}",
-        list(std::slice::from_ref(queue)),
-        trimmed(&table)
+    let mut text = list(std::slice::from_ref(queue));
+    if let Some(handling) = handling(queue.handling) {
+        text += &format!("\n\n{handling}");
+    }
+    Ok(format!("{text}\n\n{}", trimmed(&table)))
+}
+
+/// How long items took, once some were measured.
+fn handling(handling: Handling) -> Option<String> {
+    let mean = Duration::try_from_secs_f64(handling.mean_ms? / 1000.0).ok()?;
+    let most = Duration::from_millis(handling.p95_ms?);
+    Some(format!(
+        "items took {} on average, 95% within {}",
+        human(mean),
+        human(most)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_shown_with_how_long_its_items_took() {
+        let mut taken = Handling::default();
+        assert_eq!(handling(taken), None);
+        taken.mean_ms = Some(1234.56);
+        taken.p95_ms = Some(61_000);
+        let text = handling(taken).expect("it was measured");
+        assert_eq!(text, "items took 1.2s on average, 95% within 1m01s");
+    }
 }
