@@ -138,7 +138,10 @@ pub(super) fn not_started(
     record: &mut JobRecord,
 ) -> Option<NotStarted> {
     let Some(cause) = cause(view, &record.name) else {
-        record.held_up = None;
+        // Old lists say nothing.
+        if view.seen.fresh && view.job(&record.name).is_some() {
+            record.held_up = None;
+        }
         return None;
     };
     let limit = view.context.start_limit;
