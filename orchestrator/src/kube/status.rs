@@ -291,6 +291,9 @@ pub struct PoolStatus {
     pub claimed: bool,
     /// Whether the queue has all its items and is sealed.
     pub loaded: bool,
+    /// What a queue that was given had behind it when the step first saw it: none of the step's business.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Behind>,
     /// Items that came in.
     pub total: u64,
     /// Items done.
@@ -329,6 +332,18 @@ pub struct PoolStatus {
     /// What sizing remembers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sizer: Option<Sizer>,
+}
+
+/// The part of a queue's counts that is of an earlier life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Behind {
+    /// Items that had come in and were no longer to be done.
+    pub total: u64,
+    /// Items done.
+    pub done: u64,
+    /// Items dead.
+    pub dead: u64,
 }
 
 /// How far a step with `forEach` is.

@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 use super::rounds;
 use super::view::View;
 use super::{Action, LoadSeen, PodPhase, QueueSeen, jobs, names, pods, supply};
-use crate::kube::status::{JobVerdict, PoolStatus, StepStatus};
+use crate::kube::status::{Behind, JobVerdict, PoolStatus, StepStatus};
 use crate::spec::{Items, Pool, Step};
 
 /// How soon to ask again what cannot be watched.
@@ -90,6 +90,9 @@ fn decide(
         }
     };
     memory.loaded |= !own;
+    if !own {
+        memory.before.get_or_insert_with(|| behind(queue));
+    }
     count(memory, queue);
     if queue.drained {
         return wind_down(view, agenda, (step, pool), status, memory);
@@ -135,12 +138,24 @@ fn claim(
     }
 }
 
+/// What of a queue that is given is over before the step begins.
+fn behind(queue: &Queue) -> Behind {
+    Behind {
+        total: queue.totals.enqueued.saturating_sub(queue.unfinished),
+        done: queue.counts.done,
+        dead: queue.counts.dead,
+    }
+}
+
 fn count(memory: &mut PoolStatus, queue: &Queue) {
-    let before = memory.finished();
-    memory.total = queue.totals.enqueued;
-    memory.done = queue.counts.done;
-    memory.dead = queue.counts.dead;
-    if memory.finished() > before {
+    let finished = memory.finished();
+    let before = memory.before.unwrap_or_default();
+    memory.done = queue.counts.done.saturating_sub(before.done);
+    memory.dead = queue.counts.dead.saturating_sub(before.dead);
+    // Dead items that somebody let try again are among what is done, and came in long before.
+    let came = queue.totals.enqueued.saturating_sub(before.total);
+    memory.total = came.max(memory.finished());
+    if memory.finished() > finished {
         memory.ignored_exits = 0;
     }
 }
@@ -148,7 +163,7 @@ fn count(memory: &mut PoolStatus, queue: &Queue) {
 impl PoolStatus {
     /// Items that are through, whichever way.
     pub(super) fn finished(&self) -> u64 {
-        self.done + self.dead
+        self.done.saturating_add(self.dead)
     }
 }
 

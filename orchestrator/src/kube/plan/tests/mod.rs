@@ -1,6 +1,7 @@
 //! The planner against tables, and against a model of a cluster with faults.
 
 mod forms;
+mod of_queues;
 mod of_rounds;
 mod of_runs;
 mod of_tries;
