@@ -300,6 +300,9 @@ pub struct PoolStatus {
     pub done: u64,
     /// Items dead.
     pub dead: u64,
+    /// When an item came into a queue that whoever made the run fills, or was through, last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_at: Option<Timestamp>,
     /// Since when the queue is known to be drained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drained_at: Option<Timestamp>,

@@ -21,6 +21,9 @@ use crate::spec::{Items, Pool, Step};
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon to look again for items that are on their way.
 const LOOK_FOR_ITEMS: Duration = Duration::from_secs(1);
+/// How long whoever fills a queue may be silent while nothing gets done either: it loads without a
+/// pause, and waits at most for a queue that is full.
+const NEVER_CAME_AFTER: Duration = Duration::from_secs(600);
 /// How long a Job may stay open after its queue was drained: its workers linger 10 s at the most.
 const DRAINED_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -79,7 +82,13 @@ fn decide(
         _ if memory.drained_at.is_some() => {
             return wind_down(view, agenda, (step, pool), status, memory);
         }
-        Some(QueueSeen::Missing) => return missing(view, agenda, step, own, memory),
+        Some(QueueSeen::Missing) => {
+            let brought = is_brought(view, step, own, &memory.queue);
+            let never = (brought && !memory.loaded).then(|| never_came(view, agenda, memory));
+            return never
+                .flatten()
+                .or_else(|| missing(agenda, step, own, brought, memory));
+        }
         Some(QueueSeen::Unreachable(since, said)) => {
             unreachable(view, agenda, step, memory, *since, said);
             return None;
@@ -93,12 +102,24 @@ fn decide(
     if !own {
         memory.before.get_or_insert_with(|| behind(queue));
     }
+    let counts = (memory.total, memory.finished());
     count(memory, queue);
+    if counts != (memory.total, memory.finished()) {
+        memory.moved_at = None;
+    }
     if queue.drained {
         return wind_down(view, agenda, (step, pool), status, memory);
     }
     memory.drained_at = None;
-    if is_brought(view, step, own, queue.name.as_str()) && !queue.sealed && queue.unfinished == 0 {
+    let awaited = is_brought(view, step, own, &memory.queue) && !queue.sealed;
+    if awaited {
+        if let Some(outcome) = never_came(view, agenda, memory) {
+            return Some(outcome);
+        }
+    } else {
+        memory.moved_at = None;
+    }
+    if awaited && queue.unfinished == 0 {
         tell_of_bringing(agenda, step);
     } else {
         tell_of_queue(agenda, step, own, queue);
@@ -168,10 +189,10 @@ impl PoolStatus {
 }
 
 fn missing(
-    view: &View<'_>,
     agenda: &mut Agenda,
     step: &Step,
     own: bool,
+    brought: bool,
     memory: &PoolStatus,
 ) -> Option<Outcome> {
     let queue = &memory.queue;
@@ -183,7 +204,7 @@ fn missing(
         );
         return Some(Outcome::failed("QueueLost", message));
     }
-    if is_brought(view, step, own, queue) {
+    if brought {
         tell_of_bringing(agenda, step);
     } else if !own {
         let name = &step.name;
@@ -202,6 +223,27 @@ fn missing(
 fn is_brought(view: &View<'_>, step: &Step, own: bool, queue: &str) -> bool {
     let (namespace, run) = (&view.context.namespace, view.run.name.as_str());
     !own && queue == names::own_queue(namespace, run, &step.name)
+}
+
+/// Gives up items that whoever made the run was to bring, once nothing has moved for long.
+fn never_came(view: &View<'_>, agenda: &mut Agenda, memory: &mut PoolStatus) -> Option<Outcome> {
+    let since = *memory.moved_at.get_or_insert(view.now);
+    let over = later(since, NEVER_CAME_AFTER);
+    if view.now < over {
+        agenda.look_at(over);
+        return None;
+    }
+    let (queue, total) = (&memory.queue, memory.total);
+    let came = match total {
+        0 => "none of its items came".to_owned(),
+        total => format!("no item came after the first {total}"),
+    };
+    let message = format!(
+        "{came} into queue {queue} for {}, and it is not sealed: the `memq run --kube` that made the run \
+         was to load it and seems to be gone; run it again",
+        super::progress::rough(NEVER_CAME_AFTER)
+    );
+    Some(Outcome::failed("ItemsNeverCame", message))
 }
 
 fn tell_of_bringing(agenda: &mut Agenda, step: &Step) {
@@ -223,6 +265,7 @@ fn unreachable(
 ) {
     // What fails for want of the server says nothing about the workers.
     (memory.short_since, memory.barren, memory.ignored_exits) = (None, 0, 0);
+    memory.moved_at = None;
     let (name, server) = (&step.name, &view.context.server);
     let since = since.strftime("%H:%M:%S");
     let message =
