@@ -24,9 +24,10 @@ pub(super) fn advance(
     status: &mut StepStatus,
 ) -> Option<Outcome> {
     let before = status.each.take().unwrap_or_default();
+    let total = u32::try_from(each.elements.len()).unwrap_or(u32::MAX);
     let mut count = Count {
-        succeeded: Ranges::read(&before.succeeded),
-        failed: Ranges::read(&before.failed),
+        succeeded: Ranges::read(&before.succeeded, total),
+        failed: Ranges::read(&before.failed, total),
     };
     let mut records = std::mem::take(&mut status.jobs);
     pods::note_capacity(view, agenda, &step.name);
@@ -36,7 +37,6 @@ pub(super) fn advance(
     judge_all(view, agenda, (step, each), status, &mut records, &mut count);
     begin(view, agenda, (step, each), &mut records, &count);
     status.jobs = records;
-    let total = u32::try_from(each.elements.len()).unwrap_or(u32::MAX);
     status.each = Some(EachStatus {
         total,
         succeeded: count.succeeded.to_string(),

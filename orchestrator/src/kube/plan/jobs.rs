@@ -31,13 +31,17 @@ const LOGS_PATIENCE: Duration = Duration::from_secs(30);
 /// Notes what is seen of the Jobs of a step.
 pub(super) fn observe(view: &View<'_>, agenda: &mut Agenda, status: &mut StepStatus) {
     let failed = |status: &StepStatus| status.jobs.iter().map(|job| u64::from(job.failed)).sum();
-    let ignored = |status: &StepStatus| status.jobs.iter().map(|job| job.ignored).sum();
+    let ignored = |status: &StepStatus| {
+        let jobs = status.jobs.iter().map(|job| job.ignored);
+        jobs.fold(0, u32::saturating_add)
+    };
     let (failed_before, ignored_before): (u64, u32) = (failed(status), ignored(status));
     note_again(view, agenda, status);
-    status.failed_pods += failed(status) - failed_before;
-    let left = ignored(status) - ignored_before;
+    let more = failed(status).saturating_sub(failed_before);
+    status.failed_pods = status.failed_pods.saturating_add(more);
+    let left = ignored(status).saturating_sub(ignored_before);
     if let Some(pool) = &mut status.pool {
-        pool.ignored_exits += left;
+        pool.ignored_exits = pool.ignored_exits.saturating_add(left);
     }
     pods::note_failures(view, agenda, status);
 }
@@ -63,7 +67,7 @@ fn note(view: &View<'_>, agenda: &mut Agenda, record: &mut JobRecord) {
     if let Some(refusal) = view.seen.refusals.get(&record.name)
         && record.refused_at.is_none_or(|at| at < refusal.at)
     {
-        record.refused += 1;
+        record.refused = record.refused.saturating_add(1);
         record.refused_at = Some(refusal.at);
     }
     let Some(job) = view.job(&record.name) else {

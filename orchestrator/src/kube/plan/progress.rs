@@ -23,8 +23,8 @@ fn progress(view: &View<'_>, status: &RunStatus) -> String {
     if view.run.steps.iter().any(|step| has_items(&step.work)) {
         let through: u64 = pools()
             .map(super::super::status::PoolStatus::finished)
-            .sum();
-        let total: u64 = pools().map(|pool| pool.total).sum();
+            .fold(0, u64::saturating_add);
+        let total: u64 = pools().map(|pool| pool.total).fold(0, u64::saturating_add);
         return format!("{through}/{total}");
     }
     let ended = status.steps.iter().filter(|step| step.phase.has_ended());

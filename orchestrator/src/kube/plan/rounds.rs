@@ -153,7 +153,7 @@ fn conclude(view: &View<'_>, memory: &mut PoolStatus, record: &JobRecord) {
     memory.barren = if memory.finished() > record.finished_before {
         0
     } else {
-        memory.barren + 1
+        memory.barren.saturating_add(1)
     };
     memory.retry_at = Some(later(view.now, backoff(memory.barren)));
     memory.short_since = None;
@@ -202,7 +202,7 @@ fn begin(
     memory: &mut PoolStatus,
     workers: u32,
 ) {
-    memory.round += 1;
+    memory.round = memory.round.saturating_add(1);
     memory.retry_at = None;
     let name = names::job(view.run.name.as_str(), &step.name, None, memory.round);
     let after = if memory.last_end.is_empty() {

@@ -108,7 +108,7 @@ fn facts(
         leased: queue.counts.leased,
         due: queue.counts.delayed,
         sealed: queue.sealed,
-        completions: queue.counts.done + queue.counts.dead,
+        completions: queue.counts.done.saturating_add(queue.counts.dead),
         mean_item: millis(handling.mean_ms),
         p95_item: handling.p95_ms.map(Duration::from_millis),
         mean_running_age: handling.running_mean_age_ms.map(Duration::from_millis),

@@ -69,7 +69,7 @@ pub(super) fn judge(
             agenda.look_at(at);
         } else if again == Again::Now {
             let run = view.run.name.as_str();
-            let number = record.number + 1;
+            let number = record.number.saturating_add(1);
             *record = numbered(run, &step.name, record.element, number, view.now);
         }
         return Tried::Open;

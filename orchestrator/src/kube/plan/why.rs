@@ -99,7 +99,9 @@ fn doing(step: &StepStatus) -> String {
             text
         }
         None => match step.jobs.first() {
-            Some(job) if job.ended.is_some() => format!("waits before try {}", job.number + 1),
+            Some(job) if job.ended.is_some() => {
+                format!("waits before try {}", job.number.saturating_add(1))
+            }
             Some(job) => format!("runs Job {} (try {})", job.name, job.number),
             None => "begins".to_owned(),
         },
