@@ -1,14 +1,20 @@
 //! A step that runs one thing for each element: so many Jobs at a time, counted in ranges.
 //!
+//! Their order is the flow's business: an element runs from its first try to the end of its last, the
+//! waits between them included, here as on one machine.
+//!
 //! 1. An element has one Job at a time, and none once it is counted.
 //! 2. Never more at a time than the step allows.
+
+use std::collections::BTreeSet;
 
 use super::agenda::Agenda;
 use super::outcome::Outcome;
 use super::ranges::Ranges;
-use super::tries::{self, Again, Tried};
+use super::tries::{self, Tried};
 use super::view::View;
 use super::{jobs, pods, text};
+use crate::flow::{Next, Phase, Rules, Verdict, next_elements};
 use crate::kube::status::{EachStatus, JobRecord, StepStatus};
 use crate::spec::{ForEach, Step};
 
@@ -35,7 +41,7 @@ pub(super) fn advance(
         .iter()
         .find_map(|record| jobs::invalid(view, record));
     judge_all(view, agenda, (step, each), status, &mut records, &mut count);
-    begin(view, agenda, (step, each), &mut records, &count);
+    let verdict = begin(view, agenda, (step, each), &mut records, &count);
     status.jobs = records;
     status.each = Some(EachStatus {
         total,
@@ -45,16 +51,10 @@ pub(super) fn advance(
     if let Some(message) = invalid {
         return Some(Outcome::failed("InvalidObject", message));
     }
-    if !status.jobs.is_empty() {
-        return None;
-    }
-    let failed = count.failed.len();
-    if failed == 0 {
-        let all = count.succeeded.len() == total;
-        return all.then(|| Outcome::succeeded("Completed", format!("all {total} elements")));
-    }
-    let through = each.fail_fast || count.succeeded.len() + failed == total;
-    through.then(|| Outcome::failed("ElementsFailed", summary(each, status, &count)))
+    Some(match verdict? {
+        Verdict::Succeeded => Outcome::succeeded("Completed", format!("all {total} elements")),
+        Verdict::Failed => Outcome::failed("ElementsFailed", summary(each, status, &count)),
+    })
 }
 
 struct Count {
@@ -66,12 +66,18 @@ impl Count {
     fn holds(&self, element: u32) -> bool {
         self.succeeded.holds(element) || self.failed.holds(element)
     }
-}
 
-fn running(records: &[JobRecord]) -> usize {
-    // One that is given up holds its place until it is gone.
-    let runs = |job: &&JobRecord| job.ended.is_none() || job.leaving.is_some();
-    records.iter().filter(runs).count()
+    /// Where each element is; one that is given up runs until its Job is gone.
+    fn phases(&self, total: usize, records: &[JobRecord]) -> Vec<Phase> {
+        let running: BTreeSet<u32> = records.iter().filter_map(|job| job.element).collect();
+        let phase = |element: u32| match element {
+            element if self.succeeded.holds(element) => Phase::Succeeded,
+            element if self.failed.holds(element) => Phase::Failed,
+            element if running.contains(&element) => Phase::Running,
+            _ => Phase::Pending,
+        };
+        (0..).take(total).map(phase).collect()
+    }
 }
 
 fn judge_all(
@@ -82,17 +88,11 @@ fn judge_all(
     records: &mut Vec<JobRecord>,
     count: &mut Count,
 ) {
-    let most = each.max_parallel.map_or(usize::MAX, |most| most as usize);
     for index in 0..records.len() {
-        let again = match () {
-            () if each.fail_fast && count.failed.len() > 0 => Again::Never,
-            () if running(records) < most => Again::Now,
-            () => Again::Later,
-        };
         let Some(element) = records[index].element else {
             continue;
         };
-        match tries::judge(view, agenda, step, status, &mut records[index], again) {
+        match tries::judge(view, agenda, step, status, &mut records[index]) {
             Tried::Open => {}
             Tried::Succeeded => count.succeeded.insert(element),
             Tried::Failed { message, .. } => {
@@ -104,31 +104,33 @@ fn judge_all(
     records.retain(|record| record.element.is_some_and(|element| !count.holds(element)));
 }
 
+/// Begins what may be begun; how it ended, once nothing runs or will.
 fn begin(
     view: &View<'_>,
     agenda: &mut Agenda,
     (step, each): (&Step, &ForEach),
     records: &mut Vec<JobRecord>,
     count: &Count,
-) {
-    if each.fail_fast && count.failed.len() > 0 {
-        return;
-    }
-    let most = each.max_parallel.map_or(usize::MAX, |most| most as usize);
-    let mut runs = running(records);
-    for element in (0..).take(each.elements.len()) {
-        if runs >= most || agenda.room == 0 {
-            return;
+) -> Option<Verdict> {
+    let rules = Rules {
+        max_parallel: each.max_parallel,
+        fail_fast: each.fail_fast,
+    };
+    let phases = count.phases(each.elements.len(), records);
+    for next in next_elements(rules, &phases, false) {
+        match next {
+            Next::Begin(element) if agenda.room > 0 => {
+                let element = u32::try_from(element).unwrap_or(u32::MAX);
+                let run = view.run.name.as_str();
+                records.push(tries::first(run, &step.name, Some(element), view.now));
+                agenda.room -= 1;
+            }
+            // It is begun when there is room, or never.
+            Next::Begin(_) | Next::Skip(_) => {}
+            Next::Finish(verdict) => return Some(verdict),
         }
-        let open = records.iter().any(|job| job.element == Some(element));
-        if open || count.holds(element) {
-            continue;
-        }
-        let run = view.run.name.as_str();
-        records.push(tries::first(run, &step.name, Some(element), view.now));
-        agenda.room -= 1;
-        runs += 1;
     }
+    None
 }
 
 fn key(each: &ForEach, element: u32) -> String {

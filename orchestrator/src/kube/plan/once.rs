@@ -2,7 +2,7 @@
 
 use super::agenda::Agenda;
 use super::outcome::Outcome;
-use super::tries::{self, Again, Tried};
+use super::tries::{self, Tried};
 use super::view::View;
 use super::{PodPhase, jobs, pods, text};
 use crate::kube::status::{JobRecord, StepStatus};
@@ -30,7 +30,7 @@ pub(super) fn advance(
         if let Some(message) = jobs::invalid(view, record) {
             return Some(Outcome::failed("InvalidObject", message));
         }
-        match tries::judge(view, agenda, step, status, record, Again::Now) {
+        match tries::judge(view, agenda, step, status, record) {
             Tried::Open => None,
             Tried::Succeeded => Some(Outcome::succeeded("Completed", result(view, record))),
             Tried::Failed { reason, message } => Some(Outcome::failed(&reason, message)),

@@ -26,14 +26,6 @@ pub(super) enum Tried {
     },
 }
 
-/// Whether another try may begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    Now,
-    Later,
-    Never,
-}
-
 /// The first try.
 pub(super) fn first(run: &str, step: &str, element: Option<u32>, now: Timestamp) -> JobRecord {
     numbered(run, step, element, 1, now)
@@ -53,7 +45,6 @@ pub(super) fn judge(
     step: &Step,
     status: &StepStatus,
     record: &mut JobRecord,
-    again: Again,
 ) -> Tried {
     watch_start(view, agenda, step, record);
     let Some(end) = jobs::settled(view, agenda, record) else {
@@ -63,11 +54,11 @@ pub(super) fn judge(
         return Tried::Succeeded;
     }
     let startable = record.leaving.is_none();
-    if again != Again::Never && startable && record.number <= step.retries {
+    if startable && record.number <= step.retries {
         let at = later(end.at, backoff(record.number));
         if view.now < at {
             agenda.look_at(at);
-        } else if again == Again::Now {
+        } else {
             let run = view.run.name.as_str();
             let number = record.number.saturating_add(1);
             *record = numbered(run, &step.name, record.element, number, view.now);

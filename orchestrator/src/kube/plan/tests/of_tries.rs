@@ -189,20 +189,20 @@ fn so_many_elements_at_a_time_and_ranges_of_what_is_done() {
     let open = job("r-users-1-1", "users", 1, at(0));
     stage.sees(&[done, open.clone()], &[]);
     assert_eq!(made(&stage.look(5)), ["r-users-2-1"]);
-    // The waiting one lets another have its place.
+    // One that waits for its next try keeps its place, as it does on one machine.
     stage.run.steps[0].retries = 1;
     let lost = failed(open, "BackoffLimitExceeded");
     let pods = [exited("p", &lost, 1, "boom", at(6))];
     stage.seen.logs.insert("p".to_owned(), String::new());
     let third = job("r-users-2-1", "users", 1, at(5));
     stage.sees(&[lost.clone(), third.clone()], &pods);
-    assert_eq!(made(&stage.look(6)), ["r-users-3-1"]);
-    let fourth = job("r-users-3-1", "users", 1, at(6));
-    stage.sees(&[lost.clone(), third.clone(), fourth.clone()], &pods);
-    assert_eq!(made(&stage.look(20)), [""; 0], "two run");
-    let rest = [lost, completed(third), completed(fourth)];
-    stage.sees(&rest, &pods);
-    assert_eq!(made(&stage.look(21)), ["r-users-1-2"]);
+    assert_eq!(made(&stage.look(6)), [""; 0]);
+    assert_eq!(made(&stage.look(16)), ["r-users-1-2"]);
+    stage.sees(&[lost.clone(), completed(third)], &pods);
+    assert_eq!(made(&stage.look(20)), ["r-users-1-2", "r-users-3-1"]);
+    let fourth = completed(job("r-users-3-1", "users", 1, at(20)));
+    stage.sees(&[lost, fourth], &pods);
+    stage.look(21);
     assert_eq!(
         stage
             .step("users")
@@ -253,5 +253,37 @@ fn after_a_failure_a_step_that_fails_fast_begins_nothing_more() {
     assert_eq!(
         (counts.succeeded.as_str(), counts.failed.as_str()),
         ("1", "0")
+    );
+}
+
+#[test]
+fn a_step_that_fails_fast_lets_what_runs_go_on_with_all_its_tries() {
+    let mut step = each("users", 3);
+    step.retries = 1;
+    if let Work::Each(each) = &mut step.work {
+        (each.max_parallel, each.fail_fast) = (Some(2), true);
+    }
+    let mut stage = begun(step);
+    let stuck = job("r-users-0-1", "users", 1, at(0));
+    let mut waits = pod("p", &stuck, PodPhase::Pending);
+    waits.waiting = Some(("InvalidImageName".to_owned(), "no".to_owned()));
+    let other = job("r-users-1-1", "users", 1, at(0));
+    stage.sees(&[stuck, other.clone()], &[waits]);
+    stage.look(0);
+    stage.look(300);
+    let lost = failed(other, "BackoffLimitExceeded");
+    let pods = [exited("q", &lost, 1, "boom", at(305))];
+    stage.seen.logs.insert("q".to_owned(), String::new());
+    stage.sees(&[lost], &pods);
+    stage.look(306);
+    assert_eq!(made(&stage.look(316)), ["r-users-1-2"]);
+    stage.sees(&[completed(job("r-users-1-2", "users", 1, at(316)))], &[]);
+    stage.look(317);
+    assert_eq!(stage.status.phase, RunPhase::Failed);
+    let counts = stage.step("users").each.clone().expect("elements");
+    assert_eq!(
+        (counts.succeeded.as_str(), counts.failed.as_str()),
+        ("1", "0"),
+        "and the third never began"
     );
 }
