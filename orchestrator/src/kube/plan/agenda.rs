@@ -17,6 +17,8 @@ pub(super) struct Agenda {
     pub(super) troubles: Vec<Trouble>,
     /// Elements that may still be begun in this look.
     pub(super) room: usize,
+    /// Pods that steps looked at before want beyond those they have.
+    pub(super) promised: u32,
     wake: Option<Timestamp>,
 }
 
@@ -50,6 +52,7 @@ impl Agenda {
             news: Vec::new(),
             troubles: Vec::new(),
             room,
+            promised: 0,
             wake: None,
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn size(
     queue: &Queue,
 ) -> u32 {
     let began = status.started_at.unwrap_or(view.now);
-    let facts = facts(view, step, began, memory, queue);
+    let facts = facts(view, step, began, memory, queue, agenda.promised);
     let at = memory.sized_at.filter(|at| view.since(*at) < PAUSE);
     let sizing = match (at, memory.sizing.take()) {
         (Some(_), Some(sizing)) => sizing,
@@ -49,6 +49,8 @@ pub(super) fn size(
     agenda.look_at(next);
     tell(view, agenda, step, &sizing, &facts);
     let wanted = sizing.wanted;
+    let more = wanted.saturating_sub(facts.running.saturating_add(facts.pending));
+    agenda.promised = agenda.promised.saturating_add(more);
     memory.sizing = Some(sizing);
     wanted
 }
@@ -89,6 +91,7 @@ fn facts(
     began: Timestamp,
     memory: &mut PoolStatus,
     queue: &Queue,
+    promised: u32,
 ) -> Seen {
     let pods = || view.pods_of(&step.name);
     let count = |phase: PodPhase| narrow(pods().filter(|p| p.stays() && p.phase == phase).count());
@@ -130,7 +133,9 @@ fn facts(
         quota_pods: view.seen.quota.as_ref().map(|quota| {
             running
                 .saturating_add(pending)
-                .saturating_add(quota.more_pods)
+                // What is left is counted in pods of the first step's shape, of all steps alike: nearly
+                // so is better than each taking it all.
+                .saturating_add(quota.more_pods.saturating_sub(promised))
         }),
         nodes: view.seen.nodes,
         rate_per_s: None,

@@ -1,7 +1,7 @@
 //! The workers of a step with items: rounds one after the other and side by side, and those that never come.
 
 use super::super::{Action, PodPhase, QuotaSeen, Refusal};
-use super::forms::{at, completed, exited, failed, job, pod, queue};
+use super::forms::{at, completed, exited, failed, job, pod, pool, queue, run};
 use super::stage::{Stage, at_work, deleted, made, running, scaled};
 use crate::kube::status::RunPhase;
 use crate::spec::Work;
@@ -182,6 +182,24 @@ fn workers_that_a_quota_or_a_rule_keeps_out_make_no_round_and_are_told_of() {
             .short_since
             .is_none()
     );
+}
+
+#[test]
+fn pools_side_by_side_share_what_a_quota_leaves() {
+    let mut stage = Stage::new(run(vec![pool("keys", 3), pool("more", 3)]));
+    stage.look(0);
+    stage.sees_queue("keys", queue(9, 9));
+    stage.sees_queue("more", queue(9, 9));
+    stage.seen.quota = Some(QuotaSeen {
+        more_pods: 4,
+        binding: "team/pods".to_owned(),
+    });
+    stage.look(1);
+    let asked = |name: &str| {
+        let jobs = stage.step(name).jobs.iter();
+        jobs.map(|job| job.parallelism).sum::<u32>()
+    };
+    assert_eq!((asked("keys"), asked("more")), (3, 1));
 }
 
 #[test]
