@@ -21,6 +21,7 @@ mod jobs;
 pub mod names;
 mod once;
 mod outcome;
+mod pace;
 mod pods;
 mod pool;
 mod progress;
@@ -99,6 +100,7 @@ pub fn plan(
     // Milliseconds are enough, and what is kept stays short.
     let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let view = View::new(run, context, seen, now);
+    let before = status;
     let mut status = status.clone();
     let open: usize = status.steps.iter().map(|step| step.jobs.len()).sum();
     let mut agenda = Agenda::new(now, run::MOST_JOBS.saturating_sub(open));
@@ -111,6 +113,7 @@ pub fn plan(
         }
     }
     bounds::keep(&mut status);
+    let status = pace::keep(&mut agenda, before, status, now);
     let wake = agenda.wake();
     let mut actions = agenda.actions;
     actions.extend(agenda.news.into_iter().map(Action::Tell));

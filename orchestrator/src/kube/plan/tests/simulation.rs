@@ -78,6 +78,26 @@ fn in_fine_weather_everything_is_drained() {
 }
 
 #[test]
+fn a_pool_at_work_writes_its_status_seldom_though_it_is_looked_at_each_second() {
+    let mut driver = Driver::new(run(vec![workers(6, 6)]), 400, Faults::default(), 1);
+    let writes = |driver: &mut Driver, seconds: u32| {
+        let before = driver.writes;
+        (0..seconds).for_each(|_| driver.turn());
+        driver.writes - before
+    };
+    writes(&mut driver, 60);
+    assert!(driver.queues["keys"].done > 10, "it is at work");
+    let busy = writes(&mut driver, 60);
+    // Its workers are busy with what takes long.
+    for pod in driver.cluster.pods.values_mut() {
+        pod.item = pod.item.map(|(item, _)| (item, i64::MAX));
+    }
+    let steady = writes(&mut driver, 60);
+    assert!(busy <= 12, "{busy} in a minute");
+    assert!(steady <= 2, "{steady} in a minute");
+}
+
+#[test]
 fn a_controller_that_crashes_and_sees_late_drains_the_queue_all_the_same() {
     all_good(&rough(), 1_200);
 }

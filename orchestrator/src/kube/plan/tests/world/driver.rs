@@ -92,6 +92,8 @@ pub(crate) struct Driver {
     made: BTreeSet<String>,
     pub(crate) told: Vec<(&'static str, String)>,
     pub(crate) cancelled: bool,
+    /// Statuses that were written.
+    pub(crate) writes: u32,
 }
 
 fn time(ms: i64) -> Timestamp {
@@ -118,6 +120,7 @@ impl Driver {
             made: BTreeSet::new(),
             told: Vec::new(),
             cancelled: false,
+            writes: 0,
         }
     }
 
@@ -309,6 +312,7 @@ impl Driver {
         if self.chance.once_in(self.faults.conflicts) {
             return;
         }
+        self.writes += u32::from(self.status != plan.status);
         self.status = plan.status;
         for action in plan.actions {
             if self.chance.once_in(self.faults.crashes) {
