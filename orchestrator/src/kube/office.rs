@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::cluster::{Bells, RunKey, Scope};
 use super::home::Home;
@@ -228,7 +228,7 @@ impl Office {
         });
     }
 
-    /// Removes queues of runs that went while no controller looked, unless somebody works on them.
+    /// Removes finished queues of runs that went while no controller looked.
     fn sweep(&mut self) {
         let prefix = match &self.scope {
             Scope::Namespace(namespace) => names::queue_prefix(namespace),
@@ -250,10 +250,18 @@ impl Office {
                         return;
                     }
                 };
-                let names = found.iter().map(|queue| queue.name.as_str());
-                let orphans = names.filter(|name| name.starts_with(&prefix) && !there.contains(*name));
+                let orphans = found.iter().filter(|queue| {
+                    let name = queue.name.as_str();
+                    name.starts_with(&prefix) && !there.contains(name)
+                });
                 for orphan in orphans {
-                    remove_queue(&shared, orphan, false).await;
+                    let (queue, items) = (orphan.name.as_str(), orphan.unfinished);
+                    // Nothing but a name says whose it is: what is not finished is for a person to remove.
+                    if items > 0 {
+                        info!(queue, items, "a queue of a run that is gone is not finished; `memq queue rm` removes it");
+                        continue;
+                    }
+                    remove_queue(&shared, queue, false).await;
                 }
             };
             let bounded = tokio::time::timeout(SWEEP, sweep);

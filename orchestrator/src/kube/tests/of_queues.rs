@@ -30,7 +30,7 @@ async fn make(world: &World, name: &str, leased: bool) {
 }
 
 #[tokio::test]
-async fn queues_of_runs_that_are_gone_are_swept_and_no_others() {
+async fn finished_queues_of_runs_that_are_gone_are_swept_and_no_others() {
     let world = World::start().await;
     let first = world.controller("a");
     world.run("r", json!([items("keys", 3, 2)]));
@@ -44,12 +44,14 @@ async fn queues_of_runs_that_are_gone_are_swept_and_no_others() {
         "mine",
         "run.other.gone.keys",
         "run.team.leased.keys",
+        "run.team.ready.keys",
         "run.teams.gone.keys",
     ] {
         make(&world, name, name.contains("leased")).await;
     }
     for name in ["run.team.gone.keys", "run.team.r.old-step"] {
         make(&world, name, false).await;
+        world.queue(name).purge().await.expect("nothing is left");
     }
     let _second = world.controller("a");
     world.queue_is_gone("run.team.gone.keys").await;
@@ -61,6 +63,7 @@ async fn queues_of_runs_that_are_gone_are_swept_and_no_others() {
         "run.other.gone.keys",
         "run.team.leased.keys",
         "run.team.r.keys",
+        "run.team.ready.keys",
         "run.teams.gone.keys",
     ];
     assert_eq!(names, stay);
