@@ -47,10 +47,10 @@ impl Kind {
     }
 }
 
-/// Most parameters of a run.
-const MAX_PARAMS: usize = 1_000;
-/// Most that a pattern may come to once it is compiled, in bytes.
-const MAX_PATTERN: usize = 1024 * 1024;
+/// Most parameters of a run: each may have a pattern to compile.
+const MAX_PARAMS: usize = 100;
+/// Most that a pattern may come to once it is compiled, in bytes; `^\w{63}$` comes to three million.
+const MAX_PATTERN: usize = 4 * 1024 * 1024;
 
 /// What a spec says of one parameter.
 #[derive(Debug)]
