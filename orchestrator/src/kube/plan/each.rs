@@ -88,11 +88,11 @@ fn judge_all(
     records: &mut Vec<JobRecord>,
     count: &mut Count,
 ) {
-    for index in 0..records.len() {
-        let Some(element) = records[index].element else {
+    for record in records.iter_mut() {
+        let Some(element) = record.element else {
             continue;
         };
-        match tries::judge(view, agenda, step, status, &mut records[index]) {
+        match tries::judge(view, agenda, step, status, record) {
             Tried::Open => {}
             Tried::Succeeded => count.succeeded.insert(element),
             Tried::Failed { message, .. } => {
