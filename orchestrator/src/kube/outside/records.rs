@@ -102,11 +102,20 @@ pub(crate) async fn is_installed(client: &Client) -> Result<bool, Refused> {
 /// All runs, the newest first.
 pub(crate) async fn list(client: &Client, scope: &Scope) -> Result<Vec<Record>, Refused> {
     let mut records = Vec::new();
+    // Whoever may not see runs may see those that lie in ConfigMaps.
+    let mut hidden = None;
     match scope.api::<Run>(client).list(&ListParams::default()).await {
         Ok(found) => records.extend(found.items.iter().map(of_object)),
         // The kind is not installed, or not in our version.
         Err(kube::Error::Api(status)) if status.code == 404 => {}
-        Err(error) => return Err(refused(&error, "list runs", "list", "runs", scope.name())),
+        Err(error) => {
+            let forbidden = matches!(&error, kube::Error::Api(status) if status.code == 403);
+            let error = refused(&error, "list runs", "list", "runs", scope.name());
+            if !forbidden {
+                return Err(error);
+            }
+            hidden = Some(error);
+        }
     }
     let select = ListParams::default().labels(RUN_LABEL);
     match scope.api::<ConfigMap>(client).list(&select).await {
@@ -139,7 +148,10 @@ pub(crate) async fn list(client: &Client, scope: &Scope) -> Result<Vec<Record>, 
     records.sort_by(|a, b| {
         (b.created, &a.namespace, &a.name).cmp(&(a.created, &b.namespace, &b.name))
     });
-    Ok(records)
+    match hidden {
+        Some(hidden) if records.is_empty() => Err(hidden),
+        _ => Ok(records),
+    }
 }
 
 /// The run of this name, in whichever form.
@@ -150,13 +162,21 @@ pub(crate) async fn find(
 ) -> Result<Option<Record>, Refused> {
     let runs = Api::<Run>::namespaced(client.clone(), namespace);
     let doing = format!("read run {name}");
-    match runs.get_opt(name).await {
+    // Whoever may not see runs may see one that lies in a ConfigMap.
+    let hidden = match runs.get_opt(name).await {
         Ok(Some(run)) => return Ok(Some(of_object(&run))),
-        Ok(None) => {}
-        Err(error) => return Err(refused(&error, &doing, "get", "runs", namespace)),
-    }
+        Ok(None) => None,
+        Err(error) => {
+            let forbidden = matches!(&error, kube::Error::Api(status) if status.code == 403);
+            let error = refused(&error, &doing, "get", "runs", namespace);
+            if !forbidden {
+                return Err(error);
+            }
+            Some(error)
+        }
+    };
     let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
-    match maps.get_opt(&ephemeral::name(name)).await {
+    let found = match maps.get_opt(&ephemeral::name(name)).await {
         Ok(Some(found)) => Ok(of_config(&found)),
         Ok(None) => half_made(client, namespace, name).await,
         // Whoever may see runs and no ConfigMaps has none of those.
@@ -164,6 +184,10 @@ pub(crate) async fn find(
             Ok(None)
         }
         Err(error) => Err(refused(&error, &doing, "get", "configmaps", namespace)),
+    };
+    match (found, hidden) {
+        (Ok(None) | Err(_), Some(hidden)) => Err(hidden),
+        (found, _) => found,
     }
 }
 

@@ -74,6 +74,27 @@ async fn a_job_whose_surroundings_are_not_all_there_has_no_pods() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_see_runs_sees_those_that_brought_their_controller() {
+    let api = FakeApi::start().await;
+    let client = api.client();
+    api.forbid("get", "runs");
+    api.forbid("list", "runs");
+    let scope = Scope::Namespace(NAMESPACE.into());
+    let hidden = records::find(&client, NAMESPACE, "r").await;
+    let told = hidden.expect_err("nothing is there that may be seen");
+    assert!(told.to_string().contains("\"runs\""), "{told}");
+    records::list(&client, &scope).await.expect_err("likewise");
+    let order = ordered(KEYGEN, Path::new("."));
+    let made = submit::submit(&client, &order, Form::Ephemeral, "memq:1").await;
+    made.expect("it is made");
+    let found = records::find(&client, NAMESPACE, "r").await;
+    let found = found.expect("read").expect("there");
+    assert_eq!(found.form, Form::Ephemeral);
+    let listed = records::list(&client, &scope).await.expect("a list");
+    assert_eq!(listed.len(), 1);
+}
+
+#[tokio::test]
 async fn a_run_whose_making_broke_off_is_listed_found_and_taken_away() {
     // The connection went away at the second object; and at the start, when all was there.
     for (verb, resource) in [("create", "serviceaccounts"), ("patch", "jobs")] {
