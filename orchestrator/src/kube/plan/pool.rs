@@ -320,7 +320,10 @@ fn wind_down(
         let waiting = pods.iter().any(|pod| pod.lives() && !pod.runs());
         // Its pods are ahead of its count.
         let left = pods.iter().any(|pod| pod.phase == PodPhase::Succeeded);
-        let ends_by_itself = at_work > 0 || ((left || job.succeeded > 0) && !waiting);
+        // A worker that is about to start finds the queue drained and leaves; one that no node takes does not.
+        let coming = pods.iter().any(|pod| pod.stays() && !pod.is_stuck());
+        let unborn = pods.is_empty() && job.failed == 0;
+        let ends_by_itself = coming || unborn || ((left || job.succeeded > 0) && !waiting);
         if view.now >= over || (view.seen.fresh && !ends_by_itself) {
             jobs::remove(record, view.now);
         } else if view.seen.fresh && at_work > 0 {
@@ -333,7 +336,8 @@ fn wind_down(
         let Some(end) = jobs::settled(view, agenda, record) else {
             return true;
         };
-        if end.verdict != JobVerdict::Complete && record.seen {
+        let by_us = end.verdict == JobVerdict::Deleted && record.leaving.is_some();
+        if end.verdict != JobVerdict::Complete && record.seen && !by_us {
             memory.last_end = rounds::ended(record, end);
         }
         false

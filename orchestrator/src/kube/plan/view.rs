@@ -86,6 +86,11 @@ impl PodSeen {
         self.lives() && !self.deleting
     }
 
+    /// It does not start, and says why.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.unschedulable.is_some() || self.waiting.is_some()
+    }
+
     /// It is at work.
     pub(super) fn runs(&self) -> bool {
         self.phase == PodPhase::Running

@@ -124,6 +124,37 @@ fn at_drained_pending_pods_are_trimmed_and_the_step_ends_with_its_job() {
 }
 
 #[test]
+fn a_queue_that_is_drained_before_its_worker_starts_leaves_the_job_to_end_by_itself() {
+    let mut stage = at_work(1, 9);
+    let open = job("r-keys-1", "keys", 1, at(10));
+    stage.sees_queue("keys", queue(0, 9));
+    stage.sees(std::slice::from_ref(&open), &[]);
+    assert_eq!(deleted(&stage.look(11)), [""; 0], "its pod is on its way");
+    let starts = pod("w0", &open, PodPhase::Pending);
+    stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&starts));
+    assert_eq!(deleted(&stage.look(12)), [""; 0]);
+    let done = exited("w0", &open, 0, "", at(14));
+    stage.sees(&[completed(open)], &[done]);
+    stage.look(15);
+    assert_eq!(stage.step("keys").message, "9 of 9 items done");
+}
+
+#[test]
+fn a_drained_queue_does_not_wait_for_a_worker_that_no_node_takes() {
+    let mut stage = at_work(1, 9);
+    let open = job("r-keys-1", "keys", 1, at(10));
+    let mut stuck = pod("w0", &open, PodPhase::Pending);
+    stuck.unschedulable = Some((at(10), "0/1 nodes are available".to_owned()));
+    stage.sees_queue("keys", queue(0, 9));
+    stage.sees(&[open], &[stuck]);
+    assert_eq!(deleted(&stage.look(12)), ["r-keys-1"]);
+    stage.sees(&[], &[]);
+    stage.look(13);
+    stage.look(18);
+    assert_eq!(stage.step("keys").message, "9 of 9 items done");
+}
+
+#[test]
 fn workers_that_left_before_their_job_counted_them_end_it_by_themselves() {
     let mut stage = at_work(2, 9);
     running(&mut stage, 2);

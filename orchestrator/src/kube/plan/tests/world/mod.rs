@@ -7,6 +7,7 @@ mod chance;
 mod cluster;
 mod driver;
 mod items;
+mod sight;
 mod worker;
 
 pub(super) use cluster::{Fate, Weather};
