@@ -323,7 +323,7 @@ pub struct PoolStatus {
     /// How the last Job that did not end well ended, for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_end: String,
-    /// 90th percentile of the time from a pod's creation to its first lease, in milliseconds, as seen last.
+    /// 90th percentile of the time from a pod's creation to the start of its worker, in milliseconds, as seen last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_ms: Option<u64>,
     /// What sizing decided last, with every term.

@@ -29,8 +29,9 @@ pub(super) fn lint(document: &Document, found: &mut Found<'_>) {
             found.at(&rules::PARAMETER, name, what);
         }
     }
+    let inherited = at(node, &["spec", "defaults", "timeout"]).is_some();
     for step in list(node, &["spec", "steps"]) {
-        written(step, found);
+        written(step, inherited, found);
     }
     if complete {
         match read(document, found) {
@@ -69,8 +70,8 @@ fn unreadable(error: &SpecError, found: &mut Found<'_>) {
     }
 }
 
-/// What shows in a step as it is written.
-fn written(step: &Node, found: &mut Found<'_>) {
+/// What shows in a step as it is written; `inherited` says whether it has a time limit by the defaults.
+fn written(step: &Node, inherited: bool, found: &mut Found<'_>) {
     if let Some(items) = entry(step, "items").map(|(key, _)| key) {
         if at(step, &["item", "timeout"]).is_none() {
             found.at(&rules::NO_ITEM_TIMEOUT, items, "`item.timeout` is missing");
@@ -83,7 +84,7 @@ fn written(step: &Node, found: &mut Found<'_>) {
             let what = "`workers.max` is missing: the most is the least";
             found.at(&rules::NO_BOUNDS, workers.unwrap_or(items), what);
         }
-    } else if at(step, &["timeout"]).is_none() {
+    } else if at(step, &["timeout"]).is_none() && !inherited {
         found.at(&rules::NO_STEP_TIMEOUT, step, "`timeout` is missing");
     }
     code(step, found);

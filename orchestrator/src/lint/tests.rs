@@ -145,6 +145,15 @@ fn every_rule_finds_its_mistake_where_it_stands_and_no_other() {
             text(run("image: 'x:1'\ncommand: [x]\ntimeout: 1h")),
         ),
         case(
+            "L106",
+            text(run("image: 'x:1'\ncommand: [x]")),
+            6,
+            text(
+                run("image: 'x:1'\ncommand: [x]")
+                    .replace("  steps:", "  defaults: {timeout: 1h}\n  steps:"),
+            ),
+        ),
+        case(
             "L201",
             head("batch/v1beta1", "CronJob"),
             1,

@@ -375,7 +375,7 @@ fn verdict(step: &Step, pool: &Pool, memory: &PoolStatus) -> Outcome {
     }
     let message = format!(
         "{dead} of {total} items of step {} are dead, more than is tolerated; \
-         `memq queue show {queue}` shows them{otherwise}",
+         the outcomes of queue {queue} have their errors{otherwise}",
         step.name
     );
     Outcome::failed("DeadItems", message)

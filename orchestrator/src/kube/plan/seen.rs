@@ -76,7 +76,7 @@ pub struct PodSeen {
     pub ready: bool,
     /// When it was made.
     pub created: Timestamp,
-    /// When it first was ready.
+    /// When its worker started, which leases at once.
     pub started: Option<Timestamp>,
     /// The scheduler finds no node for it: since when, and its text.
     pub unschedulable: Option<(Timestamp, String)>,
