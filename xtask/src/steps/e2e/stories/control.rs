@@ -13,7 +13,7 @@ steps:
   workers: 2
 - name: more
   after: [nap]
-  items: {list: [3s, 3s, 3s, 3s]}
+  items: {count: 4, format: \"%dms\"}
   builtin: sleep
 ";
 
