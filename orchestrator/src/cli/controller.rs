@@ -9,8 +9,8 @@ use queue_server::telemetry::LogFormat;
 use tokio_util::sync::CancellationToken;
 
 use crate::kube::controller::{self, Ephemeral, Options};
-use crate::kube::default_image;
 use crate::kube::nodes::NodeRule;
+use crate::kube::render;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL", default_value = "http://memq:8080")]
     server: String,
     /// The image that workers run [default: memq of this version]
-    #[arg(long, env = "MEMQ_IMAGE", value_name = "IMAGE", default_value_t = default_image())]
+    #[arg(long, env = "MEMQ_IMAGE", value_name = "IMAGE", default_value = render::IMAGE)]
     image: String,
     /// The service account of worker pods [default: the namespace's]; its token is not mounted
     #[arg(long, env = "MEMQ_WORKER_ACCOUNT", value_name = "NAME")]

@@ -16,11 +16,10 @@ use serde_json::{Value, json};
 use super::cluster::RunKey;
 use super::object::{CANCEL, FIELD_MANAGER, Run};
 use super::patience::{CALL, within};
+use super::render::ephemeral::SPEC_KEY;
 use super::status::RunStatus;
 
-/// The run itself, in a ConfigMap.
-pub(crate) const SPEC_KEY: &str = "run.json";
-/// Its status there.
+/// The status of a run, in the ConfigMap that it lies in.
 pub(crate) const STATUS_KEY: &str = "status.json";
 
 /// Where a run is kept.

@@ -37,12 +37,6 @@ mod watches;
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// The image that workers run unless somebody says otherwise.
-#[must_use]
-pub fn default_image() -> String {
-    concat!("memq:", env!("CARGO_PKG_VERSION")).into()
-}
-
 /// An error with its causes, on one line.
 pub(crate) fn say(error: &dyn Error) -> String {
     let mut text = error.to_string();

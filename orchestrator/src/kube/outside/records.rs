@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 
 use super::bundle::BROKEN_OFF;
 use super::needs::{Refused, refused};
-use crate::kube::home::{SPEC_KEY, STATUS_KEY};
+use crate::kube::home::STATUS_KEY;
 use crate::kube::object::{CANCEL, FIELD_MANAGER, GROUP, RUN_LABEL, Run, VERSION};
 use crate::kube::render::ephemeral;
+use crate::kube::render::ephemeral::SPEC_KEY;
 use crate::kube::status::RunStatus;
 
 /// The Jobs that runs bring, by their labels.
