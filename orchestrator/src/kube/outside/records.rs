@@ -167,6 +167,8 @@ pub(crate) async fn find(
     let hidden = match runs.get_opt(name).await {
         Ok(Some(run)) => return Ok(Some(of_object(&run))),
         Ok(None) => None,
+        // The kind is not installed: the API server has no words of its own for that.
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
         Err(error) => {
             let forbidden = matches!(&error, kube::Error::Api(status) if status.code == 403);
             let error = refused(&error, &doing, "get", "runs", namespace);
