@@ -285,10 +285,12 @@ async fn where_nothing_can_be_written_to_disk_the_files_of_items_lie_in_memory()
         return;
     }
     let program = env!("CARGO_BIN_EXE_memq-worker");
-    let script = format!("unset TMPDIR; {read_only} && exec \"$@\"");
+    let (folder, name) = program.rsplit_once('/').unwrap();
+    // From within its folder: what was built below /tmp cannot be seen by its path any more.
+    let script = format!("unset TMPDIR; cd '{folder}' && {read_only} && exec ./{name} \"$@\"");
     let mut worker = Worker::of("unshare")
         .args(unshare)
-        .args(["sh", "-c", &script, "sh", program])
+        .args(["sh", "-c", &script, "sh"])
         .args(["--server", &bench.url, "--queue", "q"])
         .sh(r#"echo "$MEMQ_ITEM_FILE" >"$MEMQ_RESULT""#)
         .start();
