@@ -127,14 +127,7 @@ pub async fn measure(
         let [item] = &answer.items[..] else {
             bail!("one item became {} in a lease answer", answer.items.len());
         };
-        settlements.push(Settlement {
-            lease: item.lease.clone(),
-            verdict: SettleAs::Ack,
-            result: None,
-            error: None,
-            exit_code: None,
-            delay_ms: None,
-        });
+        settlements.push(Settlement::new(item.lease.clone(), SettleAs::Ack));
         reached.push(at - sent);
         ensure!(
             timeout(ECHO, woken.recv()).await.is_err(),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Body;
 use crate::name::{ItemId, LeaseToken};
+use crate::options::is_zero;
 
 /// The answer to an enqueue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,16 +12,16 @@ pub struct Enqueued {
     /// One entry an item, in the order of the request; absent with `?ids=false`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<EnqueuedItem>,
-    /// How many items the request held.
+    /// How many items the request held, duplicates among them.
     pub count: u64,
 }
 
 /// What became of one item of an enqueue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnqueuedItem {
-    /// The id the item got.
+    /// The id the item got, or of the item that has its key.
     pub id: ItemId,
-    /// True if an item with the same key was already live and nothing was added.
+    /// True if another item has the same key, and nothing of this one was kept.
     pub duplicate: bool,
 }
 
@@ -42,4 +43,13 @@ pub struct Leased {
     pub lease_expires: jiff::Timestamp,
     /// When the item was enqueued.
     pub enqueued: jiff::Timestamp,
+    /// Its unique key, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Its group, if it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its priority; absent where it is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i16,
 }

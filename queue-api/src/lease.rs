@@ -51,7 +51,7 @@ pub enum Until {
 /// The answer to a lease call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseAnswer {
-    /// The items lent, oldest first.
+    /// The items lent, in the order in which the queue lends them.
     pub items: Vec<Leased>,
     /// Why the answer is as it is.
     pub state: QueueState,
@@ -99,6 +99,25 @@ pub struct Settlement {
     /// Retry after this instead of the queue's back-off; with `nack` and `release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
+    /// What the attempt printed; kept with the attempt, cut at [`crate::limits::MAX_LOG_BYTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+impl Settlement {
+    /// A verdict on a lease, and nothing more.
+    #[must_use]
+    pub fn new(lease: LeaseToken, verdict: SettleAs) -> Self {
+        Self {
+            lease,
+            verdict,
+            result: None,
+            error: None,
+            exit_code: None,
+            delay_ms: None,
+            log: None,
+        }
+    }
 }
 
 /// The verdict of a settlement.

@@ -36,5 +36,34 @@ pub const FREE_RELEASES: u8 = 10;
 /// Longest error text kept with an attempt, in bytes: both streams of a command as the worker cuts
 /// them (64 KiB each) and a line of context. Longer ones are cut, never refused.
 pub const MAX_ERROR_BYTES: usize = 132 * 1024;
+/// Longest output kept with an attempt (`log`), in bytes: what an error may hold. Cut, never refused.
+pub const MAX_LOG_BYTES: usize = MAX_ERROR_BYTES;
 /// Most outcomes in one page.
 pub const MAX_OUTCOMES: usize = 10_000;
+/// Longest unique key in bytes: what names a file, a host or a row is shorter.
+pub const MAX_KEY_BYTES: usize = 255;
+/// Longest group name in bytes.
+pub const MAX_GROUP_BYTES: usize = 255;
+/// Longest `Idempotency-Key` in bytes.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// Most idempotency keys a queue remembers; the one that was used longest ago is forgotten first.
+pub const MAX_IDEMPOTENCY_KEYS: usize = 100_000;
+/// How long an idempotency key is remembered after its last use.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Most items in one page of `GET …/items`.
+pub const MAX_PAGE_ITEMS: usize = 1_000;
+/// Bytes of items after which a page ends: they are copied under the queue's lock. A page holds at
+/// least one item.
+pub const MAX_PAGE_BYTES: usize = 1024 * 1024;
+/// Most items that a redrive may name one by one.
+pub const MAX_REDRIVE_IDS: usize = 10_000;
+/// Longest text that a redrive may look for in errors, in bytes: each dead item's error is searched.
+pub const MAX_NEEDLE_BYTES: usize = 1_024;
+/// Fewest leases a second that a queue may be held to: one in eleven days.
+pub const MIN_RATE: f64 = 0.000_001;
+/// Most leases a second that a queue may be held to: beyond it a server is slower than the limit.
+pub const MAX_RATE: f64 = 1_000_000.0;
+/// Most leases that a queue may save up while nobody asks.
+pub const MAX_BURST: u64 = 1_000_000;
+/// Most readers of `GET /v1/events` at once: each is told of every change.
+pub const MAX_EVENT_STREAMS: usize = 1_000;

@@ -13,6 +13,23 @@ pub enum Finish {
     Done,
     /// Out of attempts, or said to be hopeless.
     Dead,
+    /// Not leased before its `expires`, or not done by then and given back.
+    Expired,
+    /// Cancelled.
+    Cancelled,
+}
+
+impl Finish {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Dead => "dead",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// One finished item.
@@ -25,6 +42,12 @@ pub struct Outcome {
     /// The item itself.
     #[serde(flatten)]
     pub body: Body,
+    /// Its unique key, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Its group, if it was of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// How it ended.
     pub state: Finish,
     /// Attempts it was given.

@@ -26,6 +26,8 @@ pub enum Code {
     QueueBusy,
     /// The lease ended, was settled otherwise, or never was. The item is no longer yours: drop it.
     LeaseLost,
+    /// The item is done or expired: there is nothing left to cancel.
+    ItemFinished,
     /// The outcomes after that cursor are past retention.
     OutcomesGone,
     /// The queue was deleted while the call was parked on it, or is drained (`?raw=true`).
@@ -34,6 +36,11 @@ pub enum Code {
     BodyTooLarge,
     /// The content type is not one this call takes.
     UnsupportedMediaType,
+    /// Another request had this `Idempotency-Key`. Give each request a key of its own.
+    IdempotencyMismatch,
+    /// The queue has given as many leases as its `rate_per_s` allows; try again after `Retry-After`,
+    /// or wait in the call.
+    RateLimited,
     /// The queue is at its limit; try again after `Retry-After`.
     QueueFull,
     /// The server is at one of its limits; try again after `Retry-After`.
@@ -73,6 +80,7 @@ impl Code {
         matches!(
             self,
             Self::QueueFull
+                | Self::RateLimited
                 | Self::Overloaded
                 | Self::NotReady
                 | Self::RequestTimeout
@@ -91,10 +99,16 @@ impl Code {
             Self::QueueSealed => ("queue_sealed", 409, "Queue is sealed"),
             Self::QueueBusy => ("queue_busy", 409, "Queue has leased items"),
             Self::LeaseLost => ("lease_lost", 409, "Lease lost"),
+            Self::ItemFinished => ("item_finished", 409, "Item is finished"),
             Self::OutcomesGone => ("outcomes_gone", 410, "Outcomes are past retention"),
             Self::Gone => ("gone", 410, "Gone"),
             Self::BodyTooLarge => ("body_too_large", 413, "Body too large"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "Unsupported media type"),
+            Self::IdempotencyMismatch => {
+                let title = "Idempotency key was used for another request";
+                ("idempotency_mismatch", 422, title)
+            }
+            Self::RateLimited => ("rate_limited", 429, "Queue is at its rate"),
             Self::QueueFull => ("queue_full", 429, "Queue is full"),
             Self::Overloaded => ("overloaded", 429, "Server is at a limit"),
             Self::NotReady => ("not_ready", 503, "Not ready"),
@@ -152,6 +166,9 @@ mod tests {
             Code::LeaseLost,
             Code::NoSuchQueue,
             Code::OutcomesGone,
+            Code::ItemFinished,
+            Code::IdempotencyMismatch,
+            Code::RateLimited,
         ] {
             let json = serde_json::to_string(&code).expect("a code is JSON");
             assert_eq!(json, format!("\"{code}\""));

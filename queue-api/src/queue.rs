@@ -102,11 +102,15 @@ pub struct Handling {
 }
 
 /// Everything that ever happened to the items of a queue. Always: enqueued = ready + leased +
-/// delayed + dead + done + purged.
+/// delayed + dead + done + purged + item_expired + cancelled, where an item that was redriven counts
+/// once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Items that came in.
     pub enqueued: u64,
+    /// Items that were left out of an enqueue because another with their key was there.
+    #[serde(default)]
+    pub duplicates: u64,
     /// Leases given.
     pub leased: u64,
     /// Leases settled with `ack`.
@@ -117,8 +121,17 @@ pub struct Totals {
     pub released: u64,
     /// Leases that ran out.
     pub lease_expired: u64,
+    /// Items that ended at their `expires`.
+    #[serde(default)]
+    pub item_expired: u64,
+    /// Items that were cancelled.
+    #[serde(default)]
+    pub cancelled: u64,
     /// Items that died.
     pub dead: u64,
+    /// Dead items that were made ready again.
+    #[serde(default)]
+    pub redriven: u64,
     /// Items thrown away unfinished, or as dead letters, by `purge`.
     pub purged: u64,
     /// Items taken through the MemQ API, which is delivery and acknowledgement in one.

@@ -36,6 +36,23 @@ pub struct Settings {
     pub max_body_bytes: u64,
     /// Largest result of one item in bytes.
     pub max_result_bytes: u64,
+    /// Most items leased at once; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_leased: Option<u64>,
+    /// Leases given a second; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<f64>,
+    /// Leases given at once after a while without any; absent: a tenth of a second's worth, at least
+    /// one. Only together with `rate_per_s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u64>,
+    /// Most items of one group leased at once; absent: no limit. Items without a group are not bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_leased_per_group: Option<u64>,
+    /// How long after its enqueue an item's unique key stays taken, in milliseconds, even where the
+    /// item has ended.
+    #[serde(default)]
+    pub key_window_ms: u64,
 }
 
 /// How long a failed item waits: `min_ms` after the first failure, times `factor` after each
@@ -77,6 +94,11 @@ impl Default for Settings {
             max_bytes: None,
             max_body_bytes: 1024 * 1024,
             max_result_bytes: 64 * 1024,
+            max_leased: None,
+            rate_per_s: None,
+            burst: None,
+            max_leased_per_group: None,
+            key_window_ms: 0,
         }
     }
 }
@@ -121,6 +143,21 @@ pub struct SettingsPatch {
     /// See [`Settings::max_result_bytes`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub max_result_bytes: Option<Option<u64>>,
+    /// See [`Settings::max_leased`].
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub max_leased: Option<Option<u64>>,
+    /// See [`Settings::rate_per_s`]. Resetting it resets the burst, too.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<Option<f64>>,
+    /// See [`Settings::burst`].
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Option<u64>>,
+    /// See [`Settings::max_leased_per_group`].
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub max_leased_per_group: Option<Option<u64>>,
+    /// See [`Settings::key_window_ms`].
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub key_window_ms: Option<Option<u64>>,
 }
 
 /// Tells a field that is `null` from one that is absent.
@@ -188,6 +225,17 @@ impl SettingsPatch {
                 old.max_result_bytes,
                 base.max_result_bytes,
             ),
+            max_leased: self.max_leased.unwrap_or(old.max_leased),
+            rate_per_s: self.rate_per_s.unwrap_or(old.rate_per_s),
+            burst: match (self.burst, self.rate_per_s) {
+                (Some(burst), _) => burst,
+                (None, Some(None)) => None,
+                (None, _) => old.burst,
+            },
+            max_leased_per_group: self
+                .max_leased_per_group
+                .unwrap_or(old.max_leased_per_group),
+            key_window_ms: set(self.key_window_ms, old.key_window_ms, base.key_window_ms),
         };
         new.check()?;
         Ok(new)
@@ -227,7 +275,41 @@ impl Settings {
         within("done_retention_ms", self.done_retention_ms, 0, longest)?;
         within("quiet_ms", self.quiet_ms, 0, longest)?;
         within("max_body_bytes", self.max_body_bytes, 1, request)?;
-        within("max_result_bytes", self.max_result_bytes, 0, request)
+        within("max_result_bytes", self.max_result_bytes, 0, request)?;
+        for (field, most) in [
+            ("max_leased", self.max_leased),
+            ("max_leased_per_group", self.max_leased_per_group),
+        ] {
+            most.map_or(Ok(()), |most| within(field, most, 1, u64::MAX))?;
+        }
+        self.check_rate()?;
+        within("key_window_ms", self.key_window_ms, 0, longest)
+    }
+
+    fn check_rate(&self) -> Result<(), SettingsError> {
+        let refused = |field, value, rule: String| Err(SettingsError { field, value, rule });
+        let rates = limits::MIN_RATE..=limits::MAX_RATE;
+        match (self.rate_per_s, self.burst) {
+            (None, None) => Ok(()),
+            (None, Some(burst)) => {
+                let rule = "give rate_per_s with it, or leave it out".into();
+                refused("burst", burst as f64, rule)
+            }
+            (Some(rate), _) if !rates.contains(&rate) => {
+                let rule = format!("give {} to {}", limits::MIN_RATE, limits::MAX_RATE);
+                refused("rate_per_s", rate, rule)
+            }
+            (Some(_), None) => Ok(()),
+            (Some(rate), Some(burst)) => {
+                within("burst", burst, 1, limits::MAX_BURST)?;
+                if burst as f64 / rate > limits::MAX_DURATION.as_secs_f64() {
+                    let rule =
+                        format!("at {rate} a second it would take over ten years to save up");
+                    return refused("burst", burst as f64, rule);
+                }
+                Ok(())
+            }
+        }
     }
 }
 
@@ -279,6 +361,16 @@ mod tests {
             (r#"{"backoff":{"factor":0.5}}"#, "backoff.factor"),
             (r#"{"backoff":{"min_ms":9,"max_ms":8}}"#, "backoff.max_ms"),
             (r#"{"max_body_bytes":16777217}"#, "max_body_bytes"),
+            (r#"{"max_leased":0}"#, "max_leased"),
+            (r#"{"max_leased_per_group":0}"#, "max_leased_per_group"),
+            (r#"{"rate_per_s":0}"#, "rate_per_s"),
+            (r#"{"rate_per_s":-1}"#, "rate_per_s"),
+            (r#"{"rate_per_s":1000000.1}"#, "rate_per_s"),
+            (r#"{"burst":1}"#, "burst"),
+            (r#"{"rate_per_s":1,"burst":0}"#, "burst"),
+            (r#"{"rate_per_s":1,"burst":1000001}"#, "burst"),
+            (r#"{"rate_per_s":0.001,"burst":1000000}"#, "burst"),
+            (r#"{"key_window_ms":315360000001}"#, "key_window_ms"),
         ] {
             let patch: SettingsPatch = serde_json::from_str(json).expect("a patch");
             let error = patch.apply(&Settings::default()).expect_err(json);
@@ -287,5 +379,25 @@ mod tests {
         let patch: SettingsPatch =
             serde_json::from_str(r#"{"lease_ms":100,"max_attempts":1000}"#).expect("a patch");
         assert!(patch.apply(&Settings::default()).is_ok());
+        let json = r#"{"max_leased":1,"max_leased_per_group":1,"rate_per_s":1000000,"burst":1000000,
+            "key_window_ms":315360000000}"#;
+        let patch: SettingsPatch = serde_json::from_str(json).expect("a patch");
+        assert!(patch.apply(&Settings::default()).is_ok());
+    }
+
+    #[test]
+    fn a_rate_that_is_reset_takes_its_burst_along() {
+        let old = Settings {
+            rate_per_s: Some(10.0),
+            burst: Some(5),
+            ..Settings::default()
+        };
+        let change = |json: &str| {
+            let patch: SettingsPatch = serde_json::from_str(json).expect("a patch");
+            patch.apply(&old).map(|new| (new.rate_per_s, new.burst))
+        };
+        assert_eq!(change(r#"{"rate_per_s":null}"#), Ok((None, None)));
+        assert_eq!(change(r#"{"rate_per_s":20}"#), Ok((Some(20.0), Some(5))));
+        assert!(change(r#"{"rate_per_s":null,"burst":5}"#).is_err());
     }
 }

@@ -373,12 +373,8 @@ mod tests {
 
     fn ack(result_bytes: usize) -> Settlement {
         Settlement {
-            lease: "token".parse().expect("a token"),
-            verdict: SettleAs::Ack,
             result: Some("\u{1}".repeat(result_bytes).into()),
-            error: None,
-            exit_code: None,
-            delay_ms: None,
+            ..Settlement::new("token".parse().expect("a token"), SettleAs::Ack)
         }
     }
 

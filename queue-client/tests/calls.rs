@@ -87,14 +87,7 @@ fn json(text: impl Into<String>) -> Response {
 }
 
 fn ack(token: &str) -> Settlement {
-    Settlement {
-        lease: token.parse().unwrap(),
-        verdict: SettleAs::Ack,
-        result: None,
-        error: None,
-        exit_code: None,
-        delay_ms: None,
-    }
+    Settlement::new(token.parse().unwrap(), SettleAs::Ack)
 }
 
 fn leased(token: &str, lease_ms: u64) -> Leased {
@@ -107,6 +100,9 @@ fn leased(token: &str, lease_ms: u64) -> Leased {
         lease_ms,
         lease_expires: now,
         enqueued: now,
+        key: None,
+        group: None,
+        priority: 0,
     }
 }
 

@@ -54,12 +54,10 @@ async fn with_queue(settings: &str) -> (Served, QueueClient) {
 fn settlement(lease: &Lease, verdict: SettleAs, words: &str) -> Settlement {
     let ack = verdict == SettleAs::Ack;
     Settlement {
-        lease: lease.lease.clone(),
-        verdict,
         result: ack.then(|| words.into()),
         error: (!ack).then(|| words.into()),
         exit_code: (!ack).then_some(3),
-        delay_ms: None,
+        ..Settlement::new(lease.lease.clone(), verdict)
     }
 }
 

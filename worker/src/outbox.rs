@@ -156,12 +156,9 @@ fn settlement_of(lease: &Lease, verdict: SettleAs, failure: Failure) -> Settleme
     let end = error.floor_char_boundary(limits::MAX_ERROR_BYTES);
     error.truncate(end);
     Settlement {
-        lease: lease.lease.clone(),
-        verdict,
-        result: None,
         error: Some(error).filter(|error| !error.is_empty()),
         exit_code,
-        delay_ms: None,
+        ..Settlement::new(lease.lease.clone(), verdict)
     }
 }
 

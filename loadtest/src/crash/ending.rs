@@ -74,7 +74,7 @@ async fn read(client: &Client, field: &Field) -> Result<Audit> {
             let body = body_text(&outcome.body)?;
             match outcome.state {
                 Finish::Done => ledger.found_done(body),
-                Finish::Dead => ledger.found_left(body),
+                Finish::Dead | Finish::Expired | Finish::Cancelled => ledger.found_left(body),
             }
         }
     }

@@ -27,14 +27,7 @@ pub(crate) async fn hold(server: &str, queue: QueueName, lease: Duration) -> Res
     };
     report::say(body_text(&item.body)?);
     tokio::time::sleep(lease / 2).await;
-    let settlement = Settlement {
-        lease: item.lease.clone(),
-        verdict: SettleAs::Ack,
-        result: None,
-        error: None,
-        exit_code: None,
-        delay_ms: None,
-    };
+    let settlement = Settlement::new(item.lease.clone(), SettleAs::Ack);
     let settled = queue
         .settle(vec![settlement])
         .await

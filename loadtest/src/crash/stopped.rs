@@ -77,14 +77,7 @@ pub(super) async fn client(setting: &Setting) -> Result<Report> {
             said == "lease_lost",
             "a settlement past its lease was answered {said}"
         );
-        let settlement = Settlement {
-            lease: item.lease.clone(),
-            verdict: SettleAs::Ack,
-            result: None,
-            error: None,
-            exit_code: None,
-            delay_ms: None,
-        };
+        let settlement = Settlement::new(item.lease.clone(), SettleAs::Ack);
         let settled = queue
             .settle(vec![settlement])
             .await

@@ -159,12 +159,8 @@ impl Worker {
             _ => SettleAs::Ack,
         };
         let settlement = Settlement {
-            lease,
-            verdict,
-            result: None,
-            error: None,
-            exit_code: None,
             delay_ms: (verdict == SettleAs::Nack).then(|| self.chance.below(LONGEST_DELAY)),
+            ..Settlement::new(lease, verdict)
         };
         self.open.push(Open { number, settlement });
     }

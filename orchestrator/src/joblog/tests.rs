@@ -35,6 +35,8 @@ fn outcome(body: impl Into<Body>, state: Finish) -> Outcome {
         outcome: 1,
         id: ItemId::derive(1, 2),
         body: body.into(),
+        key: None,
+        group: None,
         state,
         attempts: 1,
         worker: Some("w-1".into()),

@@ -23,7 +23,7 @@ pub struct Tally {
     pub already: u64,
     /// Items done.
     pub done: u64,
-    /// Items dead.
+    /// Items dead, expired or cancelled.
     pub dead: u64,
     /// The first few that died.
     pub failures: Vec<Failure>,
@@ -64,7 +64,7 @@ impl Tally {
     pub fn record(&mut self, outcome: &Outcome, now: Duration) {
         match outcome.state {
             Finish::Done => self.done += 1,
-            Finish::Dead => {
+            Finish::Dead | Finish::Expired | Finish::Cancelled => {
                 self.dead += 1;
                 if self.failures.len() < SHOWN_FAILURES {
                     self.failures.push(Failure::of(outcome));

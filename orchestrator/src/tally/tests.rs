@@ -14,6 +14,8 @@ fn outcome(state: Finish, error: Option<&str>, took_ms: i64) -> Outcome {
         outcome: 1,
         id: ItemId::derive(1, 2),
         body: Body::from("line one\nline two"),
+        key: None,
+        group: None,
         state,
         attempts: 3,
         worker: None,

@@ -53,12 +53,16 @@ pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
         },
         totals: Totals {
             enqueued: totals.enqueued,
+            duplicates: 0,
             leased: totals.leased,
             acked: totals.acked,
             nacked: totals.nacked,
             released: totals.released,
             lease_expired: totals.lease_expired,
+            item_expired: 0,
+            cancelled: 0,
             dead: totals.dead,
+            redriven: 0,
             purged: totals.purged,
             taken: totals.taken,
         },
@@ -107,6 +111,8 @@ impl Line {
                 outcome: number,
                 id: ItemId::derive(incarnation, outcome.seq.0),
                 body: Body(Vec::new()),
+                key: None,
+                group: None,
                 state: if done { Finish::Done } else { Finish::Dead },
                 attempts: item.map_or(0, queue_core::Item::attempts),
                 worker: last.and_then(|attempt| attempt.worker.as_deref().map(str::to_owned)),
@@ -142,7 +148,9 @@ impl Line {
         let note = note.map(|note| String::from_utf8_lossy(&note.into_vec()).into_owned());
         match outcome.state {
             Finish::Done => outcome.result = note,
-            Finish::Dead => outcome.error = note.or(outcome.error),
+            Finish::Dead | Finish::Expired | Finish::Cancelled => {
+                outcome.error = note.or(outcome.error)
+            }
         }
         outcome
     }

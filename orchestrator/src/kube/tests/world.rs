@@ -227,14 +227,7 @@ impl World {
             if answer.items.is_empty() {
                 return done;
             }
-            let ack = |lease| Settlement {
-                lease,
-                verdict: SettleAs::Ack,
-                result: None,
-                error: None,
-                exit_code: None,
-                delay_ms: None,
-            };
+            let ack = |lease| Settlement::new(lease, SettleAs::Ack);
             let acks = answer.items.iter().map(|item| ack(item.lease.clone()));
             queue.settle(acks.collect()).await.expect("settled");
             done.extend(answer.items.iter().map(|item| format!("{:?}", item.body)));

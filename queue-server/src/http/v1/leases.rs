@@ -159,6 +159,7 @@ fn report(at: usize, settlement: Settlement) -> Result<Report, ApiError> {
         error,
         exit_code,
         delay_ms,
+        log: _,
     } = settlement;
     let misplaced = |field: &str| {
         ApiError::bad_request(format!(

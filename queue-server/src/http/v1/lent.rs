@@ -180,6 +180,9 @@ mod tests {
             lease_ms: lent.deadline.since(now).as_millis() as u64,
             lease_expires: timestamp(lent.deadline),
             enqueued: timestamp(lent.enqueued),
+            key: None,
+            group: None,
+            priority: 0,
         });
         let answer = LeaseAnswer {
             items: leased.collect(),

@@ -372,14 +372,8 @@ async fn work(queue: &queue_client::QueueClient) {
         ..queue_api::LeaseRequest::default()
     };
     let lent = queue.lease(&request).await.expect("a lease");
-    let done = lent.items.iter().map(|item| queue_api::Settlement {
-        lease: item.lease.clone(),
-        verdict: queue_api::SettleAs::Ack,
-        result: None,
-        error: None,
-        exit_code: None,
-        delay_ms: None,
-    });
+    let ack = |lease| queue_api::Settlement::new(lease, queue_api::SettleAs::Ack);
+    let done = lent.items.iter().map(|item| ack(item.lease.clone()));
     queue.settle(done.collect()).await.expect("settled");
     let outcomes = queue.outcomes(0, 10).await.expect("outcomes");
     assert!(outcomes.iter().all(|outcome| outcome.state == Finish::Done));
