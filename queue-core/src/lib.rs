@@ -25,6 +25,8 @@ mod directory;
 mod event;
 mod evolve;
 mod item;
+#[allow(dead_code, reason = "queues are about to be ordered by it")]
+mod lanes;
 mod paged;
 mod queue;
 mod seqset;
@@ -39,6 +41,7 @@ pub use blob::Blob;
 pub use decide::{LeaseLost, Purge, Refusal, Settled, Settlement};
 pub use event::{Event, Next};
 pub use item::{Change, IllegalChange, Item, State};
+pub use lanes::GroupId;
 pub use queue::{Counts, Outcome, Queue, Totals};
 pub use settings::{Backoff, Settings};
 pub use snapshot::{Cursor, Head, Kept, Part};

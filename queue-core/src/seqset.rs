@@ -89,7 +89,8 @@ impl SeqSet {
         })
     }
 
-    fn at_or_after(&self, seq: Seq) -> Option<Seq> {
+    /// The first member from this one on.
+    pub(crate) fn at_or_after(&self, seq: Seq) -> Option<Seq> {
         let (from, word, bit) = split(seq);
         let (mut number, mut chunk) = self.chunks.at_or_after(from)?;
         if number == from {
