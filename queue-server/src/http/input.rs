@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::App;
+use super::encoding::Encoding;
 use super::error::ApiError;
 
 /// A part of the path.
@@ -50,7 +51,8 @@ impl FromRequest<App> for Payload {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        app.intake.read(request.into_body()).await
+        let encoding = Encoding::of(request.headers())?;
+        app.intake.read_as(encoding, request.into_body()).await
     }
 }
 

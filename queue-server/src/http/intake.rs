@@ -16,6 +16,7 @@ use queue_api::Code;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::encoding::{Encoding, Undecodable};
 use super::error::ApiError;
 use super::input::Payload;
 
@@ -105,6 +106,39 @@ impl Intake {
             whole.extend_from_slice(&piece);
         }
         Ok(whole.into())
+    }
+
+    /// The same for a body that may be encoded: what comes out of it is bounded like one that is not, and
+    /// counted like one that does not tell its length.
+    pub(super) async fn read_as<B>(&self, encoding: Encoding, body: B) -> Result<Payload, ApiError>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        let payload = self.read(body).await?;
+        if encoding == Encoding::Identity || payload.bytes().is_empty() {
+            return Ok(payload);
+        }
+        // On the heap, for the same reason as above.
+        Box::pin(self.decode(encoding, payload)).await
+    }
+
+    async fn decode(&self, encoding: Encoding, payload: Payload) -> Result<Payload, ApiError> {
+        let most_bytes = self.most_bytes;
+        let mut room = self.room_for(most_bytes).await?;
+        // A small body can take a while: what it says in a kilobyte may be megabytes. The room goes along,
+        // since nobody stops this when the client goes away.
+        let decoding = tokio::task::spawn_blocking(move || {
+            let decoded = encoding.decode(payload.bytes(), most_bytes)?;
+            let _surplus = room.split((most_bytes - decoded.len()) / UNIT);
+            Ok((decoded, room))
+        });
+        match decoding.await.map_err(ApiError::internal)? {
+            Ok((decoded, room)) => Ok(Payload::new(decoded.into(), Some(room))),
+            Err(Undecodable::TooLarge) => Err(too_large()),
+            Err(Undecodable::Broken(error)) => Err(ApiError::bad_request(format!(
+                "the body is not what its Content-Encoding says, or not whole: {error}"
+            ))),
+        }
     }
 
     async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
@@ -223,6 +257,37 @@ mod tests {
         assert_eq!(read, Ok(counted));
         drop(second);
         assert_eq!(intake.room.available_permits(), ROOM_BYTES / UNIT);
+    }
+
+    #[tokio::test]
+    async fn a_bomb_is_too_large_and_leaves_its_room() {
+        let intake = Intake::new(1 << 20);
+        let room = intake.room.available_permits();
+        let bomb = zstd::encode_all([0; 2 << 20].as_slice(), 19).expect("a vector takes it");
+        assert!(bomb.len() < 1_000, "{}", bomb.len());
+        let refused = intake
+            .read_as(Encoding::Zstd, axum::body::Body::from(bomb))
+            .await;
+        assert_eq!(
+            refused.map_err(|error| error.code()).err(),
+            Some(Code::BodyTooLarge)
+        );
+        assert_eq!(intake.room.available_permits(), room);
+    }
+
+    #[tokio::test]
+    async fn what_came_out_keeps_the_room_it_needs() {
+        let intake = Intake::new(1 << 20);
+        let room = intake.room.available_permits();
+        let encoded = zstd::encode_all([7; 100 * UNIT].as_slice(), 1).expect("a vector takes it");
+        let payload = intake
+            .read_as(Encoding::Zstd, axum::body::Body::from(encoded))
+            .await;
+        let payload = payload.expect("within the limit");
+        assert_eq!(payload.bytes(), [7; 100 * UNIT]);
+        assert_eq!(intake.room.available_permits(), room - 100);
+        drop(payload);
+        assert_eq!(intake.room.available_permits(), room);
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! HTTP: two families of calls on one port, kuard's MemQ API and `/v1`, and what operators ask.
 
 mod answer;
+mod compression;
+mod encoding;
 pub(crate) mod error;
 mod hot;
 mod input;
@@ -15,10 +17,12 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::FromRef;
 use axum::http::Request;
 use axum::response::Response;
 
+use self::compression::Compressor;
 use self::hot::Hot;
 use self::intake::Intake;
 use crate::config::HttpLimits;
@@ -43,6 +47,7 @@ impl FromRef<App> for Arc<Engine> {
 pub(crate) struct Calls {
     app: App,
     router: Router,
+    compressor: Compressor,
 }
 
 /// Everything the server answers.
@@ -58,13 +63,24 @@ pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Calls {
         .method_not_allowed_fallback(error::method_not_allowed)
         .nest("/memq/server", kuard::routes())
         .with_state(app.clone());
-    Calls { app, router }
+    Calls {
+        app,
+        router,
+        compressor: Compressor::default(),
+    }
 }
 
 impl Answers for Calls {
     async fn answer(&self, request: Request<ArrivingBody>) -> Response {
         match Hot::find(request.method(), request.uri().path()) {
             Some((call, name)) => call.answer(&self.app, name, request).await,
+            None if Compressor::is_asked(request.method(), request.headers()) => {
+                let answer = self
+                    .compressor
+                    .answer(self.router.clone(), request.map(Body::new));
+                // Few ask, and every call would have a place for it.
+                Box::pin(answer).await
+            }
             None => self.router.answer(request).await,
         }
     }

@@ -11,6 +11,7 @@ mod durability_full_disk;
 mod durability_refusals;
 mod durability_spilled;
 mod embedding;
+mod encodings;
 mod handling;
 mod harness;
 mod items;

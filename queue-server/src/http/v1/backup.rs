@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use crate::http::answer::Json;
+use crate::http::encoding::Encoding;
 use crate::http::error::ApiError;
 
 /// Chunks of a backup that wait for the disk.
@@ -32,6 +33,7 @@ pub(super) async fn restore(
     State(engine): Shared,
     request: Request,
 ) -> Result<Json<Restored>, ApiError> {
+    Encoding::check_none(request.headers())?;
     let (chunks, backup) = mpsc::channel(CHUNKS);
     let mut arriving = request.into_body().into_data_stream();
     let receive = async move {

@@ -19,6 +19,7 @@ use hyper::body::Body;
 use queue_api::QueueName;
 
 use super::App;
+use super::encoding::Encoding;
 use super::error::ApiError;
 use super::input::{FromPath, FromQuery};
 use crate::engine::{Engine, Fault};
@@ -64,9 +65,10 @@ where
         let mut parts = parts;
         let query = FromQuery::from_request_parts(&mut parts, app).await?;
         let Ok(form) = items::Form::from_request_parts(&mut parts, app).await;
+        let encoding = Encoding::of(&parts.headers)?;
         // They hold the connection's read buffer.
         drop(parts);
-        let payload = app.intake.read(body).await?;
+        let payload = app.intake.read_as(encoding, body).await?;
         let engine = State(Arc::clone(&app.engine));
         items::enqueue(engine, FromPath(name), query, form, payload).await
     };
@@ -81,8 +83,9 @@ where
     let answered = async {
         let mut parts = parts;
         let query = FromQuery::from_request_parts(&mut parts, app).await?;
+        let encoding = Encoding::of(&parts.headers)?;
         drop(parts);
-        let payload = app.intake.read(body).await?;
+        let payload = app.intake.read_as(encoding, body).await?;
         let engine = State(Arc::clone(&app.engine));
         leases::lease(engine, FromPath(name), query, payload).await
     };

@@ -176,6 +176,12 @@ impl Wire {
         read
     }
 
+    /// What comes next, added to what came before.
+    pub(crate) async fn read_some(&mut self, read: &mut Vec<u8>) {
+        let count = within(self.0.read_buf(read)).await;
+        assert!(count.expect("an open connection") > 0, "closed");
+    }
+
     /// Everything until the server closes.
     pub(crate) async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();
