@@ -21,6 +21,7 @@ pub enum Event {
 
 /// The data of an event that tells of a deleted queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Deleted {
     /// The name it had.
     pub name: QueueName,

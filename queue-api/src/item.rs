@@ -8,6 +8,7 @@ use crate::options::is_zero;
 
 /// The answer to an enqueue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Enqueued {
     /// One entry an item, in the order of the request; absent with `?ids=false`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -18,6 +19,7 @@ pub struct Enqueued {
 
 /// What became of one item of an enqueue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EnqueuedItem {
     /// The id the item got, or of the item that has its key.
     pub id: ItemId,
@@ -27,6 +29,7 @@ pub struct EnqueuedItem {
 
 /// An item lent to a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Leased {
     /// The item's id.
     pub id: ItemId,

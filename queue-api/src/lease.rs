@@ -7,19 +7,27 @@ use crate::name::LeaseToken;
 
 /// The body of a lease call. Every field may be absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LeaseRequest {
     /// Most items to lend, default 1, at most [`crate::limits::MAX_LEASE_ITEMS`]. 0 settles only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 1_000))]
     pub max: Option<u32>,
     /// How long to park while there is nothing to lend, default 0, at most 300,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 300_000))]
     pub wait_ms: Option<u64>,
     /// Length of the leases, default the queue's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 100, maximum = 315_360_000_000_u64)
+    )]
     pub lease_ms: Option<u64>,
     /// Who asks; kept with the attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 253))]
     pub worker: Option<String>,
     /// Ends a parked call early when the queue reaches this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +38,7 @@ pub struct LeaseRequest {
         deserialize_with = "null_is_none",
         skip_serializing_if = "Vec::is_empty"
     )]
+    #[cfg_attr(feature = "openapi", schema(max_items = 10_000, nullable))]
     pub settle: Vec<Settlement>,
 }
 
@@ -40,6 +49,7 @@ fn null_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Settle
 
 /// What a parked call waits for besides an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Until {
     /// Sealed and finished.
@@ -50,6 +60,7 @@ pub enum Until {
 
 /// The answer to a lease call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LeaseAnswer {
     /// The items lent, in the order in which the queue lends them.
     pub items: Vec<Leased>,
@@ -62,6 +73,7 @@ pub struct LeaseAnswer {
 
 /// Why a lease answer is as it is: the first of these that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum QueueState {
     /// Items were given.
@@ -79,6 +91,7 @@ pub enum QueueState {
 
 /// What a worker says became of an item it held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settlement {
     /// The lease it settles.
@@ -98,6 +111,7 @@ pub struct Settlement {
     pub exit_code: Option<i32>,
     /// Retry after this instead of the queue's back-off; with `nack` and `release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 315_360_000_000_u64))]
     pub delay_ms: Option<u64>,
     /// What the attempt printed; kept with the attempt, cut at [`crate::limits::MAX_LOG_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +136,7 @@ impl Settlement {
 
 /// The verdict of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SettleAs {
     /// Done.
@@ -149,25 +164,34 @@ impl SettleAs {
 
 /// The body of a settle call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SettleRequest {
     /// The settlements, applied in order.
+    #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
     pub settle: Vec<Settlement>,
 }
 
 /// The body of an extend call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExtendRequest {
     /// The leases to extend.
+    #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
     pub leases: Vec<LeaseToken>,
     /// The new length from now, default the queue's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(minimum = 100, maximum = 315_360_000_000_u64)
+    )]
     pub lease_ms: Option<u64>,
 }
 
 /// The answer to settle and extend calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SettledAnswer {
     /// One entry a lease, in the order of the request.
     pub settled: Vec<Settled>,
@@ -175,6 +199,7 @@ pub struct SettledAnswer {
 
 /// What became of one settlement or extension.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Settled {
     /// The lease it is about.
     pub lease: LeaseToken,

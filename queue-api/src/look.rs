@@ -8,6 +8,7 @@ use crate::options::is_zero;
 
 /// Where an item is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ItemState {
     /// Can be leased now.
@@ -55,6 +56,7 @@ impl ItemState {
 
 /// An item, looked at without taking it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Item {
     /// Its id.
     pub id: ItemId,
@@ -105,6 +107,7 @@ pub struct Item {
 
 /// The lease of an item. Its token is shown to nobody but its holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemLease {
     /// Who holds it, if they said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +122,7 @@ pub struct ItemLease {
 
 /// An attempt at an item that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attempt {
     /// Which attempt it was, from 1. A redriven item counts anew, and attempts that were given back
     /// share their number with the next.
@@ -149,6 +153,7 @@ pub struct Attempt {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AttemptEnd {
     /// Done.
@@ -182,6 +187,7 @@ impl AttemptEnd {
 
 /// The answer of `GET …/items`: some of a queue's items, in the order in which they were enqueued.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ItemPage {
     /// The items, without their history.
     pub items: Vec<Item>,
@@ -192,16 +198,20 @@ pub struct ItemPage {
 
 /// Which dead items a redrive makes ready again: all for which each condition that is given holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Redrive {
     /// Is one of these, at most [`crate::limits::MAX_REDRIVE_IDS`]. Those that are not dead are passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 10_000))]
     pub ids: Option<Vec<ItemId>>,
     /// Is of this group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
     pub group: Option<String>,
     /// Its last error holds this text, at most [`crate::limits::MAX_NEEDLE_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 1_024))]
     pub error_contains: Option<String>,
     /// The command of its last attempt ended with this code.
     #[serde(default, skip_serializing_if = "Option::is_none")]

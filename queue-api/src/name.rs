@@ -34,6 +34,11 @@ impl core::error::Error for NameError {}
 /// The name of a queue: 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with `.` or `-`, so that it
 /// is safe in a URL, a file name, a label and a command line.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$")
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct QueueName(Arc<str>);
 
@@ -93,6 +98,11 @@ impl fmt::Debug for QueueName {
 
 /// The id of an item: 32 lower-case hex digits, never given to two items.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(value_type = String, min_length = 32, max_length = 32, pattern = "^[0-9a-f]{32}$")
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct ItemId(u128);
 
@@ -161,6 +171,11 @@ impl From<ItemId> for String {
 /// Any text of that form is accepted: whether it names a live lease is the server's to say, with
 /// `lease_lost`, not a matter of grammar.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct LeaseToken(String);
 

@@ -7,6 +7,7 @@ use crate::name::ItemId;
 
 /// How an item ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Finish {
     /// Acknowledged, or taken through the MemQ API.
@@ -34,6 +35,7 @@ impl Finish {
 
 /// One finished item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Outcome {
     /// Place in the queue's order of outcomes, from 1: the cursor for `?after=`.
     pub outcome: u64,

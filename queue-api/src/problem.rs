@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The stable code of an error. Clients decide on this, never on the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The request is malformed; the detail says where. Do not repeat it.
@@ -127,6 +128,7 @@ impl fmt::Display for Code {
 
 /// The body of an error answer, media type [`crate::PROBLEM_JSON`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A URI for the kind of problem, `urn:memq:problem:` and the code.
     #[serde(rename = "type")]

@@ -7,6 +7,7 @@ use crate::settings::Settings;
 
 /// The answer of `GET /v1/queues`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QueueList {
     /// All queues, by name.
     pub queues: Vec<Queue>,
@@ -14,6 +15,7 @@ pub struct QueueList {
 
 /// One queue: what it holds, what passed through it, how it is set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Queue {
     /// Its name.
     pub name: QueueName,
@@ -53,6 +55,7 @@ pub struct Queue {
 
 /// How a finished queue ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// No item is dead.
@@ -63,6 +66,7 @@ pub enum Verdict {
 
 /// Items by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Counts {
     /// Can be leased now.
     pub ready: u64,
@@ -84,6 +88,7 @@ pub struct Counts {
 /// longer than the lease or that the worker died; neither is measured, nor is what the MemQ API takes.
 /// The server keeps none of it over a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Handling {
     /// How many were measured, since the queue was made or the server started.
     pub completions: u64,
@@ -105,6 +110,7 @@ pub struct Handling {
 /// delayed + dead + done + purged + item_expired + cancelled, where an item that was redriven counts
 /// once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Totals {
     /// Items that came in.
     pub enqueued: u64,
@@ -140,6 +146,7 @@ pub struct Totals {
 
 /// What a restore brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Restored {
     /// Queues.
     pub queues: u64,
@@ -149,6 +156,7 @@ pub struct Restored {
 
 /// A queue after a call that changed many of its items.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Affected {
     /// How many items the call changed.
     pub affected: u64,

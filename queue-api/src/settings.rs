@@ -8,6 +8,7 @@ use crate::limits;
 
 /// All settings of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Settings {
     /// Length of a lease in milliseconds.
     pub lease_ms: u64,
@@ -59,13 +60,17 @@ pub struct Settings {
 /// further one, at most `max_ms`; of that, a random half is taken off so that items that failed
 /// together do not come back together.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Backoff {
     /// Wait after the first failure.
+    #[cfg_attr(feature = "openapi", schema(maximum = 315_360_000_000_u64))]
     pub min_ms: u64,
     /// Longest wait.
+    #[cfg_attr(feature = "openapi", schema(maximum = 315_360_000_000_u64))]
     pub max_ms: u64,
     /// Growth a failure, 1 to 10.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1.0, maximum = 10.0))]
     pub factor: f64,
 }
 
@@ -105,58 +110,76 @@ impl Default for Settings {
 
 /// A change of settings: an absent field keeps its value, `null` resets it to its default.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SettingsPatch {
     /// See [`Settings::lease_ms`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 100, maximum = 315_360_000_000_u64))]
     pub lease_ms: Option<Option<u64>>,
     /// See [`Settings::max_lease_ms`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 100, maximum = 315_360_000_000_u64))]
     pub max_lease_ms: Option<Option<u64>>,
     /// See [`Settings::max_attempts`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, maximum = 1_000))]
     pub max_attempts: Option<Option<u32>>,
     /// See [`Settings::backoff`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Backoff>))]
     pub backoff: Option<Option<Backoff>>,
     /// See [`Settings::done_retention_items`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub done_retention_items: Option<Option<u64>>,
     /// See [`Settings::done_retention_ms`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, maximum = 315_360_000_000_u64))]
     pub done_retention_ms: Option<Option<u64>>,
     /// See [`Settings::done_retention_bytes`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub done_retention_bytes: Option<Option<u64>>,
     /// See [`Settings::quiet_ms`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, maximum = 315_360_000_000_u64))]
     pub quiet_ms: Option<Option<u64>>,
     /// See [`Settings::max_items`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub max_items: Option<Option<u64>>,
     /// See [`Settings::max_bytes`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub max_bytes: Option<Option<u64>>,
     /// See [`Settings::max_body_bytes`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 16_777_216))]
     pub max_body_bytes: Option<Option<u64>>,
     /// See [`Settings::max_result_bytes`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, maximum = 16_777_216))]
     pub max_result_bytes: Option<Option<u64>>,
     /// See [`Settings::max_leased`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
     pub max_leased: Option<Option<u64>>,
     /// See [`Settings::rate_per_s`]. Resetting it resets the burst, too.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = 0.000_001, maximum = 1_000_000.0))]
     pub rate_per_s: Option<Option<f64>>,
     /// See [`Settings::burst`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000))]
     pub burst: Option<Option<u64>>,
     /// See [`Settings::max_leased_per_group`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
     pub max_leased_per_group: Option<Option<u64>>,
     /// See [`Settings::key_window_ms`].
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, maximum = 315_360_000_000_u64))]
     pub key_window_ms: Option<Option<u64>>,
 }
 
