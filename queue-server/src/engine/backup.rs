@@ -171,6 +171,7 @@ impl Engine {
         self.by_incarnation
             .insert(queue.incarnation, Arc::clone(queue));
         self.by_name.insert(queue.name.clone(), Arc::clone(queue));
+        queue.has_changed();
     }
 }
 

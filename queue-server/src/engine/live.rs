@@ -11,6 +11,7 @@ use tokio::sync::futures::Notified;
 
 use super::Shared;
 use super::bodies::Bodies;
+use super::changes::Listed;
 use super::entropy::Entropy;
 use super::fault::Fault;
 use super::grant::Granted;
@@ -62,6 +63,9 @@ pub(super) struct Inner {
     /// When the timer will come round; nothing earlier may be due without telling it.
     pub(super) armed: Option<Time>,
     pub(super) told: Progress,
+    /// A turn changed something since it was last told.
+    pub(super) changed: bool,
+    pub(super) listed: Listed,
     /// Kept between turns so that a turn need not allocate.
     pub(super) events: Vec<Event>,
     pub(super) free: Vec<Blob>,
@@ -201,6 +205,9 @@ impl LiveQueue {
         };
         let moved = turn.has_moved();
         turn.report();
+        if std::mem::take(&mut inner.changed) || moved {
+            self.shared.changes.list(&self.name, &mut inner.listed);
+        }
         let rest = inner.rest;
         drop(inner);
         if let Some(at) = at {
@@ -225,6 +232,12 @@ impl LiveQueue {
         };
         self.shared.store().wait(rest).await?;
         Ok(result)
+    }
+
+    /// Tells those who watch that there is something new of the queue.
+    pub(super) fn has_changed(&self) {
+        let mut inner = self.lock();
+        self.shared.changes.list(&self.name, &mut inner.listed);
     }
 
     /// Does a slice of what time alone has made due. What is left arms the timer again.

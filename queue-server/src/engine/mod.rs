@@ -5,6 +5,8 @@
 
 mod backup;
 mod bodies;
+#[allow(dead_code, reason = "the stream of events is what watches")]
+mod changes;
 mod clock;
 mod commands;
 mod compact;
@@ -41,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use queue_log::{Lsn, Room};
 
+use changes::Changes;
 use clock::Clock;
 use entropy::Entropy;
 use held::Held;
@@ -49,6 +52,8 @@ use store::Store;
 use timer::Timer;
 
 pub(crate) use backup::Chunks;
+#[allow(unused_imports, reason = "the stream of events is what watches")]
+pub(crate) use changes::{Changed, Watch};
 pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page, check_sizes};
 pub(crate) use fault::Fault;
@@ -100,6 +105,7 @@ pub(crate) struct Shared {
     stop: CancellationToken,
     parked: AtomicUsize,
     held: Held,
+    changes: Changes,
     limits: EngineLimits,
 }
 
@@ -115,6 +121,7 @@ impl Engine {
             stop: CancellationToken::new(),
             parked: AtomicUsize::new(0),
             held: Held::default(),
+            changes: Changes::default(),
             limits,
         };
         Arc::new(Self {
@@ -246,6 +253,7 @@ impl Engine {
                 let queue = Arc::new(queue);
                 self.by_incarnation.insert(incarnation, Arc::clone(&queue));
                 place.insert(Arc::clone(&queue));
+                queue.has_changed();
                 Ok((queue, true))
             }
         }
@@ -316,8 +324,12 @@ impl Engine {
     fn unlist(&self, queue: &Arc<LiveQueue>) {
         self.by_incarnation.remove(&queue.incarnation);
         self.shared.timer.forget(queue.incarnation);
-        self.by_name
+        let unlisted = self
+            .by_name
             .remove_if(&queue.name, |_, current| Arc::ptr_eq(current, queue));
+        if unlisted.is_some() {
+            self.shared.changes.list_gone(&queue.name);
+        }
     }
 }
 

@@ -50,6 +50,7 @@ impl Turn<'_> {
 
     fn evolve(&mut self) {
         let inner = &mut *self.inner;
+        inner.changed |= !inner.events.is_empty();
         for event in inner.events.drain(..) {
             inner.core.evolve(&event, &mut inner.free);
         }
