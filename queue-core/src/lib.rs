@@ -24,7 +24,11 @@ pub mod decide;
 mod directory;
 mod event;
 mod evolve;
+#[allow(dead_code, reason = "queues are about to remember what they answered")]
+mod idempotency;
 mod item;
+#[allow(dead_code, reason = "queues are about to know keys")]
+mod keys;
 #[allow(dead_code, reason = "queues are about to be ordered by it")]
 mod lanes;
 mod paged;
@@ -40,6 +44,9 @@ pub use attempt::{Attempt, Fence, How, Lease};
 pub use blob::Blob;
 pub use decide::{LeaseLost, Purge, Refusal, Settled, Settlement};
 pub use event::{Event, Next};
+pub use idempotency::{
+    IDEMPOTENCY_KEPT, MAX_IDEMPOTENCY_DUPLICATES, MAX_IDEMPOTENCY_KEYS, Recalled,
+};
 pub use item::{Change, IllegalChange, Item, State};
 pub use lanes::GroupId;
 pub use queue::{Counts, Outcome, Queue, Totals};
