@@ -2,11 +2,11 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use queue_api::Leased;
-use tokio_util::sync::CancellationToken;
 
-use crate::renewer::Held;
+use crate::renewer::{Ends, Held};
 
 /// A leased item whose lease is renewed until this is dropped.
 ///
@@ -15,25 +15,32 @@ use crate::renewer::Held;
 #[derive(Debug)]
 pub struct Lease {
     item: Leased,
-    lost: CancellationToken,
+    ends: Arc<Ends>,
     held: Arc<Held>,
 }
 
 impl Lease {
-    pub(crate) fn new(item: Leased, lost: CancellationToken, held: Arc<Held>) -> Self {
-        Self { item, lost, held }
+    pub(crate) fn new(item: Leased, ends: Arc<Ends>, held: Arc<Held>) -> Self {
+        Self { item, ends, held }
     }
 
     /// Ends when the lease is lost: the server said so, or its time passed without a renewal. From
     /// then on another worker may have the item, and a settlement changes nothing.
     pub async fn lost(&self) {
-        self.lost.cancelled().await;
+        self.ends.lost.cancelled().await;
     }
 
     /// Whether the lease is lost.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.lost.is_cancelled()
+        self.ends.lost.is_cancelled()
+    }
+
+    /// Whether the server gives no more time: the lease ends at its last deadline, whatever its holder
+    /// does, because the attempt has a hard end (`max_lease_ms`).
+    #[must_use]
+    pub fn is_fading(&self) -> bool {
+        self.ends.fading.load(Relaxed)
     }
 
     /// The item.

@@ -6,6 +6,7 @@
 //! around it sleeps, calls and tells.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ pub(crate) struct Held {
 struct Shared {
     book: Mutex<Book>,
     changed: Notify,
+    faded: Notify,
 }
 
 impl Renewer {
@@ -62,17 +64,23 @@ impl Renewer {
     /// Keeps this lease alive from now on. Call it as soon as the item is there: the lease runs.
     #[must_use]
     pub fn hold(&self, item: Leased) -> Lease {
-        let lost = CancellationToken::new();
+        let ends = Arc::new(Ends::default());
         let remains = Duration::from_millis(item.lease_ms);
         let sooner =
             self.held
                 .shared
                 .book()
-                .add(item.lease.clone(), lost.clone(), Instant::now(), remains);
+                .add(item.lease.clone(), ends.clone(), Instant::now(), remains);
         if sooner {
             self.held.shared.changed.notify_one();
         }
-        Lease::new(item, lost, self.held.clone())
+        Lease::new(item, ends, self.held.clone())
+    }
+
+    /// Ends when the server gives some lease no more time ([`Lease::is_fading`]) that it was still
+    /// giving time before. Told once, to one who waits.
+    pub async fn faded(&self) {
+        self.held.shared.faded.notified().await;
     }
 
     /// How many leases are held and not lost.
@@ -125,7 +133,9 @@ async fn renew(shared: Arc<Shared>, queue: QueueClient, length: Option<Duration>
         let error = match queue.extend_once(&due, length, within).await {
             Ok(answers) => {
                 failing = false;
-                shared.book().renewed(now, &answers);
+                if shared.book().renewed(now, &answers) {
+                    shared.faded.notify_one();
+                }
                 continue;
             }
             Err(error) => error,
@@ -153,9 +163,17 @@ struct Book {
     wake: Option<Instant>,
 }
 
+/// What a holder is told of its lease.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) lost: CancellationToken,
+    /// The server gives no more time.
+    pub(crate) fading: AtomicBool,
+}
+
 #[derive(Debug)]
 struct Entry {
-    lost: CancellationToken,
+    ends: Arc<Ends>,
     /// When it is over by our clock.
     deadline: Instant,
     /// When it is renewed next; none once the server gives no more time.
@@ -166,17 +184,11 @@ struct Entry {
 
 impl Book {
     /// Adds a lease; true if the task has to wake up sooner than it meant to.
-    fn add(
-        &mut self,
-        token: LeaseToken,
-        lost: CancellationToken,
-        now: Instant,
-        remains: Duration,
-    ) -> bool {
+    fn add(&mut self, token: LeaseToken, ends: Arc<Ends>, now: Instant, remains: Duration) -> bool {
         let interval = remains / 3;
         let renew = now + interval;
         let entry = Entry {
-            lost,
+            ends,
             deadline: now + remains,
             renew: Some(renew),
             interval,
@@ -201,7 +213,7 @@ impl Book {
         self.leases.retain(|_, entry| {
             let over = now >= entry.deadline;
             if over {
-                entry.lost.cancel();
+                entry.ends.lost.cancel();
             }
             !over
         });
@@ -224,14 +236,15 @@ impl Book {
         (due, within.max(MIN_TRY))
     }
 
-    /// What the server said to a renewal sent at `sent`.
-    fn renewed(&mut self, sent: Instant, answers: &[Settled]) {
+    /// What the server said to a renewal sent at `sent`. True if some lease gets no more time.
+    fn renewed(&mut self, sent: Instant, answers: &[Settled]) -> bool {
+        let mut faded = false;
         for answer in answers {
             let Some(entry) = self.leases.get_mut(&answer.lease) else {
                 continue;
             };
             if !answer.ok {
-                entry.lost.cancel();
+                entry.ends.lost.cancel();
                 self.leases.remove(&answer.lease);
                 continue;
             }
@@ -246,14 +259,17 @@ impl Book {
             entry.deadline = deadline;
             entry.interval = remains / 3;
             entry.renew = grew.then(|| sent + entry.interval);
+            entry.ends.fading.store(!grew, Relaxed);
+            faded |= !grew;
         }
+        faded
     }
 
     /// The queue is not there any more, and no lease of it.
     fn gone(&mut self, tokens: &[LeaseToken]) {
         for token in tokens {
             if let Some(entry) = self.leases.remove(token) {
-                entry.lost.cancel();
+                entry.ends.lost.cancel();
             }
         }
     }
@@ -279,17 +295,17 @@ mod tests {
         name.parse().expect("a token")
     }
 
-    fn book(now: Instant, leases: &[(&str, Duration)]) -> (Book, Vec<CancellationToken>) {
+    fn book(now: Instant, leases: &[(&str, Duration)]) -> (Book, Vec<Arc<Ends>>) {
         let mut book = Book::default();
-        let losts = leases
+        let ends = leases
             .iter()
             .map(|(name, remains)| {
-                let lost = CancellationToken::new();
-                book.add(token(name), lost.clone(), now, *remains);
-                lost
+                let ends = Arc::new(Ends::default());
+                book.add(token(name), ends.clone(), now, *remains);
+                ends
             })
             .collect();
-        (book, losts)
+        (book, ends)
     }
 
     fn ok(name: &str, lease_ms: u64) -> Settled {
@@ -319,8 +335,8 @@ mod tests {
         let now = Instant::now();
         let (mut book, _) = book(now, &[("a", 30 * SECOND)]);
         for (name, later) in [("b", 4), ("c", 6)] {
-            let lost = CancellationToken::new();
-            book.add(token(name), lost, now + later * SECOND, 30 * SECOND);
+            let ends = Arc::new(Ends::default());
+            book.add(token(name), ends, now + later * SECOND, 30 * SECOND);
         }
         let (mut due, _) = book.due(now + 10 * SECOND);
         due.sort();
@@ -330,7 +346,7 @@ mod tests {
     #[test]
     fn a_lease_that_runs_out_unrenewed_is_lost() {
         let now = Instant::now();
-        let (mut book, losts) = book(now, &[("a", 3 * SECOND), ("b", 9 * SECOND)]);
+        let (mut book, ends) = book(now, &[("a", 3 * SECOND), ("b", 9 * SECOND)]);
         let (due, _) = book.due(now + SECOND);
         book.failed(now + SECOND, &due);
         assert!(
@@ -339,7 +355,7 @@ mod tests {
         );
         book.due(now + 3 * SECOND);
         assert_eq!(
-            (losts[0].is_cancelled(), losts[1].is_cancelled()),
+            (ends[0].lost.is_cancelled(), ends[1].lost.is_cancelled()),
             (true, false)
         );
     }
@@ -347,7 +363,7 @@ mod tests {
     #[test]
     fn a_lease_the_server_calls_lost_is_lost_at_once() {
         let now = Instant::now();
-        let (mut book, losts) = book(now, &[("a", 3 * SECOND), ("b", 3 * SECOND)]);
+        let (mut book, ends) = book(now, &[("a", 3 * SECOND), ("b", 3 * SECOND)]);
         let refused = Settled {
             ok: false,
             code: Some(queue_api::Code::LeaseLost),
@@ -356,7 +372,7 @@ mod tests {
         };
         book.renewed(now + SECOND, &[refused, ok("b", 3_000)]);
         assert_eq!(
-            (losts[0].is_cancelled(), losts[1].is_cancelled()),
+            (ends[0].lost.is_cancelled(), ends[1].lost.is_cancelled()),
             (true, false)
         );
         assert_eq!(book.leases.len(), 1);
@@ -365,19 +381,21 @@ mod tests {
     #[test]
     fn a_lease_at_its_hard_end_is_not_asked_for_again_and_again() {
         let now = Instant::now();
-        let (mut book, losts) = book(now, &[("a", 30 * SECOND)]);
+        let (mut book, ends) = book(now, &[("a", 30 * SECOND)]);
         // The hard end is 35 s after the start: the first renewal adds 5 s, the next adds nothing.
-        let mut calls = 0;
+        let (mut calls, mut faded) = (0, 0);
         while let Some(wake) = book.next_wake() {
             let (due, _) = book.due(wake);
             if !due.is_empty() {
                 calls += 1;
                 let left = 35 * SECOND - (wake - now);
                 let left = u64::try_from(left.as_millis()).expect("few");
-                book.renewed(wake, &[ok("a", left)]);
+                faded += u32::from(book.renewed(wake, &[ok("a", left)]));
             }
         }
-        assert!(losts[0].is_cancelled());
+        assert_eq!(faded, 1, "its holder hears of it once");
+        assert!(ends[0].fading.load(Relaxed));
+        assert!(ends[0].lost.is_cancelled());
         assert!(calls <= 3, "{calls} calls");
     }
 
@@ -386,7 +404,7 @@ mod tests {
         let now = Instant::now();
         let mut book = Book::default();
         let add = |book: &mut Book, name: &str, seconds: u32| {
-            book.add(token(name), CancellationToken::new(), now, seconds * SECOND)
+            book.add(token(name), Arc::default(), now, seconds * SECOND)
         };
         assert!(add(&mut book, "a", 30));
         book.next_wake();
