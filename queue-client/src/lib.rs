@@ -9,9 +9,11 @@
 mod address;
 mod backup;
 mod client;
+mod enqueue;
 mod error;
 mod follow;
 mod lease;
+mod look;
 mod memq;
 mod queue;
 mod renewer;
@@ -19,10 +21,12 @@ mod transport;
 
 pub use address::{DEFAULT_URL, SERVER_VARIABLE, named_server};
 pub use client::{Client, ClientBuilder};
+pub use enqueue::{Bodies, EnqueueOptions, Placed};
 pub use error::Error;
 pub use lease::Lease;
+pub use look::Look;
 pub use memq::MemqClient;
-pub use queue::{CARRY_BYTES, EnqueueOptions, QueueClient, carry_bytes};
+pub use queue::{CARRY_BYTES, QueueClient, carry_bytes};
 pub use renewer::Renewer;
 
 /// What a call of this crate answers.

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures_util::Stream;
 use queue_api::{
-    Affected, Code, Enqueued, ExtendRequest, LeaseAnswer, LeaseRequest, LeaseToken, Outcome, Queue,
+    Affected, Code, ExtendRequest, LeaseAnswer, LeaseRequest, LeaseToken, Outcome, Queue,
     QueueName, SettingsPatch, SettleRequest, Settled, SettledAnswer, Settlement, Until, limits,
 };
 use reqwest::Method;
@@ -21,17 +20,6 @@ const WAIT_SLICE: Duration = Duration::from_secs(30);
 /// Most bytes of settlements in one call, by [`carry_bytes`]: half of what a request may hold, so that
 /// no estimate need be exact.
 pub const CARRY_BYTES: usize = limits::MAX_REQUEST_BYTES / 2;
-
-/// What an enqueue does besides adding items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EnqueueOptions {
-    /// Make the queue if there is none.
-    pub create: bool,
-    /// Seal the queue with this enqueue, in the same step.
-    pub seal: bool,
-    /// Answer with the id of each item, not the count alone.
-    pub ids: bool,
-}
 
 /// A client of one queue. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -138,48 +126,6 @@ impl QueueClient {
         Renewer::start(self.clone(), length)
     }
 
-    /// Adds one item, these bytes as they are.
-    ///
-    /// Repeated only where the first try was certainly not carried out: a second one would add a
-    /// second item.
-    pub async fn enqueue(
-        &self,
-        body: impl Into<Bytes>,
-        options: EnqueueOptions,
-    ) -> Result<Enqueued> {
-        self.add(body.into(), options, false).await
-    }
-
-    /// Adds an item for each line that is not empty, all or none. At most
-    /// [`limits::MAX_REQUEST_BYTES`] a call; repeated as [`Self::enqueue`] is.
-    pub async fn enqueue_lines(
-        &self,
-        lines: impl Into<Bytes>,
-        options: EnqueueOptions,
-    ) -> Result<Enqueued> {
-        self.add(lines.into(), options, true).await
-    }
-
-    async fn add(&self, body: Bytes, options: EnqueueOptions, lines: bool) -> Result<Enqueued> {
-        let EnqueueOptions { create, seal, ids } = options;
-        let mut query = format!("/items?ids={ids}");
-        for (wanted, word) in [
-            (create, "&create=true"),
-            (seal, "&seal=true"),
-            (lines, "&lines=true"),
-        ] {
-            if wanted {
-                query.push_str(word);
-            }
-        }
-        let call = self
-            .call(Method::POST, "enqueue into", &query)
-            .body(body, "application/octet-stream")
-            .try_timeout(UPLOAD_TIMEOUT)
-            .repeat(Repeat::Unsent);
-        self.transport.send(&call).await?.json()
-    }
-
     /// Makes the queue, or changes its settings: absent ones keep their value.
     pub async fn create(&self, settings: &SettingsPatch) -> Result<Queue> {
         let call = self.call(Method::PUT, "create", "");
@@ -197,14 +143,17 @@ impl QueueClient {
     /// A queue that is gone when an earlier try failed on the way counts as deleted.
     pub async fn delete(&self, force: bool) -> Result<()> {
         let path = if force { "?force=true" } else { "" };
-        let once = self
-            .call(Method::DELETE, "delete", path)
-            .repeat(Repeat::Unsent);
+        self.remove("delete", path, Code::NoSuchQueue).await
+    }
+
+    /// Removes what is there once; if an earlier try failed on the way, `gone` says that it went through.
+    pub(crate) async fn remove(&self, does: &'static str, path: &str, gone: Code) -> Result<()> {
+        let once = self.call(Method::DELETE, does, path).repeat(Repeat::Unsent);
         match self.transport.send(&once).await {
             Err(error) if error.is_transient() => {
-                let again = self.call(Method::DELETE, "delete", path);
+                let again = self.call(Method::DELETE, does, path);
                 match self.transport.send(&again).await {
-                    Err(gone) if gone.code() == Some(Code::NoSuchQueue) => Ok(()),
+                    Err(error) if error.code() == Some(gone) => Ok(()),
                     other => other.map(drop),
                 }
             }
@@ -302,12 +251,37 @@ impl QueueClient {
             .await
     }
 
-    fn call(&self, method: Method, does: &'static str, rest: &str) -> Call<'_> {
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(crate) fn call(&self, method: Method, does: &'static str, rest: &str) -> Call<'_> {
         let path = format!("/v1/queues/{}{rest}", self.name);
         Call::new(method, does, Some(&self.name), path)
     }
 
-    async fn send_json<T: Serialize + Sync>(&self, call: Call<'_>, value: &T) -> Result<Answer> {
+    /// A call with a query, from a struct whose fields are its words.
+    pub(crate) fn asking<T: Serialize>(
+        &self,
+        method: Method,
+        does: &'static str,
+        rest: &str,
+        query: &T,
+    ) -> Result<Call<'_>> {
+        let call = self.call(method, does, rest);
+        let query = serde_urlencoded::to_string(query).map_err(|e| Error::Protocol {
+            what: call.what(),
+            status: 0,
+            detail: format!("the query cannot be written: {e}"),
+        })?;
+        Ok(call.query(&query))
+    }
+
+    pub(crate) async fn send_json<T: Serialize + Sync>(
+        &self,
+        call: Call<'_>,
+        value: &T,
+    ) -> Result<Answer> {
         let bytes = serde_json::to_vec(value).map_err(|e| Error::Protocol {
             what: call.what(),
             status: 0,
@@ -362,8 +336,8 @@ pub fn carry_bytes(settlement: &Settlement) -> usize {
         Some(serde_json::Value::String(text)) => 6 * text.len(),
         Some(other) => other.to_string().len(),
     };
-    let error = settlement.error.as_ref().map_or(0, |text| 6 * text.len());
-    256 + result + error
+    let texts = [&settlement.error, &settlement.log].into_iter().flatten();
+    256 + result + texts.map(|text| 6 * text.len()).sum::<usize>()
 }
 
 #[cfg(test)]

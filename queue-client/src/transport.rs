@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use queue_api::{PROBLEM_JSON, Problem, QueueName};
+use queue_api::{IDEMPOTENCY_REPLAYED, PROBLEM_JSON, Problem, QueueName};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -48,6 +48,7 @@ pub(crate) struct Call<'a> {
     /// Path and query below the base address.
     path: String,
     body: Option<(Bytes, &'static str)>,
+    header: Option<(&'static str, String)>,
     try_timeout: Duration,
     repeat: Repeat,
 }
@@ -65,6 +66,7 @@ impl<'a> Call<'a> {
             queue,
             path: path.into(),
             body: None,
+            header: None,
             try_timeout: CALL_TIMEOUT,
             repeat: Repeat::Freely,
         }
@@ -72,6 +74,19 @@ impl<'a> Call<'a> {
 
     pub(crate) fn body(mut self, bytes: impl Into<Bytes>, media_type: &'static str) -> Self {
         self.body = Some((bytes.into(), media_type));
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: String) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// Adds a query, already encoded; an empty one is none.
+    pub(crate) fn query(mut self, query: &str) -> Self {
+        if !query.is_empty() {
+            self.path = format!("{}?{query}", self.path);
+        }
         self
     }
 
@@ -105,10 +120,16 @@ impl<'a> Call<'a> {
 pub(crate) struct Answer {
     what: String,
     status: StatusCode,
+    replayed: bool,
     bytes: Bytes,
 }
 
 impl Answer {
+    /// Whether it repeats what an earlier request of the same idempotency key got.
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.replayed
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.status == StatusCode::NO_CONTENT
     }
@@ -236,6 +257,7 @@ impl Transport {
             return Ok(Answer {
                 what,
                 status,
+                replayed: headers.contains_key(IDEMPOTENCY_REPLAYED),
                 bytes,
             });
         }
@@ -266,7 +288,10 @@ impl Transport {
 
     fn request(&self, call: &Call<'_>) -> reqwest::RequestBuilder {
         let url = format!("{}{}", self.base, call.path);
-        let request = self.http.request(call.method.clone(), url);
+        let mut request = self.http.request(call.method.clone(), url);
+        if let Some((name, value)) = &call.header {
+            request = request.header(*name, value);
+        }
         match &call.body {
             Some((bytes, media_type)) => request
                 .header(CONTENT_TYPE, *media_type)

@@ -13,11 +13,6 @@ use queue_api::{
 use queue_client::{Client, EnqueueOptions, Error, Lease, QueueClient};
 use queue_server::{Config, DiskStorage, Server, Storage};
 
-const IDS: EnqueueOptions = EnqueueOptions {
-    create: false,
-    seal: false,
-    ids: true,
-};
 const LONG: Duration = Duration::from_secs(30);
 
 /// A server, and the directory that it keeps its queues in.
@@ -37,6 +32,14 @@ async fn served(storage: impl FnOnce(DiskStorage) -> Storage) -> (Served, Client
     server.recovered().await.unwrap();
     let client = Client::new(&server.url()).unwrap();
     ((server, dir), client)
+}
+
+/// An enqueue that asks for the ids and nothing else.
+fn ids() -> EnqueueOptions {
+    EnqueueOptions {
+        ids: true,
+        ..EnqueueOptions::default()
+    }
 }
 
 async fn server() -> (Served, Client) {
@@ -90,13 +93,13 @@ async fn a_queue_is_made_shown_changed_and_deleted() {
     assert!(queue.pause().await.unwrap().paused);
     assert!(!queue.resume().await.unwrap().paused);
     assert!(queue.seal().await.unwrap().sealed);
-    let refused = queue.enqueue("x", IDS).await.unwrap_err();
+    let refused = queue.enqueue("x", ids()).await.unwrap_err();
     assert_eq!(refused.code(), Some(Code::QueueSealed));
     assert!(!queue.reopen().await.unwrap().sealed);
 
-    queue.enqueue_lines("a\nb\n", IDS).await.unwrap();
+    queue.enqueue_lines("a\nb\n", ids()).await.unwrap();
     assert_eq!(queue.purge().await.unwrap().affected, 2);
-    queue.enqueue("c", IDS).await.unwrap();
+    queue.enqueue("c", ids()).await.unwrap();
     queue.lease(&items(1)).await.unwrap();
     let busy = queue.delete(false).await.unwrap_err();
     assert_eq!(busy.code(), Some(Code::QueueBusy));
@@ -111,7 +114,7 @@ async fn enqueue_makes_seals_and_names_as_it_is_asked() {
     let options = EnqueueOptions {
         create: true,
         seal: true,
-        ids: true,
+        ..ids()
     };
     let enqueued = queue.enqueue_lines("a\n\nb\r\n", options).await.unwrap();
     assert_eq!((enqueued.count, enqueued.items.len()), (2, 2));
@@ -137,7 +140,7 @@ async fn enqueue_makes_seals_and_names_as_it_is_asked() {
 #[tokio::test]
 async fn a_lease_is_renewed_settled_and_repeated() {
     let (_server, queue) = with_queue(r#"{"lease_ms":1000,"max_attempts":1}"#).await;
-    queue.enqueue_lines("good\nbad\n", IDS).await.unwrap();
+    queue.enqueue_lines("good\nbad\n", ids()).await.unwrap();
     let renewer = queue.renewer(None);
     let answer = queue.lease(&items(2)).await.unwrap();
     assert_eq!(answer.state, QueueState::Open);
@@ -189,7 +192,7 @@ async fn a_lease_is_renewed_settled_and_repeated() {
 #[tokio::test]
 async fn the_holder_is_told_when_the_queue_is_deleted() {
     let (_server, queue) = with_queue(r#"{"lease_ms":600}"#).await;
-    queue.enqueue("x", IDS).await.unwrap();
+    queue.enqueue("x", ids()).await.unwrap();
     let renewer = queue.renewer(None);
     let item = queue.lease(&items(1)).await.unwrap().items.remove(0);
     let lease = renewer.hold(item);
@@ -200,7 +203,7 @@ async fn the_holder_is_told_when_the_queue_is_deleted() {
 #[tokio::test]
 async fn waiting_and_following_end_when_the_queue_is_drained() {
     let (_server, queue) = with_queue("{}").await;
-    queue.enqueue_lines("a\nb\n", IDS).await.unwrap();
+    queue.enqueue_lines("a\nb\n", ids()).await.unwrap();
     let short = Duration::from_millis(50);
     assert!(queue.wait(Until::Drained, short).await.unwrap().is_none());
     let followed = tokio::spawn(queue.follow(0).collect::<Vec<_>>());
@@ -234,7 +237,7 @@ async fn waiting_and_following_end_when_the_queue_is_drained() {
 async fn a_backup_is_restored_into_a_server_without_queues_and_into_no_other() {
     let (server_of_it, queue) = with_queue("{}").await;
     let lines: String = (0..5_000).map(|n| format!("item {n}\n")).collect();
-    queue.enqueue_lines(lines, IDS).await.unwrap();
+    queue.enqueue_lines(lines, ids()).await.unwrap();
     let (_other, empty) = server().await;
     let original = Client::new(&server_of_it.0.url()).unwrap();
     let whole: Vec<_> = original
