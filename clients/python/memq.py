@@ -1,0 +1,706 @@
+"""A client of the memq queue server: one file, nothing but the standard library.
+
+    import memq
+
+    memq.enqueue("http://127.0.0.1:8080", "thumbs", ["a.png", "b.png"], create=True, seal=True)
+
+    for item in memq.drain("http://127.0.0.1:8080", "thumbs"):
+        with item:                      # an exception fails the item, the end of the block acks it
+            item.ack(thumbnail(item.text))
+
+`drain` ends when the server says that the queue is drained: sealed, and nothing ready, leased or delayed.
+A lease is renewed from a thread of its own for as long as the item is worked on.
+
+What failed on the way is sent again, with growing pauses, for as long as `patience` lasts: a restart of the
+server goes unnoticed. That is safe for each call here. A settlement sent twice answers the same twice. An
+enqueue carries an `Idempotency-Key`, made up if none is given, so the server takes it once. A lease whose
+answer was lost runs out, and its item comes back.
+
+Times are seconds. Calls may be made from any thread, and after a fork.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import http.client
+import itertools
+import json
+import logging
+import os
+import random
+import socket
+import ssl
+import threading
+import time
+import traceback
+import urllib.parse
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Optional, Union, cast
+
+__all__ = [
+    "Enqueued",
+    "Item",
+    "Lease",
+    "LeaseLost",
+    "MemqError",
+    "Problem",
+    "Unreachable",
+    "drain",
+    "enqueue",
+]
+__version__ = "0.1.0"
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+"""The server that is called where neither an argument nor `MEMQ_SERVER` names one."""
+
+_CALL_TIMEOUT = 15.0
+_UPLOAD_TIMEOUT = 60.0
+# What a parked call gets beyond the time it asked to be parked.
+_PARK_MARGIN = 10.0
+_MIN_PAUSE, _MAX_PAUSE = 0.05, 5.0
+# A request holds at most 16 MiB and 100,000 items; JSON at its worst makes six bytes of one.
+_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_ITEMS = 10_000
+# A worker that waits for ever looks again this often at a queue that is drained and may be reopened.
+_REOPENED = 1.0
+
+_log = logging.getLogger("memq")
+
+# A Mapping or another JSON value becomes its JSON text. A list is many bodies, not one.
+Body = Union[str, bytes, Mapping[str, Any]]
+
+
+class MemqError(Exception):
+    """What any call of this file raises, other than for wrong arguments."""
+
+
+class Unreachable(MemqError):
+    """The server was out of reach for longer than the patience. The call may have been carried out."""
+
+
+class Problem(MemqError):
+    """The server said no. Decide on `code`, which is stable; `detail` is for people."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class LeaseLost(Problem):
+    """The item is no longer yours: its lease ran out, or was revoked. Nothing was changed; drop the item."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A body to be enqueued, with options of its own. What is None is as the call of `enqueue` says."""
+
+    body: Body
+    key: Optional[str] = None
+    group: Optional[str] = None
+    priority: Optional[int] = None
+    delay: Optional[float] = None
+    ttl: Optional[float] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Enqueued:
+    """What became of one body."""
+
+    id: str
+    """The id of its item; for a duplicate, of the item that has the key."""
+    duplicate: bool
+    """True if another item has the same unique key, and nothing of this one was kept."""
+
+
+def enqueue(
+    url: Optional[str],
+    queue: str,
+    bodies: Union[Body, Item, Iterable[Union[Body, Item]]],
+    *,
+    key: Optional[str] = None,
+    group: Optional[str] = None,
+    priority: Optional[int] = None,
+    delay: Optional[float] = None,
+    ttl: Optional[float] = None,
+    idempotency_key: Optional[str] = None,
+    create: bool = False,
+    seal: bool = False,
+    under: Optional[Lease] = None,
+    patience: float = 60.0,
+) -> list[Enqueued]:
+    """Adds one body, or each of many, and says what became of them, in order. Once it returns they are on disk.
+
+    A `str` or `bytes` is a body as it is, a mapping becomes its JSON text, and anything else that can be iterated
+    is many of them. Many go in batches of 10,000 or 8 MiB, each all or nothing.
+
+    `key` is unique among live items (and the queue's window after): give it with one body, or in an `Item`.
+    Higher `priority` goes first; groups take turns; `delay` and `ttl` count from now.
+    `create` makes the queue, `seal` seals it with the last batch, `under` makes it count only while that lease lives
+    (then it also goes into a sealed queue).
+    With the same `idempotency_key` and the same bodies, a whole program may be run again and adds nothing twice.
+    """
+    query = _options(None, group, priority, delay, ttl)
+    if under is not None:
+        query["lease"] = under.token
+    if create:
+        query["create"] = "true"
+    server = _Server.of(url)
+    path = f"/v1/queues/{_quoted(queue)}/items"
+    base = idempotency_key if idempotency_key is not None else uuid.uuid4().hex
+
+    def send(body: bytes, media_type: str, number: int, last: bool, more: Mapping[str, object]) -> list[Enqueued]:
+        wanted = {**query, **more, **({"seal": "true"} if seal and last else {})}
+        headers = {"Content-Type": media_type, "Idempotency-Key": base if number == 1 else f"{base}.{number}"}
+        target = f"{path}?{urllib.parse.urlencode(wanted)}" if wanted else path
+        answer = server.call("POST", target, body, headers, _UPLOAD_TIMEOUT, patience)
+        return [Enqueued(item["id"], bool(item.get("duplicate"))) for item in answer.json().get("items", [])]
+
+    if isinstance(bodies, (str, bytes, Mapping)):
+        more = {} if key is None else {"key": key}
+        return send(_bytes(cast(object, bodies)), "application/octet-stream", 1, True, more)
+    if isinstance(bodies, Item):
+        bodies = [bodies if key is None else dataclasses.replace(bodies, key=key)]
+    elif key is not None:
+        raise ValueError("a key is for one body: give each of many an Item with its own")
+    enqueued: list[Enqueued] = []
+    for number, batch, last in _batches(bodies):
+        enqueued += send(batch, "application/x-ndjson", number, last, {})
+    return enqueued
+
+
+def drain(
+    url: Optional[str],
+    queue: str,
+    *,
+    worker: Optional[str] = None,
+    until: Literal["drained", "empty", "forever"] = "drained",
+    wait: float = 30.0,
+    lease: Optional[float] = None,
+    concurrency: int = 1,
+    patience: float = 300.0,
+) -> Iterator[Lease]:
+    """The queue's items, one after the other, until the queue is `until`; `forever` never ends by itself.
+
+    Settle each before asking for the next, or use it in a `with`. With a `concurrency` above 1, so many may be held
+    at once, to be settled from other threads, and asking for one more waits for one of them. What is held when
+    the loop is left is given back.
+
+    `wait` is how long a call is parked while there is nothing (at most 300), `lease` the length of a lease if
+    not the queue's, `patience` how long the server may be out of reach. Raises `Problem` (a queue that does not
+    exist: `no_such_queue`) and `Unreachable`.
+    """
+    if until not in ("drained", "empty", "forever"):
+        raise ValueError(f"until is drained, empty or forever, not {until!r}")
+    if not 0 < wait <= 300:
+        raise ValueError(f"wait is above 0 and at most 300 seconds, not {wait}")
+    if concurrency < 1:
+        raise ValueError(f"concurrency is at least 1, not {concurrency}")
+    return _drain(_Server.of(url), queue, worker or _worker(), until, wait, lease, concurrency, patience)
+
+
+def _drain(
+    server: _Server,
+    queue: str,
+    worker: str,
+    until: str,
+    wait: float,
+    length: Optional[float],
+    concurrency: int,
+    patience: float,
+) -> Iterator[Lease]:
+    ends = {"drained": ("drained",), "empty": ("drained", "empty"), "forever": ()}[until]
+    ask: dict[str, object] = {"max": 1, "wait_ms": _ms(wait), "worker": worker}
+    if length is not None:
+        ask["lease_ms"] = _ms(length)
+    if until == "empty":
+        ask["until"] = until
+    body = json.dumps(ask).encode()
+    path = f"/v1/queues/{_quoted(queue)}"
+    keeper = _Keeper(server, path, length, patience)
+    try:
+        while True:
+            keeper.make_room(concurrency)
+            answer = server.call("POST", f"{path}/lease", body, _JSON, wait + _PARK_MARGIN, patience).json()
+            for leased in answer["items"]:
+                yield keeper.hold(leased)
+                # Nothing here refers to the lease while its holder works.
+                del leased
+            if answer["state"] in ends:
+                return
+            if answer["state"] == "drained":
+                time.sleep(_REOPENED)
+    finally:
+        keeper.close()
+
+
+class Lease:
+    """An item that is lent to you, until you settle it or lose it.
+
+    As a context manager: the end of the block acks it, unless it was settled before. An exception in the block
+    fails the item with the traceback as its error and is then suppressed, so that a loop goes on with the next;
+    it is logged (logger `memq`). `KeyboardInterrupt`, `SystemExit` and the like give the item back and go on.
+    """
+
+    def __init__(self, keeper: _Keeper, leased: Mapping[str, Any]) -> None:
+        body = leased.get("body")
+        self.id: str = leased["id"]
+        self.body: bytes = base64.b64decode(leased["body_base64"]) if body is None else body.encode()
+        self.attempt: int = leased["attempt"]
+        """Which attempt this is, from 1."""
+        self.key: Optional[str] = leased.get("key")
+        self.group: Optional[str] = leased.get("group")
+        self.priority: int = leased.get("priority", 0)
+        self.enqueued: str = leased["enqueued"]
+        """When it was enqueued, RFC 3339."""
+        self.token: str = leased["lease"]
+        self._keeper = keeper
+        self._state: Literal["held", "settling", "settled", "lost"] = "held"
+        self._told_lost = threading.Event()
+        self._deadline = self._renew_at = 0.0
+        self._runs(time.monotonic(), leased["lease_ms"] / 1000)
+
+    def __repr__(self) -> str:
+        return f"<memq.Lease of item {self.id}, attempt {self.attempt}, {self._state}>"
+
+    @property
+    def text(self) -> str:
+        """The body as text. Raises UnicodeDecodeError if it is not UTF-8."""
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """The body as the JSON value it is. Raises ValueError if it is none."""
+        return json.loads(self.body)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lease is known to be lost: whatever is still done for the item is in vain."""
+        return self._told_lost.is_set()
+
+    def wait_lost(self, timeout: Optional[float] = None) -> bool:
+        """Waits until the lease is lost, for so long at most, and says whether it is."""
+        return self._told_lost.wait(timeout)
+
+    def ack(self, result: object = None, *, log: Optional[str] = None) -> None:
+        """It is done. The result is text or any JSON value, the log what it printed; both are kept with it."""
+        if isinstance(result, (bytes, bytearray)):
+            result = result.decode(errors="replace")
+        self._settle("ack", result=result, log=log)
+
+    def nack(
+        self,
+        error: Union[str, BaseException, None] = None,
+        *,
+        delay: Optional[float] = None,
+        exit_code: Optional[int] = None,
+        log: Optional[str] = None,
+    ) -> None:
+        """It failed. It comes again after the queue's back-off, or this delay, until its attempts are spent."""
+        self._settle("nack", error=_words(error), delay_ms=_some_ms(delay), exit_code=exit_code, log=log)
+
+    def release(self, error: Optional[str] = None, *, delay: Optional[float] = None) -> None:
+        """Give it back: the attempt is not spent."""
+        self._settle("release", error=error, delay_ms=_some_ms(delay))
+
+    def dead(
+        self,
+        error: Union[str, BaseException, None] = None,
+        *,
+        exit_code: Optional[int] = None,
+        log: Optional[str] = None,
+    ) -> None:
+        """It can never work: no further attempt."""
+        self._settle("dead", error=_words(error), exit_code=exit_code, log=log)
+
+    def extend(self, seconds: Optional[float] = None) -> float:
+        """Makes the lease last so long from now, or the queue's length, and says how long it will.
+
+        Seldom needed: leases are renewed by themselves.
+        """
+        return self._keeper.extend(self, seconds)
+
+    def _runs(self, since: float, remains: float) -> None:
+        # One that gains nothing any more is at its hard end: it is not asked for again and again.
+        grows = since + remains > self._deadline + 0.001
+        self._deadline = since + remains
+        self._renew_at = since + remains / 3 if grows else self._deadline
+
+    def _settle(self, verdict: str, **fields: object) -> None:
+        self._keeper.settle(self, {"lease": self.token, "as": verdict, **_present(fields)})
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> bool:
+        if self._state == "settled":
+            return False
+        try:
+            if error is None:
+                self.ack()
+            elif isinstance(error, LeaseLost):
+                raise error
+            elif isinstance(error, Exception):
+                _log.warning("item %s failed", self.id, exc_info=error)
+                self.nack(error)
+            else:
+                self.release(f"the worker was stopped: {type(error).__name__}")
+        except LeaseLost as lost:
+            _log.warning("item %s is no longer ours: %s", self.id, lost)
+        return error is None or isinstance(error, Exception)
+
+
+class _Keeper(threading.Thread):
+    """Holds the leases of one loop and renews each when a third of what remained has passed."""
+
+    def __init__(self, server: _Server, path: str, length: Optional[float], patience: float) -> None:
+        super().__init__(name="memq-renewals", daemon=True)
+        self._server, self._path, self._length, self._patience = server, path, length, patience
+        self._held: dict[str, Lease] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def hold(self, leased: Mapping[str, Any]) -> Lease:
+        lease = Lease(self, leased)
+        with self._changed:
+            self._held[lease.token] = lease
+            self._changed.notify_all()
+        if not self.is_alive():
+            self.start()
+        return lease
+
+    def make_room(self, places: int) -> None:
+        with self._changed:
+            if places == 1 and self._held:
+                (item,) = self._held.values()
+                raise RuntimeError(
+                    f"item {item.id} is neither acked nor failed: settle it before the next, or use a `with`"
+                )
+            self._changed.wait_for(lambda: len(self._held) < places)
+
+    def settle(self, lease: Lease, settlement: Mapping[str, object]) -> None:
+        with self._changed:
+            if lease._state in ("settling", "settled"):
+                raise RuntimeError(f"item {lease.id} is settled already")
+            lease._state = "settling"
+        done = False
+        try:
+            body = json.dumps({"settle": [settlement]}, ensure_ascii=False).encode()
+            answer = self._server.call("POST", f"{self._path}/settle", body, _JSON, _UPLOAD_TIMEOUT, self._patience)
+            self._judge(lease, answer.json()["settled"][0])
+            done = True
+        finally:
+            with self._changed:
+                if done:
+                    lease._state = "settled"
+                    self._held.pop(lease.token, None)
+                elif lease._state == "settling":
+                    lease._state = "held"
+                self._changed.notify_all()
+
+    def extend(self, lease: Lease, seconds: Optional[float]) -> float:
+        (told,), since = self._extend([lease], self._length if seconds is None else seconds, self._patience)
+        self._judge(lease, told)
+        with self._changed:
+            lease._runs(since, told["lease_ms"] / 1000)
+            self._changed.notify_all()
+        return float(told["lease_ms"] / 1000)
+
+    def _judge(self, lease: Lease, told: Mapping[str, Any]) -> None:
+        if told["ok"]:
+            return
+        code = told.get("code", "")
+        if code != "lease_lost":
+            raise Problem(200, code, f"the server refused it for item {lease.id}")
+        with self._changed:
+            self._lose(lease)
+        raise LeaseLost(409, code, f"the lease of item {lease.id} is lost")
+
+    def _lose(self, lease: Lease) -> None:
+        lease._state = "lost"
+        self._held.pop(lease.token, None)
+        lease._told_lost.set()
+        self._changed.notify_all()
+
+    def _extend(
+        self, leases: list[Lease], length: Optional[float], patience: float
+    ) -> tuple[list[dict[str, Any]], float]:
+        ask: dict[str, object] = {"leases": [lease.token for lease in leases]}
+        if length is not None:
+            ask["lease_ms"] = _ms(length)
+        body = json.dumps(ask).encode()
+        # Counted from before the call: what remains is never overestimated.
+        since = time.monotonic()
+        remains = min(lease._deadline for lease in leases) - since
+        timeout = min(_CALL_TIMEOUT, max(remains / 2, 0.05)) if patience == 0 else _CALL_TIMEOUT
+        answer = self._server.call("POST", f"{self._path}/extend", body, _JSON, timeout, patience)
+        settled: list[dict[str, Any]] = answer.json()["settled"]
+        return settled, since
+
+    def run(self) -> None:
+        try:
+            self._renew()
+        finally:
+            self._server.disconnect()
+
+    def _renew(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                now = time.monotonic()
+                due = self._due(now)
+                if not due:
+                    sooner = min((lease._renew_at for lease in self._held.values()), default=now + 60)
+                    self._changed.wait(max(sooner - now, 0.001))
+                    continue
+            try:
+                answers, since = self._extend(due, self._length, 0)
+            except Exception as error:  # whatever it is, it is tried again until the leases have run out
+                _log.debug("cannot renew %d leases: %s", len(due), error)
+                answers, since = [], 0.0
+            with self._changed:
+                for lease, told in itertools.zip_longest(due, answers):
+                    self._renewed(lease, told, since)
+
+    def _due(self, now: float) -> list[Lease]:
+        """Which to renew now. Those that ran out are lost; a settlement under way will hear so by itself."""
+        for lease in list(self._held.values()):
+            if lease._deadline <= now:
+                if lease._state == "held":
+                    self._lose(lease)
+                else:
+                    lease._renew_at = now + 1
+        return [lease for lease in self._held.values() if lease._renew_at <= now < lease._deadline]
+
+    def _renewed(self, lease: Lease, told: Optional[Mapping[str, Any]], since: float) -> None:
+        now = time.monotonic()
+        if told is not None and told["ok"]:
+            lease._runs(since, told["lease_ms"] / 1000)
+        elif told is not None and told.get("code") == "lease_lost" and lease._state == "held":
+            self._lose(lease)
+        else:
+            lease._renew_at = now + max((lease._deadline - now) / 8, 0.02)
+
+    def close(self) -> None:
+        with self._changed:
+            left = [lease for lease in self._held.values() if lease._state == "held"]
+            self._patience = min(self._patience, 5.0)
+        for lease in left:
+            try:
+                lease.release("the worker stopped")
+            except (MemqError, RuntimeError) as error:
+                _log.debug("item %s comes back when its lease runs out: %s", lease.id, error)
+        with self._changed:
+            for lease in left:
+                self._lose(lease)
+            self._closed = True
+            self._changed.notify_all()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise MemqError(f"this is no memq server: its answer is not JSON ({error})") from None
+
+
+class _Server:
+    """The way to one server: a connection for each thread, kept open from call to call."""
+
+    _known: ClassVar[dict[str, _Server]] = {}
+
+    def __init__(self, url: str) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"{url!r} is not the address of a server: write it like {DEFAULT_URL}")
+        self._host, self._port, self._base = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._local = threading.local()
+        self.url = url
+
+    @classmethod
+    def of(cls, url: Optional[str]) -> _Server:
+        url = url or os.environ.get("MEMQ_SERVER") or DEFAULT_URL
+        return cls._known.get(url) or cls._known.setdefault(url, cls(url))
+
+    def call(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float, patience: float
+    ) -> _Answer:
+        """Makes the call, again and again while that may help and patience lasts, counted from the first failure."""
+        pause, failing_since = _MIN_PAUSE, None
+        while True:
+            asked = 0.0
+            failure: MemqError
+            try:
+                answer = self._once(method, path, body, headers, timeout)
+            except ssl.SSLCertVerificationError as error:
+                raise Unreachable(f"{self.url} is not to be trusted: {error.verify_message}") from error
+            except (OSError, http.client.HTTPException) as error:
+                failure = Unreachable(f"cannot reach {self.url}: {str(error) or type(error).__name__}")
+                failure.__cause__ = error
+            else:
+                if 200 <= answer.status < 300:
+                    return answer
+                failure = _problem(answer)
+                if answer.status not in (408, 429, 500, 502, 503, 504, 507):
+                    raise failure
+                asked = _seconds(answer.headers.get("retry-after", ""))
+            now = time.monotonic()
+            failing_since = now if failing_since is None else failing_since
+            delay = max(asked, random.uniform(pause / 2, pause))
+            if now - failing_since + delay > patience:
+                raise failure
+            _log.debug("%s; trying again in %.2f s", failure, delay)
+            time.sleep(delay)
+            pause = min(pause * 2, _MAX_PAUSE)
+
+    def _once(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> _Answer:
+        connection, reused = self._connection(timeout)
+        try:
+            try:
+                connection.request(method, self._base + path, body, dict(headers))
+                response = connection.getresponse()
+            except (ConnectionError, http.client.BadStatusLine):
+                # The server closed a connection that lay unused: that is no failure, and costs no pause.
+                if not reused:
+                    raise
+                connection.close()
+                connection.request(method, self._base + path, body, dict(headers))
+                response = connection.getresponse()
+            lower = {name.lower(): value for name, value in response.getheaders()}
+            return _Answer(response.status, lower, response.read())
+        except BaseException:
+            # Half an answer may be on the way: nothing else must be read from it.
+            connection.close()
+            raise
+
+    def disconnect(self) -> None:
+        """Closes this thread's connection."""
+        if hasattr(self._local, "mine"):
+            del self._local.mine
+
+    def _connection(self, timeout: float) -> tuple[http.client.HTTPConnection, bool]:
+        mine: Optional[_Connection] = getattr(self._local, "mine", None)
+        # A fork shares its parent's sockets: it must make its own.
+        if mine is None or mine.pid != os.getpid():
+            mine = self._local.mine = _Connection(self._host, self._port, self._tls)
+        http_connection = mine.http
+        http_connection.timeout = timeout
+        if http_connection.sock is not None:
+            http_connection.sock.settimeout(timeout)
+        return http_connection, http_connection.sock is not None
+
+
+class _Connection:
+    """A thread's connection, closed when the thread ends."""
+
+    def __init__(self, host: str, port: Optional[int], tls: Optional[ssl.SSLContext]) -> None:
+        self.pid = os.getpid()
+        self.http = (
+            http.client.HTTPConnection(host, port)
+            if tls is None
+            else http.client.HTTPSConnection(host, port, context=tls)
+        )
+
+    def __del__(self) -> None:
+        self.http.close()
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _problem(answer: _Answer) -> Problem:
+    status = answer.status
+    try:
+        told = json.loads(answer.body)
+        code, detail = str(told["code"]), str(told["detail"])
+    except (ValueError, KeyError, TypeError):
+        words = answer.body[:200].decode(errors="replace").strip().split("\n")[0]
+        return Problem(status, "", f"the answer was {status} {words}".strip())
+    return LeaseLost(status, code, detail) if code == "lease_lost" else Problem(status, code, detail)
+
+
+def _seconds(header: str) -> float:
+    return float(header) if header.isdigit() else 0.0
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _words(error: Union[str, BaseException, None]) -> Optional[str]:
+    if isinstance(error, BaseException):
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return error
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _some_ms(seconds: Optional[float]) -> Optional[int]:
+    return None if seconds is None else _ms(seconds)
+
+
+def _quoted(queue: str) -> str:
+    return urllib.parse.quote(queue, safe="")
+
+
+def _present(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _options(
+    key: Optional[str],
+    group: Optional[str],
+    priority: Optional[int],
+    delay: Optional[float],
+    ttl: Optional[float],
+) -> dict[str, object]:
+    times = {"delay_ms": _some_ms(delay), "ttl_ms": _some_ms(ttl)}
+    return _present({"key": key, "group": group, "priority": priority, **times})
+
+
+def _bytes(body: object) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, str):
+        return body.encode()
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _line(item: Union[Body, Item]) -> bytes:
+    if not isinstance(item, Item):
+        item = Item(item)
+    body = _bytes(item.body)
+    options = _options(item.key, item.group, item.priority, item.delay, item.ttl)
+    try:
+        line = {"body": body.decode(), **options}
+    except UnicodeDecodeError:
+        line = {"body_base64": base64.b64encode(body).decode(), **options}
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def _batches(items: Iterable[Union[Body, Item]]) -> Iterator[tuple[int, bytes, bool]]:
+    """The items as requests: the number of each from 1, its lines, and whether it is the last."""
+    batch: list[bytes] = []
+    number, size = 1, 0
+    for line in map(_line, items):
+        if batch and (size + len(line) > _BATCH_BYTES or len(batch) == _BATCH_ITEMS):
+            yield number, b"".join(batch), False
+            batch, number, size = [], number + 1, 0
+        batch.append(line)
+        size += len(line)
+    yield number, b"".join(batch), True
