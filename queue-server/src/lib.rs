@@ -17,6 +17,7 @@ mod volume;
 
 pub use args::Args;
 pub use config::{Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage};
+pub use http::openapi::document as openapi;
 pub use program::{run, run_beside};
 /// What a [`Machine`] may bring along, and what a server uses otherwise.
 pub use queue_log::{Disk, DiskFile, RealDisk};

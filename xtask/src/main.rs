@@ -23,9 +23,9 @@ enum Task {
     },
     /// Check formatting, clippy, documentation, licences, banned crates and sources.
     Lint,
-    /// Write the files made from the schema of a run spec: the CRD, the editor's schema, the tables of the docs.
+    /// Write the files made from the code: the CRD, the editor's schema, the tables of the docs, the API's description.
     Generate {
-        /// Only say whether they are as the schema makes them.
+        /// Only say whether they are as the code makes them.
         #[arg(long)]
         check: bool,
     },

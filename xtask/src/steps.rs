@@ -86,29 +86,30 @@ pub fn lint() -> Result<()> {
         cargo(docs).env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     generate(true)?;
+    clients::check()?;
     deny::check()
 }
 
-/// Writes the files that are made from the schema of a run spec, and what is made from those; or only says
-/// whether the former are up to date.
+/// Writes the files that are made from the code: those of the schema of a run spec, what is made from those,
+/// and the description of the API. Or only says whether they are up to date.
 ///
 /// # Errors
 ///
 /// Names the step that failed; the files that are stale stand above it.
 pub fn generate(check: bool) -> Result<()> {
-    let program = &[
-        "run",
-        "--quiet",
-        "--package",
-        "orchestrator",
-        "--example",
-        "generate",
-    ];
-    let mut command = cargo(program);
-    if check {
-        return step("generated files", command.args(["--", "--check"]));
+    for package in ["orchestrator", "queue-server"] {
+        let program = &["run", "--quiet", "--package", package, "--example"];
+        let mut command = cargo(program);
+        command.arg("generate");
+        if check {
+            step("generated files", command.args(["--", "--check"]))?;
+        } else {
+            step("generate files", &mut command)?;
+        }
     }
-    step("generate files", &mut command)?;
+    if check {
+        return Ok(());
+    }
     manifests::render()
 }
 

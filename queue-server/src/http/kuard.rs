@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::BoxError;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::{
@@ -12,14 +13,15 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
-use axum::{BoxError, Router};
 use hyper::body::Body as HttpBody;
 use queue_api::{NameError, QueueName};
 use queue_core::{Refusal, Seq, Time};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::App;
 use super::json::{item_id, string_as_go, time};
+use super::openapi::{Message, OneQueue, Raw, Stats};
 use crate::engine::{Engine, Fault, LiveQueue, MassPurge};
 
 type Shared = State<Arc<Engine>>;
@@ -27,21 +29,26 @@ type Shared = State<Arc<Engine>>;
 /// Bytes of a message beside its body, with room for an escape or two.
 const AROUND_BODY: usize = 160;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/stats", get(stats))
-        .route("/queues/{queue}", put(create).merge(delete(remove)))
-        .route("/queues/{queue}/enqueue", post(enqueue))
-        .route("/queues/{queue}/dequeue", post(dequeue))
-        .route("/queues/{queue}/drain", post(drain))
+pub(super) fn routes() -> OpenApiRouter<App> {
+    let (router, document) = OpenApiRouter::<App>::default()
+        .routes(routes!(stats))
+        .routes(routes!(create, remove))
+        .routes(routes!(enqueue))
+        .routes(routes!(dequeue))
+        .routes(routes!(drain))
+        .split_for_parts();
+    let router = router
         .fallback(async || Refused(StatusCode::NOT_FOUND, "404 page not found".into()))
         .method_not_allowed_fallback(async || {
             Refused(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".into())
-        })
+        });
+    let mut routes = OpenApiRouter::from(router);
+    *routes.get_openapi_mut() = document;
+    routes
 }
 
 /// An error as kuard says it: a line of text.
-struct Refused(StatusCode, String);
+pub(super) struct Refused(StatusCode, String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -97,17 +104,45 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+#[utoipa::path(
+    put, path = "/queues/{queue}", tag = "memq", operation_id = "memqCreate",
+    summary = "Make a queue",
+    params(OneQueue),
+    responses(
+        (status = 200, description = "It is made"),
+        Refused,
+    )
+)]
 async fn create(State(engine): Shared, Name(name): Name) -> Result<StatusCode, Refused> {
     engine.create(&name).await?;
     Ok(StatusCode::OK)
 }
 
+#[utoipa::path(
+    delete, path = "/queues/{queue}", tag = "memq", operation_id = "memqDelete",
+    summary = "Delete a queue",
+    params(OneQueue),
+    responses(
+        (status = 200, description = "It is gone"),
+        Refused,
+    )
+)]
 /// Deletes a queue with all that is in it: kuard knows no leases that could be in the way.
 async fn remove(State(engine): Shared, Name(name): Name) -> Result<StatusCode, Refused> {
     engine.delete(&name, true).await?;
     Ok(StatusCode::OK)
 }
 
+#[utoipa::path(
+    post, path = "/queues/{queue}/enqueue", tag = "memq", operation_id = "memqEnqueue",
+    summary = "Enqueue an item",
+    params(OneQueue),
+    request_body(content = Raw, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "The item", body = Message),
+        Refused,
+    )
+)]
 async fn enqueue(
     State(app): State<App>,
     Name(name): Name,
@@ -116,6 +151,16 @@ async fn enqueue(
     put_in(&app, &name, request.into_body()).await
 }
 
+#[utoipa::path(
+    post, path = "/queues/{queue}/dequeue", tag = "memq", operation_id = "memqDequeue",
+    summary = "Take an item out for good",
+    params(OneQueue),
+    responses(
+        (status = 200, description = "The item", body = Message),
+        (status = 204, description = "There is none"),
+        Refused,
+    )
+)]
 async fn dequeue(State(app): State<App>, Name(name): Name) -> Result<Response, Refused> {
     take_out(&app, &name).await
 }
@@ -160,6 +205,15 @@ async fn take_out(app: &App, name: &QueueName) -> Result<Response, Refused> {
     }
 }
 
+#[utoipa::path(
+    post, path = "/queues/{queue}/drain", tag = "memq", operation_id = "memqDrain",
+    summary = "Throw away the items that are ready",
+    params(OneQueue),
+    responses(
+        (status = 200, description = "They are gone"),
+        Refused,
+    )
+)]
 async fn drain(State(engine): Shared, Name(name): Name) -> Result<StatusCode, Refused> {
     let waiting = MassPurge {
         ready: true,
@@ -169,6 +223,14 @@ async fn drain(State(engine): Shared, Name(name): Name) -> Result<StatusCode, Re
     Ok(StatusCode::OK)
 }
 
+#[utoipa::path(
+    get, path = "/stats", tag = "memq", operation_id = "memqStats",
+    summary = "All queues",
+    responses(
+        (status = 200, description = "All queues", body = Stats),
+        Refused,
+    )
+)]
 async fn stats(State(engine): Shared) -> Result<Response, Refused> {
     let mut text = Vec::from(br#"{"kind":"stats","queues":["#);
     let views = engine

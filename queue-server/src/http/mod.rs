@@ -10,6 +10,7 @@ mod intake;
 mod json;
 mod kuard;
 mod metrics;
+pub(crate) mod openapi;
 mod ops;
 pub(crate) mod request_id;
 mod v1;
@@ -21,6 +22,7 @@ use axum::body::Body;
 use axum::extract::FromRef;
 use axum::http::Request;
 use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
 
 use self::compression::Compressor;
 use self::hot::Hot;
@@ -56,18 +58,24 @@ pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Calls {
         engine,
         intake: Arc::new(Intake::new(limits.max_request_bytes)),
     };
-    let router = Router::new()
-        .merge(v1::routes())
-        .merge(ops::routes())
+    let (router, _) = described().split_for_parts();
+    let router = router
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .nest("/memq/server", kuard::routes())
         .with_state(app.clone());
     Calls {
         app,
         router,
         compressor: Compressor::default(),
     }
+}
+
+/// All routes, with what describes them.
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .merge(v1::routes())
+        .merge(ops::routes())
+        .nest("/memq/server", kuard::routes())
 }
 
 impl Answers for Calls {

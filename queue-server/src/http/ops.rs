@@ -2,30 +2,69 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use queue_api::Code;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::App;
 use super::error::ApiError;
 use super::metrics;
+use super::openapi::{self, NoQueue};
 use crate::engine::Engine;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        // The same under the names that probes of kuard ask for.
-        .route("/healthy", get(async || "ok\n"))
-        .route("/ready", get(ready))
-        .route("/metrics", get(scrape))
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(healthy))
+        .routes(routes!(ready))
+        .routes(routes!(scrape))
+        .routes(routes!(openapi::serve))
+}
+
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations", operation_id = "healthz",
+    summary = "Whether the server is alive",
+    responses((status = 200, description = "It is", body = String))
+)]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations", operation_id = "readyz",
+    summary = "Whether the server may serve",
+    responses((status = 200, description = "It may", body = String), NoQueue)
+)]
+async fn readyz(engine: State<Arc<Engine>>) -> Result<&'static str, ApiError> {
+    ready_to_serve(&engine)
+}
+
+/// The same under the name that probes of kuard ask for.
+#[utoipa::path(
+    get, path = "/healthy", tag = "memq", operation_id = "healthy",
+    summary = "Whether the server is alive",
+    responses((status = 200, description = "It is", body = String))
+)]
+async fn healthy() -> &'static str {
+    "ok\n"
+}
+
+/// The same under the name that probes of kuard ask for.
+#[utoipa::path(
+    get, path = "/ready", tag = "memq", operation_id = "ready",
+    summary = "Whether the server may serve",
+    responses((status = 200, description = "It may", body = String), NoQueue)
+)]
+async fn ready(engine: State<Arc<Engine>>) -> Result<&'static str, ApiError> {
+    ready_to_serve(&engine)
 }
 
 /// May serve: not while it is recovering, stopping, or without a disk, so that a Service sends nobody.
-async fn ready(State(engine): State<Arc<Engine>>) -> Result<&'static str, ApiError> {
+fn ready_to_serve(engine: &Engine) -> Result<&'static str, ApiError> {
     if engine.stopping().is_cancelled() {
         return Err(ApiError::new(Code::NotReady, "the server is stopping"));
     }
@@ -33,6 +72,11 @@ async fn ready(State(engine): State<Arc<Engine>>) -> Result<&'static str, ApiErr
     Ok("ready\n")
 }
 
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations", operation_id = "metrics",
+    summary = "Figures for Prometheus",
+    responses((status = 200, description = "In its text format", body = String), NoQueue)
+)]
 async fn scrape(State(engine): State<Arc<Engine>>) -> Result<Response, ApiError> {
     let text = metrics::text(&engine).map_err(ApiError::internal)?;
     Ok(([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())

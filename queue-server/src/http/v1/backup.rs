@@ -12,10 +12,19 @@ use super::Shared;
 use crate::http::answer::Json;
 use crate::http::encoding::Encoding;
 use crate::http::error::ApiError;
+use crate::http::openapi::{NoQueue, Raw, Restores};
 
 /// Chunks of a backup that wait for the disk.
 const CHUNKS: usize = 4;
 
+#[utoipa::path(
+    get, path = "/v1/backup", tag = "operations", operation_id = "backup",
+    summary = "All queues as of one moment",
+    responses(
+        (status = 200, description = "Bytes for a restore", body = Raw, content_type = "application/octet-stream"),
+        NoQueue,
+    )
+)]
 pub(super) async fn backup(State(engine): Shared) -> Result<Response, ApiError> {
     let chunks = engine.backup()?;
     let next = async |mut chunks: crate::engine::Chunks| Some((chunks.recv().await?, chunks));
@@ -29,6 +38,15 @@ pub(super) async fn backup(State(engine): Shared) -> Result<Response, ApiError> 
 
 /// Not bounded in size: a backup is as large as the log it was made of, and goes through memory in
 /// small chunks.
+#[utoipa::path(
+    post, path = "/v1/restore", tag = "operations", operation_id = "restore",
+    summary = "Bring the queues of a backup into a server that has none",
+    request_body(content = Raw, description = "What a backup answered", content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "What it brought", body = Restored),
+        Restores,
+    )
+)]
 pub(super) async fn restore(
     State(engine): Shared,
     request: Request,

@@ -10,21 +10,23 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::Response;
 use queue_api::limits::MAX_ENQUEUE_ITEMS;
-use queue_api::{Code, NDJSON, QueueName, Settings, SettingsPatch};
+use queue_api::{Code, Enqueued, NDJSON, QueueName, Settings, SettingsPatch};
 use serde::Deserialize;
 
 use super::Shared;
 use crate::engine::{Fault, LiveQueue, check_sizes};
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload};
+use crate::http::openapi::{Enqueues, OneQueue, Raw};
 use crate::http::{answer, json};
 
 /// Bytes of an answer beside its ids, and of each id with what is around it.
 const AROUND_IDS: usize = 48;
 const EACH_ID: usize = 64;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct EnqueueQuery {
     /// Each text line is an item, instead of the whole body.
     #[serde(default)]
@@ -44,6 +46,19 @@ fn yes() -> bool {
     true
 }
 
+#[utoipa::path(
+    method(post, put), path = "/v1/queues/{queue}/items", tag = "items", operation_id = "enqueue",
+    summary = "Enqueue one item, or many",
+    params(OneQueue, EnqueueQuery),
+    request_body(
+        description = "One item as it is, or with `lines` one a text line; or one JSON object a line",
+        content((Raw = "application/octet-stream"), (String = "application/x-ndjson"))
+    ),
+    responses(
+        (status = 201, description = "All of them are in the queue", body = Enqueued),
+        Enqueues,
+    )
+)]
 pub(super) async fn enqueue(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
@@ -146,7 +161,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use queue_api::{Enqueued, EnqueuedItem, ItemId};
+    use queue_api::{EnqueuedItem, ItemId};
 
     use super::*;
 

@@ -10,8 +10,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use queue_api::limits::{MAX_LEASE_ITEMS, MAX_SETTLEMENTS, MAX_WORKER_BYTES};
 use queue_api::{
-    Code, ExtendRequest, ItemId, LEASE_HEADER, LeaseRequest, LeaseToken, QueueName, QueueState,
-    SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Until,
+    Code, ExtendRequest, ItemId, LEASE_HEADER, LeaseAnswer, LeaseRequest, LeaseToken, QueueName,
+    QueueState, SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Until,
 };
 use serde::Deserialize;
 
@@ -22,25 +22,46 @@ use crate::http::error::ApiError;
 use crate::http::input::{
     FromPath, FromQuery, Payload, checked_delay, checked_lease, checked_wait, duration,
 };
+use crate::http::openapi::{Lends, OneLease, OneQueue, Raw, Settles, SettlesOne};
 
 /// Headers that tell a shell what a JSON answer tells in fields.
 const ITEM_ID: HeaderName = HeaderName::from_static("memq-item-id");
 const ATTEMPT: HeaderName = HeaderName::from_static("memq-attempt");
 
 /// What a shell can say without writing JSON. Fields of the body win.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LeaseQuery {
+    /// Answer with the one item as it is, its token in `Memq-Lease`.
     #[serde(default)]
     raw: bool,
+    /// How long to park while there is nothing to lend, default 0.
+    #[param(value_type = Option<u64>, maximum = 300_000)]
     #[serde(default, deserialize_with = "duration")]
     wait_ms: Option<Duration>,
+    /// Length of the leases, default the queue's.
+    #[param(value_type = Option<u64>, minimum = 100, maximum = 315_360_000_000_u64)]
     #[serde(default, deserialize_with = "duration")]
     lease_ms: Option<Duration>,
+    /// Who asks; kept with the attempt.
+    #[param(max_length = 253)]
     worker: Option<String>,
+    /// Ends a parked call early when the queue reaches this.
     until: Option<Until>,
 }
 
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/lease", tag = "leases", operation_id = "lease",
+    summary = "Lease items, and settle earlier leases",
+    params(OneQueue, LeaseQuery),
+    request_body(content = Option<LeaseRequest>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The items, and why there are no more; with `raw` the one item as it is", content((LeaseAnswer = "application/json"), (Raw = "application/octet-stream")), headers(("memq-lease" = LeaseToken, description = "With `raw`: the lease's token"), ("memq-item-id" = ItemId, description = "With `raw`: the item's id"), ("memq-attempt" = u32, description = "With `raw`: which attempt this is"))),
+        (status = 204, description = "With `raw`: there is nothing to lend now"),
+        Lends,
+    )
+)]
 pub(super) async fn lease(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
@@ -198,6 +219,16 @@ fn retries(verdict: SettleAs) -> bool {
     matches!(verdict, SettleAs::Nack | SettleAs::Release)
 }
 
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/settle", tag = "leases", operation_id = "settle",
+    summary = "Say what became of leases, each for itself",
+    params(OneQueue),
+    request_body(content = SettleRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "What became of each settlement", body = SettledAnswer),
+        Settles,
+    )
+)]
 pub(super) async fn settle(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
@@ -209,6 +240,16 @@ pub(super) async fn settle(
     Ok(Json(SettledAnswer { settled }))
 }
 
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/extend", tag = "leases", operation_id = "extend",
+    summary = "Make leases longer, each for itself",
+    params(OneQueue),
+    request_body(content = ExtendRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "What became of each extension", body = SettledAnswer),
+        Settles,
+    )
+)]
 pub(super) async fn extend(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
@@ -222,14 +263,28 @@ pub(super) async fn extend(
 }
 
 /// What can be said of one lease beside its result or error.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct OneQuery {
+    /// Retry after this instead of the queue's back-off; with `nack` and `release`.
+    #[param(value_type = Option<u64>, maximum = 315_360_000_000_u64)]
     #[serde(default, deserialize_with = "duration")]
     delay_ms: Option<Duration>,
+    /// The exit code of the command that handled the item.
     exit_code: Option<i32>,
 }
 
+#[utoipa::path(
+    post, path = "/v1/leases/{lease}/ack", tag = "leases", operation_id = "ack",
+    summary = "The item is done",
+    params(OneLease, OneQuery),
+    request_body(content = Option<Raw>, description = "The result", content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "It was applied", body = Settled),
+        SettlesOne,
+    )
+)]
 pub(super) async fn ack(
     engine: Shared,
     lease: FromPath<LeaseToken>,
@@ -239,6 +294,16 @@ pub(super) async fn ack(
     settle_one(engine, lease, query, payload, SettleAs::Ack).await
 }
 
+#[utoipa::path(
+    post, path = "/v1/leases/{lease}/nack", tag = "leases", operation_id = "nack",
+    summary = "The attempt failed",
+    params(OneLease, OneQuery),
+    request_body(content = Option<Raw>, description = "The error", content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "It was applied", body = Settled),
+        SettlesOne,
+    )
+)]
 pub(super) async fn nack(
     engine: Shared,
     lease: FromPath<LeaseToken>,
@@ -248,6 +313,16 @@ pub(super) async fn nack(
     settle_one(engine, lease, query, payload, SettleAs::Nack).await
 }
 
+#[utoipa::path(
+    post, path = "/v1/leases/{lease}/release", tag = "leases", operation_id = "release",
+    summary = "Give the item back, its attempt unspent",
+    params(OneLease, OneQuery),
+    request_body(content = Option<Raw>, description = "The error", content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "It was applied", body = Settled),
+        SettlesOne,
+    )
+)]
 pub(super) async fn release(
     engine: Shared,
     lease: FromPath<LeaseToken>,
@@ -257,6 +332,16 @@ pub(super) async fn release(
     settle_one(engine, lease, query, payload, SettleAs::Release).await
 }
 
+#[utoipa::path(
+    post, path = "/v1/leases/{lease}/dead", tag = "leases", operation_id = "dead",
+    summary = "The item can never work",
+    params(OneLease, OneQuery),
+    request_body(content = Option<Raw>, description = "The error", content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "It was applied", body = Settled),
+        SettlesOne,
+    )
+)]
 pub(super) async fn dead(
     engine: Shared,
     lease: FromPath<LeaseToken>,
@@ -291,13 +376,25 @@ async fn settle_one(
     Ok(Json(applied(lease, repeated, None)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ExtendQuery {
+    /// The new length from now, default the queue's.
+    #[param(value_type = Option<u64>, minimum = 100, maximum = 315_360_000_000_u64)]
     #[serde(default, deserialize_with = "duration")]
     lease_ms: Option<Duration>,
 }
 
+#[utoipa::path(
+    post, path = "/v1/leases/{lease}/extend", tag = "leases", operation_id = "extendOne",
+    summary = "Make a lease longer",
+    params(OneLease, ExtendQuery),
+    responses(
+        (status = 200, description = "What remains of it", body = Settled),
+        SettlesOne,
+    )
+)]
 pub(super) async fn extend_one(
     State(engine): Shared,
     FromPath(lease): FromPath<LeaseToken>,

@@ -9,14 +9,15 @@ mod queues;
 
 use std::sync::Arc;
 
+use axum::BoxError;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{BoxError, Router};
 use hyper::body::Body;
 use queue_api::QueueName;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::App;
 use super::encoding::Encoding;
@@ -26,34 +27,28 @@ use crate::engine::{Engine, Fault};
 
 pub(super) type Shared = State<Arc<Engine>>;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/backup", get(backup::backup))
-        .route("/v1/restore", post(backup::restore))
-        .route("/v1/queues", get(queues::list))
-        .route(
-            "/v1/queues/{queue}",
-            get(queues::show).put(queues::put).delete(queues::delete),
-        )
-        .route("/v1/queues/{queue}/seal", post(queues::seal))
-        .route("/v1/queues/{queue}/reopen", post(queues::reopen))
-        .route("/v1/queues/{queue}/pause", post(queues::pause))
-        .route("/v1/queues/{queue}/resume", post(queues::resume))
-        .route("/v1/queues/{queue}/purge", post(queues::purge))
-        .route(
-            "/v1/queues/{queue}/items",
-            post(items::enqueue).put(items::enqueue),
-        )
-        .route("/v1/queues/{queue}/lease", post(leases::lease))
-        .route("/v1/queues/{queue}/settle", post(leases::settle))
-        .route("/v1/queues/{queue}/extend", post(leases::extend))
-        .route("/v1/leases/{lease}/ack", post(leases::ack))
-        .route("/v1/leases/{lease}/nack", post(leases::nack))
-        .route("/v1/leases/{lease}/release", post(leases::release))
-        .route("/v1/leases/{lease}/dead", post(leases::dead))
-        .route("/v1/leases/{lease}/extend", post(leases::extend_one))
-        .route("/v1/queues/{queue}/wait", get(outcomes::wait))
-        .route("/v1/queues/{queue}/outcomes", get(outcomes::outcomes))
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(backup::backup))
+        .routes(routes!(backup::restore))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::show, queues::put, queues::delete))
+        .routes(routes!(queues::seal))
+        .routes(routes!(queues::reopen))
+        .routes(routes!(queues::pause))
+        .routes(routes!(queues::resume))
+        .routes(routes!(queues::purge))
+        .routes(routes!(items::enqueue))
+        .routes(routes!(leases::lease))
+        .routes(routes!(leases::settle))
+        .routes(routes!(leases::extend))
+        .routes(routes!(leases::ack))
+        .routes(routes!(leases::nack))
+        .routes(routes!(leases::release))
+        .routes(routes!(leases::dead))
+        .routes(routes!(leases::extend_one))
+        .routes(routes!(outcomes::wait))
+        .routes(routes!(outcomes::outcomes))
 }
 
 /// An enqueue that needs no router.

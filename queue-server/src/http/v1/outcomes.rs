@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use queue_api::limits::MAX_OUTCOMES;
-use queue_api::{NDJSON, QueueName, Until};
+use queue_api::{NDJSON, Queue, QueueName, Until};
 use serde::Deserialize;
 
 use super::Shared;
@@ -18,19 +18,34 @@ use crate::engine::{Fault, LiveQueue, Page};
 use crate::http::answer::Json;
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, checked_wait, duration};
+use crate::http::openapi::{Follows, OneQueue, Waits};
 
 /// Outcomes in a page where the caller names no number.
 const DEFAULT_OUTCOMES: usize = 1_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
+    /// What to wait for.
     #[serde(rename = "for")]
     until: Until,
+    /// How long, default 0.
+    #[param(value_type = Option<u64>, maximum = 300_000)]
     #[serde(default, deserialize_with = "duration")]
     wait_ms: Option<Duration>,
 }
 
+#[utoipa::path(
+    get, path = "/v1/queues/{queue}/wait", tag = "outcomes", operation_id = "waitFor",
+    summary = "Wait until a queue is drained or empty",
+    params(OneQueue, WaitQuery),
+    responses(
+        (status = 200, description = "It is so", body = Queue),
+        (status = 204, description = "It is not so yet, and the time is over"),
+        Waits,
+    )
+)]
 pub(super) async fn wait(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
@@ -46,16 +61,30 @@ pub(super) async fn wait(
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct OutcomesQuery {
+    /// The cursor of the last outcome that is known.
     #[serde(default)]
     after: u64,
+    /// Most outcomes, default 1,000, or all with `follow`.
+    #[param(minimum = 1, maximum = 10_000)]
     limit: Option<usize>,
+    /// Go on until the queue is drained.
     #[serde(default)]
     follow: bool,
 }
 
+#[utoipa::path(
+    get, path = "/v1/queues/{queue}/outcomes", tag = "outcomes", operation_id = "outcomes",
+    summary = "What became of the items, in order",
+    params(OneQueue, OutcomesQuery),
+    responses(
+        (status = 200, description = "One Outcome a line", body = String, content_type = "application/x-ndjson"),
+        Follows,
+    )
+)]
 pub(super) async fn outcomes(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
