@@ -1,4 +1,4 @@
-"""Runs the tests of the manifests, and sums them up in the form of Rust's test programs."""
+"""Runs the tests of the manifests, or of the folder that is named, and sums them up in the form of Rust's test programs."""
 
 import pathlib
 import sys
@@ -6,7 +6,8 @@ import unittest
 
 
 def main():
-    here = pathlib.Path(__file__).resolve().parent
+    here = pathlib.Path(sys.argv[1] if sys.argv[1:] else __file__)
+    here = (here if here.is_dir() else here.parent).resolve()
     suite = unittest.defaultTestLoader.discover(str(here))
     result = unittest.TextTestRunner(verbosity=1).run(suite)
     # A test of many objects notes each that is wrong; it is one test all the same.

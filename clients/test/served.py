@@ -23,7 +23,7 @@ from typing import Any, Optional
 
 import memq
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "python"
 PROGRAMS = pathlib.Path(os.environ.get("MEMQ_PROGRAMS", ROOT / "target" / "debug"))
 # Longer than anything here takes: a test that hangs fails.
