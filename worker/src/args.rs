@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use queue_api::{QueueName, parse_duration_with_unit};
 
-use crate::{install, kuard};
+use crate::{MaxDead, install, kuard};
 
 /// The exit codes, as the help shows them.
 const EXIT_CODES: &str = "\
 Exit codes:
    0  the queue is finished, and all of this worker's results are in
   64  the command line is wrong
+  65  more items of the queue are dead than --max-dead allows
   69  the queue was missing, or its server unreachable, for too long
   75  told to stop before the queue was finished
   77  refused by the server, or the queue was deleted
@@ -43,13 +44,24 @@ pub struct Args {
     /// Length of a lease, renewed while an item is handled [default: the queue's]
     #[arg(long, env = "MEMQ_LEASE", value_name = "DURATION", value_parser = parse_duration_with_unit)]
     pub lease: Option<Duration>,
-    /// Longest an item may take; its process group is killed and it counts as failed
+    /// Longest an item may take; it counts as failed then, and its process group is killed
     #[arg(long, env = "MEMQ_ITEM_TIMEOUT", value_name = "DURATION", value_parser = parse_duration_with_unit)]
     pub item_timeout: Option<Duration>,
     /// Exit codes of the command that mean: this item can never work
     #[arg(long, env = "MEMQ_DEAD_ON", value_name = "CODES", value_delimiter = ',', default_value = "65",
           value_parser = clap::value_parser!(i32).range(1..=255))]
     pub dead_on: Vec<i32>,
+    /// Give up, with exit code 65, when the queue has more dead items than this: a number, or a
+    /// share of all items such as 1%
+    #[arg(long, env = "MEMQ_MAX_DEAD", value_name = "N|P%")]
+    pub max_dead: Option<MaxDead>,
+    /// Lease so many items before their turn, so that short ones need not wait for the server
+    #[arg(long, env = "MEMQ_PREFETCH", value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub prefetch: u32,
+    /// Which attempts have what their handlers printed kept with them
+    #[arg(long, env = "MEMQ_KEEP_LOGS", value_enum, default_value_t = KeepLogs::All)]
+    pub keep_logs: KeepLogs,
     /// How long to wait for a queue that does not exist yet
     #[arg(long, env = "MEMQ_WAIT_QUEUE", value_name = "DURATION", value_parser = parse_duration_with_unit,
           default_value = "5m")]
@@ -78,8 +90,15 @@ pub struct Args {
     #[arg(long, hide = true)]
     pub stop_with_stdin: bool,
     /// Handle items without a command
-    #[arg(long, env = "MEMQ_BUILTIN", value_enum, conflicts_with = "command")]
+    #[arg(long, env = "MEMQ_BUILTIN", value_enum, conflicts_with_all = ["command", "process", "http"])]
     pub builtin: Option<Builtin>,
+    /// POST each item to this address, for example a server in a container beside this one
+    #[arg(long, env = "MEMQ_HTTP", value_name = "URL", conflicts_with_all = ["command", "process"])]
+    pub http: Option<String>,
+    /// Start COMMAND once per slot instead of once per item: it reads items as lines of JSON on
+    /// standard input and answers each with a line of JSON on file descriptor 3
+    #[arg(long, env = "MEMQ_PROCESS")]
+    pub process: bool,
     /// Command run for each item: the item is on standard input, in $MEMQ_ITEM up to 128 KiB, and in
     /// place of an argument that is {} and nothing else
     #[arg(last = true, value_name = "COMMAND")]
@@ -117,6 +136,15 @@ pub enum Builtin {
     Echo,
     /// Fail; the item is the error
     Fail,
+}
+
+/// Attempts whose output is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeepLogs {
+    /// All
+    All,
+    /// Those that failed
+    Failed,
 }
 
 /// Form of the log.

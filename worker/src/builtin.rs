@@ -11,12 +11,12 @@ pub(crate) async fn handle(builtin: Builtin, body: &[u8]) -> Verdict {
     match builtin {
         Builtin::Keygen => match keygen::fingerprint_off_loop().await {
             Ok(fingerprint) => ack_with(fingerprint.as_bytes()),
-            Err(error) => Verdict::Nack(Failure::new(error.to_string())),
+            Err(error) => Verdict::nack(Failure::new(error.to_string())),
         },
         Builtin::Sleep => match parse_duration(String::from_utf8_lossy(body).trim()) {
             Ok(duration) => {
                 tokio::time::sleep(duration).await;
-                Verdict::Ack { result: None }
+                Verdict::done()
             }
             // No retry makes a duration of it.
             Err(error) => Verdict::Dead(Failure::new(error.to_string())),
@@ -24,7 +24,7 @@ pub(crate) async fn handle(builtin: Builtin, body: &[u8]) -> Verdict {
         Builtin::Echo => ack_with(body),
         Builtin::Fail => {
             let error = String::from_utf8_lossy(body);
-            Verdict::Nack(Failure::new(match error.trim() {
+            Verdict::nack(Failure::new(match error.trim() {
                 "" => "the item failed, as the built-in `fail` does".into(),
                 _ => error.into_owned(),
             }))

@@ -6,10 +6,14 @@ use std::time::Duration;
 use queue_api::{QueueName, Until, limits};
 use queue_client::{Client, Error};
 
-use crate::args::{Args, UntilArg};
-use crate::command::{NotRunnable, Program};
-use crate::handler::{Handler, Work};
-use crate::{exit::Exit, kuard};
+use crate::args::{Args, KeepLogs, UntilArg};
+use crate::child::NotRunnable;
+use crate::exit::Exit;
+use crate::handler::Handler;
+use crate::http::BadEndpoint;
+use crate::kuard;
+use crate::max_dead::MaxDead;
+use crate::work::{self, Asked};
 
 /// What kind of worker this is to be.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub(crate) struct Config {
     pub(crate) client: Client,
     pub(crate) queue: QueueName,
     pub(crate) slots: usize,
+    /// Items leased beyond those that are handled.
+    pub(crate) prefetch: usize,
+    /// Most dead items of the queue.
+    pub(crate) max_dead: Option<MaxDead>,
     /// What ends it; nothing for a worker that goes on for ever.
     pub(crate) until: Option<Until>,
     pub(crate) name: String,
@@ -52,13 +60,17 @@ pub(crate) enum ConfigError {
     Client(Error),
     #[error(transparent)]
     NotRunnable(#[from] NotRunnable),
+    #[error(transparent)]
+    Endpoint(#[from] BadEndpoint),
 }
 
 impl ConfigError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Client(Error::BadUrl { .. }) => Exit::Usage,
-            Self::Client(_) | Self::NotRunnable(_) => Exit::Misconfigured,
+            Self::Usage(_)
+            | Self::Client(Error::BadUrl { .. })
+            | Self::Endpoint(BadEndpoint::Url { .. }) => Exit::Usage,
+            Self::Client(_) | Self::NotRunnable(_) | Self::Endpoint(_) => Exit::Misconfigured,
         }
     }
 }
@@ -75,6 +87,9 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         lease,
         item_timeout,
         dead_on,
+        max_dead,
+        prefetch,
+        keep_logs,
         wait_queue,
         server_timeout,
         grace,
@@ -84,6 +99,8 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         step,
         stop_with_stdin,
         builtin,
+        http,
+        process,
         command,
         keygen,
     } = args;
@@ -117,30 +134,24 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
     if item_timeout.is_some_and(|limit| limit.is_zero()) {
         return Err(usage("--item-timeout is 0: leave it out for no limit"));
     }
-    let work = match (builtin, command.is_empty()) {
-        (Some(builtin), _) => Work::Builtin(builtin),
-        (None, false) => {
-            let environment = environment(&server, &queue, run, step);
-            let program = Program::find(&command, environment, dead_codes(dead_on)?)?;
-            if let Some(argument) = program.misplaced() {
-                tracing::warn!(
-                    ?argument,
-                    "{{}} inside an argument is passed as it is: make it an argument of its own, or use \"$MEMQ_ITEM\""
-                );
-            }
-            Work::Command(program)
-        }
-        (None, true) => {
-            let names = "keygen, sleep, echo or fail";
-            return Err(usage(&format!(
-                "say what to do with items: -- COMMAND… or --builtin {names}"
-            )));
-        }
+    let asked = Asked {
+        server: &server,
+        queue: &queue,
+        run,
+        step,
+        builtin,
+        http,
+        process,
+        command,
+        dead_on,
     };
+    let work = work::choose(asked)?;
     let config = Config {
         client: Client::new(&server).map_err(ConfigError::Client)?,
         queue,
         slots: concurrency as usize,
+        prefetch: prefetch as usize,
+        max_dead,
         until: match until {
             UntilArg::Empty => Some(Until::Empty),
             UntilArg::Drained => Some(Until::Drained),
@@ -153,34 +164,10 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         handler: Handler {
             work,
             limit: item_timeout,
+            keep_all_logs: keep_logs == KeepLogs::All,
         },
     };
     Ok((Job::Drain(Box::new(config)), surroundings))
-}
-
-fn dead_codes(codes: Vec<i32>) -> Result<Vec<i32>, ConfigError> {
-    match codes.contains(&75) {
-        true => Err(ConfigError::Usage(
-            "--dead-on has 75, with which a command gives its item back".into(),
-        )),
-        false => Ok(codes),
-    }
-}
-
-/// What the environment of each command says about the worker.
-fn environment(
-    server: &str,
-    queue: &QueueName,
-    run: Option<String>,
-    step: Option<String>,
-) -> Vec<(&'static str, String)> {
-    let mut environment = vec![
-        (queue_client::SERVER_VARIABLE, server.to_owned()),
-        ("MEMQ_QUEUE", queue.to_string()),
-    ];
-    environment.extend(run.map(|run| ("MEMQ_RUN", run)));
-    environment.extend(step.map(|step| ("MEMQ_STEP", step)));
-    environment
 }
 
 fn default_name() -> String {

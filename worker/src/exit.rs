@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Finished,
     /// The command line makes no sense.
     Usage,
+    /// The queue has more dead items than it may.
+    TooManyDead,
     /// The server could not be reached for too long, or the queue never came to be.
     Unavailable,
     /// Told to stop before the end.
@@ -25,6 +27,7 @@ impl Exit {
         match self {
             Self::Finished => 0,
             Self::Usage => 64,
+            Self::TooManyDead => 65,
             Self::Unavailable => 69,
             Self::Stopped => 75,
             Self::Refused => 77,

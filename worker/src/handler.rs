@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use queue_client::Lease;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Builtin;
 use crate::builtin;
-use crate::command::Program;
+use crate::command::PerItem;
+use crate::http::Endpoint;
+use crate::process::Processes;
 use crate::verdict::{Failure, Verdict};
 
 /// Handles items, any number at a time.
@@ -17,12 +20,20 @@ pub(crate) struct Handler {
     pub(crate) work: Work,
     /// Longest an item may take.
     pub(crate) limit: Option<Duration>,
+    /// Whether what an item's handler printed is kept with an attempt that was no failure, too.
+    pub(crate) keep_all_logs: bool,
 }
 
 /// How an item is handled.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Command(Program),
+    /// A command, started for it.
+    Command(PerItem),
+    /// A process that is there already.
+    Process(Processes),
+    /// A server.
+    Http(Endpoint),
+    /// What needs no program.
     Builtin(Builtin),
 }
 
@@ -49,16 +60,38 @@ pub(crate) enum Cut {
 impl Handler {
     /// Handles one item to its end or until it is cut short.
     pub(crate) async fn handle(&self, lease: &Lease, halt: &Halt) -> Verdict {
-        let cut = cut(lease, self.limit, halt);
-        match &self.work {
-            Work::Command(program) => program.handle(lease, cut, &halt.kill).await,
+        let (limit, kill) = (self.limit, &halt.kill);
+        let verdict = match &self.work {
+            Work::Command(command) => command.handle(lease, cut(lease, limit, halt), kill).await,
+            // The item's time begins when it is handed over, which these know.
+            Work::Process(processes) => {
+                let cut = cut(lease, None, halt);
+                processes.handle(lease, limit, cut, kill).await
+            }
+            Work::Http(endpoint) => endpoint.handle(lease, limit, cut(lease, None, halt)).await,
             Work::Builtin(builtin) => {
                 tokio::select! {
                     biased;
                     verdict = builtin::handle(*builtin, &lease.body.0) => verdict,
-                    cut = cut => cut.verdict(Failure::default()),
+                    cut = cut(lease, limit, halt) => cut.verdict(String::new()),
                 }
             }
+        };
+        match verdict {
+            Verdict::Ack { result, .. } if !self.keep_all_logs => Verdict::Ack {
+                result,
+                log: String::new(),
+            },
+            other => other,
+        }
+    }
+
+    /// Ends what is there beyond an item: asks first, until `end`. Call it when no item is handled
+    /// any more.
+    pub(crate) async fn close(&self, end: Instant, halt: &Halt) {
+        match &self.work {
+            Work::Process(processes) => processes.close(end, &halt.kill).await,
+            Work::Command(_) | Work::Http(_) | Work::Builtin(_) => {}
         }
     }
 }
@@ -84,24 +117,19 @@ async fn cut(lease: &Lease, limit: Option<Duration>, halt: &Halt) -> Cut {
 }
 
 impl Cut {
-    /// What that makes of the item; the failure holds what the handler said until then.
-    pub(crate) fn verdict(self, failure: Failure) -> Verdict {
-        let with = |headline: String| Failure {
-            error: match failure.error.is_empty() {
-                true => headline,
-                false => format!("{headline}\n{}", failure.error),
-            },
-            exit_code: None,
-        };
-        match self {
+    /// What that makes of the item, with what its handler printed until then.
+    pub(crate) fn verdict(self, output: String) -> Verdict {
+        let verdict = match self {
             Self::Lost => Verdict::Lost,
-            Self::Limit(limit) => Verdict::Nack(with(format!(
+            Self::Limit(limit) => Verdict::nack(Failure::new(format!(
                 "stopped at its time limit of {} s",
                 limit.as_secs_f64()
             ))),
             Self::Stop => {
-                Verdict::Release(with("given back: its worker was told to stop".into()), None)
+                let text = "given back: its worker was told to stop";
+                Verdict::Release(Failure::new(text), None)
             }
-        }
+        };
+        verdict.with_output(output)
     }
 }

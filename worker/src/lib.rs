@@ -3,32 +3,39 @@
 //!
 //! Layers, from pure to outside: [`slots`] decides what to do next and knows nothing but counts and
 //! instants; `outbox` holds what is to be settled; `drain` carries out; handlers (`command`,
-//! `builtin`) see one item at a time and know nothing of leases. `kuard` is another program in the
-//! same binary: the workload of kuard, with its flags, over its API.
+//! `process`, `http`, `builtin`) see one item at a time and know nothing of leases; `child` is what
+//! those share that start programs. `kuard` is another program in the same binary: the workload of
+//! kuard, with its flags, over its API.
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod builtin;
+mod child;
 mod command;
 mod config;
 mod drain;
 mod exit;
 mod handler;
 mod health;
+mod http;
 mod init;
 mod install;
 mod keygen;
 mod kuard;
 mod log;
+mod max_dead;
 mod outbox;
+mod process;
 mod run;
 mod slots;
 mod stop;
 mod summary;
 mod verdict;
+mod work;
 
-pub use args::{Args, Builtin, LogFormat, UntilArg};
+pub use args::{Args, Builtin, KeepLogs, LogFormat, UntilArg};
 pub use keygen::fingerprint_of_new_key;
 pub use kuard::Flags as KuardFlags;
+pub use max_dead::{MaxDead, NoMaxDead};
 pub use run::run;

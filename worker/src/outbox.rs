@@ -21,6 +21,15 @@ pub(crate) struct Outbox {
     sent: HashMap<CallId, Vec<Entry>>,
 }
 
+/// What became of the settlements of a call.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Answered {
+    /// How many are still to be made.
+    pub(crate) again: usize,
+    /// Whether there was a failure among them: the item may be dead.
+    pub(crate) failures: bool,
+}
+
 #[derive(Debug)]
 struct Entry {
     lease: Arc<Lease>,
@@ -64,31 +73,33 @@ impl Outbox {
         count
     }
 
-    /// What the server said to the settlements of this call. How many are still to be made.
+    /// What the server said to the settlements of this call.
     pub(crate) fn answered(
         &mut self,
         call: CallId,
         answers: &[Settled],
         summary: &mut Summary,
-    ) -> usize {
-        let mut again = 0;
+    ) -> Answered {
+        let mut answered = Answered::default();
         let entries = self.sent.remove(&call).unwrap_or_default();
         for (place, entry) in entries.into_iter().enumerate() {
             let token = &entry.settlement.lease;
             let answer = answers.get(place).filter(|answer| answer.lease == *token);
             let retry = match answer {
                 Some(answer) if answer.ok => {
-                    summary.settled(entry.settlement.verdict);
+                    let verdict = entry.settlement.verdict;
+                    answered.failures |= matches!(verdict, SettleAs::Nack | SettleAs::Dead);
+                    summary.settled(verdict);
                     None
                 }
                 Some(answer) => refused(entry, answer.code, summary),
                 // An answer that leaves it out leaves it open.
                 None => Some(entry),
             };
-            again += usize::from(retry.is_some());
+            answered.again += usize::from(retry.is_some());
             self.waiting.extend(retry);
         }
-        again
+        answered
     }
 
     /// Gives up on everything that waits. How many there were.
@@ -120,7 +131,9 @@ fn refused(entry: Entry, code: Option<Code>, summary: &mut Summary) -> Option<En
             });
             let error = format!("the server refused the result of {length} bytes: {code_text}");
             tracing::warn!(%item, "{error}");
-            let settlement = settlement_of(&lease, SettleAs::Nack, Failure::new(error));
+            let printed = settlement.log.unwrap_or_default();
+            let failure = Failure::new(error).with_output(&printed);
+            let settlement = settlement_of(&lease, SettleAs::Nack, failure);
             return Some(Entry { lease, settlement });
         }
         _ => {
@@ -134,11 +147,15 @@ fn refused(entry: Entry, code: Option<Code>, summary: &mut Summary) -> Option<En
 fn settlement(lease: &Lease, verdict: Verdict) -> Option<Settlement> {
     match verdict {
         Verdict::Lost => None,
-        Verdict::Ack { result } => Some(Settlement {
+        Verdict::Ack { result, log } => Some(Settlement {
             result: result.map(serde_json::Value::String),
-            ..settlement_of(lease, SettleAs::Ack, Failure::default())
+            log: Some(cut(log, limits::MAX_LOG_BYTES)).filter(|log| !log.is_empty()),
+            ..Settlement::new(lease.lease.clone(), SettleAs::Ack)
         }),
-        Verdict::Nack(failure) => Some(settlement_of(lease, SettleAs::Nack, failure)),
+        Verdict::Nack(failure, delay) => Some(Settlement {
+            delay_ms: delay.map(millis),
+            ..settlement_of(lease, SettleAs::Nack, failure)
+        }),
         Verdict::Dead(failure) => Some(settlement_of(lease, SettleAs::Dead, failure)),
         Verdict::Broken(failure) => Some(settlement_of(lease, SettleAs::Release, failure)),
         Verdict::Release(failure, delay) => Some(Settlement {
@@ -149,17 +166,18 @@ fn settlement(lease: &Lease, verdict: Verdict) -> Option<Settlement> {
 }
 
 fn settlement_of(lease: &Lease, verdict: SettleAs, failure: Failure) -> Settlement {
-    let Failure {
-        mut error,
-        exit_code,
-    } = failure;
-    let end = error.floor_char_boundary(limits::MAX_ERROR_BYTES);
-    error.truncate(end);
+    let Failure { error, exit_code } = failure;
+    let error = cut(error, limits::MAX_ERROR_BYTES);
     Settlement {
         error: Some(error).filter(|error| !error.is_empty()),
         exit_code,
         ..Settlement::new(lease.lease.clone(), verdict)
     }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
 }
 
 fn millis(duration: Duration) -> u64 {

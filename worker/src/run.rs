@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use queue_api::Queue;
 use queue_client::QueueClient;
 
 use crate::args::{Args, Instead, LogFormat};
@@ -19,6 +20,8 @@ const THREADS: usize = 2;
 const FAREWELL: Duration = Duration::from_millis(100);
 /// The look at a finished queue for dead items takes no longer: the server may be gone already.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// The same if the exit code depends on it.
+const LAST_LOOK_THAT_COUNTS: Duration = Duration::from_secs(10);
 
 /// Runs a worker to its end. Call it before there are threads: as the first process of a container
 /// it starts itself anew.
@@ -104,28 +107,42 @@ async fn drain_queue(
 ) -> ExitCode {
     let (queue, slots, server) = (config.queue.clone(), config.slots, config.client.url());
     tracing::info!(%queue, slots, server, worker = config.name, "working");
-    let client = config.client.clone();
-    let Ended { exit, summary } = drain::drain(config, grace, health, stop).await;
+    let (client, max_dead) = (config.client.clone(), config.max_dead);
+    let Ended { mut exit, summary } = drain::drain(config, grace, health, stop).await;
     let code = exit.code();
     match exit {
         Exit::Finished => tracing::info!(%queue, "the queue is finished: {summary}"),
         _ => tracing::warn!(%queue, code, "ended before the queue was finished: {summary}"),
     }
-    if exit == Exit::Finished {
-        tell_of_the_dead(&client.queue(queue)).await;
+    if exit == Exit::Finished
+        && let Some(queue) = last_look(&client.queue(queue), max_dead.is_some()).await
+    {
+        match max_dead {
+            Some(most) if !most.allows(&queue) => {
+                drain::tell_of_too_many(most, &queue);
+                exit = Exit::TooManyDead;
+            }
+            _ => tell_of_the_dead(&queue),
+        }
     }
     exit.into()
 }
 
+/// The queue as it was left, if its server is still there.
+async fn last_look(queue: &QueueClient, it_counts: bool) -> Option<Queue> {
+    let patience = match it_counts {
+        true => LAST_LOOK_THAT_COUNTS,
+        false => LAST_LOOK,
+    };
+    let looked = tokio::time::timeout(patience, queue.show()).await;
+    looked.ok().and_then(Result::ok)
+}
+
 /// A queue is finished with dead items too: nobody should have to find out later.
-async fn tell_of_the_dead(queue: &QueueClient) {
-    let looked = tokio::time::timeout(LAST_LOOK, queue.show()).await;
-    let dead = looked
-        .ok()
-        .and_then(Result::ok)
-        .map_or(0, |queue| queue.counts.dead);
+fn tell_of_the_dead(queue: &Queue) {
+    let dead = queue.counts.dead;
     if dead > 0 {
-        let queue = queue.name();
+        let queue = &queue.name;
         tracing::warn!(%queue, dead, "items of this queue are dead: GET /v1/queues/{queue}/outcomes says why");
     }
 }

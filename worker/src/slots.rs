@@ -2,7 +2,8 @@
 //!
 //! The worker has a number of slots. A slot runs an item, or is asked for in a lease call, or is
 //! free. Free slots are always asked for, all in one call, and that call carries whatever is to be
-//! settled. Two rules shape the rest:
+//! settled. A worker may be told to keep some items ahead of its slots; places for those are asked for
+//! in the same calls. Two rules shape the rest:
 //!
 //! 1. *A settlement never waits behind a parked call.* A call that has not answered within
 //!    [`PARK_AFTER`] is taken to be parked; the next settlement goes out with a call of its own. So
@@ -55,7 +56,10 @@ struct Call {
 #[derive(Debug)]
 pub(crate) struct Slots {
     total: usize,
+    /// Most items kept beyond those that run.
+    most_ahead: usize,
     running: usize,
+    ahead: usize,
     calls: Vec<Call>,
     /// Settlements that no call under way carries.
     unsettled: usize,
@@ -66,10 +70,12 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    pub(crate) fn new(total: usize) -> Self {
+    pub(crate) fn new(total: usize, most_ahead: usize) -> Self {
         Self {
             total,
+            most_ahead,
             running: 0,
+            ahead: 0,
             calls: Vec::new(),
             unsettled: 0,
             ended: false,
@@ -124,11 +130,16 @@ impl Slots {
 
     fn free(&self) -> usize {
         let asked: usize = self.calls.iter().map(|call| call.slots).sum();
-        self.total.saturating_sub(self.running + asked)
+        let places = self.total + self.most_ahead;
+        places.saturating_sub(self.running + self.ahead + asked)
     }
 
     fn is_idle(&self) -> bool {
-        self.running == 0 && self.unsettled == 0 && self.calls.is_empty()
+        self.holds_nothing() && self.calls.is_empty()
+    }
+
+    fn holds_nothing(&self) -> bool {
+        self.running + self.ahead + self.unsettled == 0
     }
 
     /// A call went out that asks for so many items and carries so many settlements.
@@ -154,6 +165,22 @@ impl Slots {
         self.ended = false;
     }
 
+    /// Whether there is a slot for one more item.
+    pub(crate) fn have_room(&self) -> bool {
+        self.running < self.total
+    }
+
+    /// An item came whose turn it is not.
+    pub(crate) fn keeps(&mut self) {
+        self.ahead += 1;
+        self.ended = false;
+    }
+
+    /// An item that was kept has its turn, or is kept no longer.
+    pub(crate) fn keeps_no_more(&mut self) {
+        self.ahead -= 1;
+    }
+
     /// An item stopped running; whether there is something to settle about it.
     pub(crate) fn stopped_running(&mut self, to_settle: bool) {
         self.running -= 1;
@@ -173,7 +200,7 @@ impl Slots {
     /// An answer said that the queue is finished. True unless this worker still has items of it, in
     /// which case they are lost leases, and the next answer counts.
     pub(crate) fn queue_ended(&mut self) -> bool {
-        self.ended = self.running == 0 && self.unsettled == 0;
+        self.ended = self.holds_nothing();
         self.ended
     }
 
@@ -202,252 +229,4 @@ impl Slots {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What happens to a worker, in the order it happens.
-    #[derive(Debug, Clone, Copy)]
-    enum Event {
-        Calls {
-            id: CallId,
-            slots: usize,
-            carries: usize,
-        },
-        Return {
-            id: CallId,
-            items: usize,
-        },
-        Done,
-        Ended,
-        GoesOn,
-        Stop,
-        Rest(u64),
-        Pass(u64),
-    }
-    use Event::*;
-
-    /// The step a worker of so many slots takes after these events; instants in milliseconds.
-    fn after(total: usize, events: &[Event]) -> (Step, Instant) {
-        let start = Instant::now();
-        let (mut slots, mut now) = (Slots::new(total), start);
-        for event in events {
-            match *event {
-                Calls {
-                    id,
-                    slots: asked,
-                    carries,
-                } => slots.called(id, asked, carries, now),
-                Return { id, items } => {
-                    slots.returned(id, 0);
-                    (0..items).for_each(|_| slots.started());
-                }
-                Done => slots.stopped_running(true),
-                Ended => drop(slots.queue_ended()),
-                GoesOn => slots.queue_goes_on(),
-                Stop => slots.stop(),
-                Rest(ms) => slots.rest_until(now + Duration::from_millis(ms)),
-                Pass(ms) => now += Duration::from_millis(ms),
-            }
-        }
-        (slots.next(now), start)
-    }
-
-    fn ms(start: Instant, ms: u64) -> Step {
-        Step::Wait(Some(start + Duration::from_millis(ms)))
-    }
-
-    /// One lease call answered with so many items.
-    fn got(items: usize) -> [Event; 2] {
-        [
-            Calls {
-                id: 1,
-                slots: items,
-                carries: 0,
-            },
-            Return { id: 1, items },
-        ]
-    }
-
-    #[test]
-    fn all_free_slots_are_asked_for_in_one_call() {
-        assert_eq!(after(4, &[]).0, Step::Lease { slots: 4 });
-        assert_eq!(after(4, &got(3)).0, Step::Lease { slots: 1 });
-        assert_eq!(after(4, &got(4)).0, Step::Wait(None));
-    }
-
-    #[test]
-    fn a_finished_item_is_settled_by_the_call_that_asks_for_the_next() {
-        let events = [&got(1)[..], &[Done]].concat();
-        assert_eq!(after(1, &events).0, Step::Lease { slots: 1 });
-    }
-
-    #[test]
-    fn what_finishes_during_a_round_trip_is_gathered() {
-        let busy = [
-            &got(3)[..],
-            &[
-                Done,
-                Calls {
-                    id: 2,
-                    slots: 1,
-                    carries: 1,
-                },
-                Pass(1),
-                Done,
-            ],
-        ]
-        .concat();
-        let (step, start) = after(3, &busy);
-        assert_eq!(step, ms(start, 20), "the call may answer any moment");
-        let answered = [&busy[..], &[Done, Return { id: 2, items: 1 }]].concat();
-        assert_eq!(after(3, &answered).0, Step::Lease { slots: 2 });
-    }
-
-    #[test]
-    fn a_settlement_does_not_wait_behind_a_parked_call() {
-        let call = Calls {
-            id: 2,
-            slots: 1,
-            carries: 0,
-        };
-        let events = [&got(1)[..], &[call, Pass(20), Done]].concat();
-        assert_eq!(after(2, &events).0, Step::Lease { slots: 1 });
-    }
-
-    #[test]
-    fn a_settlement_that_found_no_room_in_a_call_goes_alone() {
-        // Both finished, the call asked for both slots but could carry only one.
-        let call = Calls {
-            id: 2,
-            slots: 2,
-            carries: 1,
-        };
-        let events = [&got(2)[..], &[Done, Done, call, Pass(20)]].concat();
-        assert_eq!(after(2, &events).0, Step::Settle);
-    }
-
-    #[test]
-    fn idle_slots_take_a_few_parked_calls_and_no_more() {
-        let mut events = got(6).to_vec();
-        for id in 2..6 {
-            assert_eq!(
-                after(6, &[&events[..], &[Done]].concat()).0,
-                Step::Lease { slots: 1 }
-            );
-            events.extend([
-                Done,
-                Calls {
-                    id,
-                    slots: 1,
-                    carries: 1,
-                },
-                Pass(20),
-            ]);
-        }
-        let fifth = [&events[..], &[Done]].concat();
-        assert_eq!(after(6, &fifth).0, Step::Settle);
-        let settle = Calls {
-            id: 6,
-            slots: 0,
-            carries: 1,
-        };
-        let settled = [&fifth[..], &[settle, Return { id: 6, items: 0 }]].concat();
-        assert_eq!(after(6, &settled).0, Step::Wait(None));
-        let answered = [&settled[..], &[Return { id: 2, items: 0 }]].concat();
-        assert_eq!(after(6, &answered).0, Step::Lease { slots: 2 });
-    }
-
-    #[test]
-    fn a_worker_ends_when_the_queue_did_and_all_its_calls_have_answered() {
-        let two_parked = [
-            Calls {
-                id: 1,
-                slots: 1,
-                carries: 0,
-            },
-            Pass(30),
-            Calls {
-                id: 2,
-                slots: 1,
-                carries: 0,
-            },
-            Pass(30),
-            Return { id: 1, items: 0 },
-            Ended,
-        ];
-        assert_eq!(after(2, &two_parked).0, Step::Wait(None));
-        let both = [&two_parked[..], &[Return { id: 2, items: 0 }]].concat();
-        assert_eq!(after(2, &both).0, Step::Finish);
-        let an_item_came = [&two_parked[..], &[Return { id: 2, items: 1 }]].concat();
-        assert_eq!(after(2, &an_item_came).0, Step::Lease { slots: 1 });
-        let reopened = [&two_parked[..], &[Return { id: 2, items: 0 }, GoesOn]].concat();
-        assert_eq!(after(2, &reopened).0, Step::Lease { slots: 2 });
-    }
-
-    #[test]
-    fn a_worker_with_an_item_does_not_believe_that_the_queue_ended() {
-        let events = [&got(1)[..], &[Ended, Done]].concat();
-        assert_eq!(after(1, &events).0, Step::Lease { slots: 1 });
-    }
-
-    #[test]
-    fn a_resting_worker_settles_but_does_not_lease() {
-        let (step, start) = after(1, &[Rest(50)]);
-        assert_eq!(step, ms(start, 50));
-        assert_eq!(after(1, &[Rest(50), Pass(50)]).0, Step::Lease { slots: 1 });
-        let events = [&got(1)[..], &[Rest(50), Done]].concat();
-        assert_eq!(after(1, &events).0, Step::Settle);
-    }
-
-    #[test]
-    fn a_worker_told_to_stop_leases_no_more() {
-        assert_eq!(after(1, &[Stop]).0, Step::Finish);
-        assert_eq!(
-            after(2, &[&got(1)[..], &[Stop]].concat()).0,
-            Step::Wait(None)
-        );
-        assert_eq!(
-            after(2, &[&got(1)[..], &[Stop, Done]].concat()).0,
-            Step::Settle
-        );
-    }
-
-    #[test]
-    fn a_worker_told_to_stop_cuts_parked_calls_and_hears_out_fresh_ones() {
-        let calls = [
-            Calls {
-                id: 1,
-                slots: 1,
-                carries: 0,
-            },
-            Pass(20),
-            Calls {
-                id: 2,
-                slots: 1,
-                carries: 0,
-            },
-            Stop,
-        ];
-        assert_eq!(after(2, &calls).0, Step::Cut(vec![1]));
-        let cut = [&calls[..], &[Return { id: 1, items: 0 }]].concat();
-        let (step, start) = after(2, &cut);
-        assert_eq!(step, ms(start, 40));
-        assert_eq!(
-            after(2, &[&cut[..], &[Pass(20)]].concat()).0,
-            Step::Cut(vec![2])
-        );
-    }
-
-    #[test]
-    fn a_worker_told_to_stop_waits_for_its_settle_to_be_answered() {
-        let settle = Calls {
-            id: 2,
-            slots: 0,
-            carries: 1,
-        };
-        let events = [&got(1)[..], &[Stop, Done, settle, Pass(60_000)]].concat();
-        assert_eq!(after(1, &events).0, Step::Wait(None));
-        let answered = [&events[..], &[Return { id: 2, items: 0 }]].concat();
-        assert_eq!(after(1, &answered).0, Step::Finish);
-    }
-}
+mod tests;

@@ -5,10 +5,10 @@ use std::time::Duration;
 /// What became of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Done, perhaps with a result.
-    Ack { result: Option<String> },
-    /// Failed: to be tried again.
-    Nack(Failure),
+    /// Done, perhaps with a result; the log is what the handler printed meanwhile.
+    Ack { result: Option<String>, log: String },
+    /// Failed: to be tried again, at a time of the queue's choosing or after so long.
+    Nack(Failure, Option<Duration>),
     /// Can never work.
     Dead(Failure),
     /// Given back: it is not the item's fault.
@@ -22,7 +22,7 @@ pub(crate) enum Verdict {
 /// Why an item is not done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Failure {
-    /// For people: what happened, with the output of the command if it was one.
+    /// For people: what happened, with what the handler printed.
     pub(crate) error: String,
     /// The exit code of the command, if it had one.
     pub(crate) exit_code: Option<i32>,
@@ -36,9 +36,58 @@ impl Failure {
         }
     }
 
+    /// With what the handler printed, below what happened.
+    pub(crate) fn with_output(mut self, output: &str) -> Self {
+        if !output.is_empty() {
+            self.error.push('\n');
+            self.error.push_str(output);
+        }
+        self
+    }
+
     /// The first line, for a log.
     pub(crate) fn headline(&self) -> &str {
         self.error.lines().next().unwrap_or_default()
+    }
+}
+
+impl Verdict {
+    /// Failed.
+    pub(crate) fn nack(failure: Failure) -> Self {
+        Self::Nack(failure, None)
+    }
+
+    /// Done, without a result.
+    pub(crate) fn done() -> Self {
+        Self::Ack {
+            result: None,
+            log: String::new(),
+        }
+    }
+
+    /// With what the handler printed: the log of an ack, part of the error of anything else.
+    pub(crate) fn with_output(self, output: String) -> Self {
+        match self {
+            Self::Ack { result, .. } => Self::Ack {
+                result,
+                log: output,
+            },
+            Self::Nack(failure, delay) => Self::Nack(failure.with_output(&output), delay),
+            Self::Dead(failure) => Self::Dead(failure.with_output(&output)),
+            Self::Release(failure, delay) => Self::Release(failure.with_output(&output), delay),
+            other @ (Self::Lost | Self::Broken(_)) => other,
+        }
+    }
+
+    /// Saying nothing is no result.
+    pub(crate) fn or_no_result(self) -> Self {
+        match self {
+            Self::Ack { result, log } => Self::Ack {
+                result: result.filter(|text| !text.is_empty()),
+                log,
+            },
+            other => other,
+        }
     }
 }
 
@@ -47,12 +96,13 @@ impl Failure {
 pub(crate) fn ack_with(result: &[u8]) -> Verdict {
     if result.len() > MAX_RESULT_BYTES {
         let length = result.len();
-        return Verdict::Nack(Failure::new(format!(
+        return Verdict::nack(Failure::new(format!(
             "the result of {length} bytes is over the limit of {MAX_RESULT_BYTES}: store it elsewhere and give its place as the result"
         )));
     }
     Verdict::Ack {
         result: Some(String::from_utf8_lossy(result).into_owned()),
+        log: String::new(),
     }
 }
 

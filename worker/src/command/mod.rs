@@ -1,11 +1,81 @@
-//! A command as a handler: one process group an item.
+//! A command as a handler: started anew for each item.
 //!
-//! `program` is what to run, checked before any item is leased; `process` runs it for one item;
-//! `output` keeps what it says. What a handler sees and how it answers is laid down in the design of
-//! handlers; leases and wires are not known here.
+//! `once` runs it for one item, `files` are those of that item. What a handler sees and how it answers
+//! is laid down in docs/handlers.md; leases and wires are not known here.
 
-mod output;
-mod process;
-mod program;
+mod files;
+mod once;
 
-pub(crate) use program::{NotRunnable, Program};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use self::files::Folder;
+use crate::child::{NotRunnable, Program};
+
+/// The whole argument that stands for the item.
+const PLACEHOLDER: &str = "{}";
+
+/// A command that is started for each item.
+#[derive(Debug)]
+pub(crate) struct PerItem {
+    program: Program,
+    /// Exit codes that mean that the item can never work.
+    dead_on: Vec<i32>,
+    files: Folder,
+}
+
+impl PerItem {
+    /// Makes what the command needs of its surroundings.
+    pub(crate) fn new(program: Program, dead_on: Vec<i32>) -> Result<Self, NotRunnable> {
+        Ok(Self {
+            program,
+            dead_on,
+            files: Folder::make()?,
+        })
+    }
+
+    /// The arguments for an item. The item is put only where it is a whole argument: inside another
+    /// one it could change what that one means.
+    fn arguments_for<'a>(&'a self, body: &'a [u8]) -> impl Iterator<Item = &'a OsStr> {
+        let arguments = self.program.arguments();
+        arguments.map(move |argument| match argument == PLACEHOLDER {
+            true => OsStr::from_bytes(body),
+            false => argument,
+        })
+    }
+
+    /// An argument that has the placeholder inside and will be passed as it is.
+    pub(crate) fn misplaced(&self) -> Option<&OsStr> {
+        self.program.arguments().find(|argument| {
+            let mut pairs = argument.as_bytes().windows(2);
+            *argument != PLACEHOLDER && pairs.any(|pair| pair == PLACEHOLDER.as_bytes())
+        })
+    }
+
+    /// Whether the item goes into the arguments.
+    fn takes_item_as_argument(&self) -> bool {
+        let mut arguments = self.program.arguments();
+        arguments.any(|argument| argument == PLACEHOLDER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(words: &[&str]) -> PerItem {
+        let words: Vec<_> = words.iter().map(Into::into).collect();
+        let program = Program::find(&words, Vec::new()).expect("a shell");
+        PerItem::new(program, vec![65]).expect("a folder")
+    }
+
+    #[test]
+    fn the_item_is_put_only_where_it_is_a_whole_argument() {
+        let full = command(&["sh", "-c", "echo {}", "{}", "x{}"]);
+        let arguments: Vec<_> = full.arguments_for(b"; rm -rf /").collect();
+        assert_eq!(arguments, ["-c", "echo {}", "; rm -rf /", "x{}"]);
+        assert!(full.takes_item_as_argument());
+        assert_eq!(full.misplaced(), Some(OsStr::new("echo {}")));
+        assert!(!command(&["sh", "-c", "echo {}"]).takes_item_as_argument());
+    }
+}

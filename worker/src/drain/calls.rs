@@ -129,14 +129,12 @@ impl Drain {
         self.cuts.remove(&id);
         let (error, settling) = match answer {
             Answer::Leased(Ok(answer)) => {
-                let again = self.outbox.answered(id, &answer.settled, &mut self.summary);
-                self.slots.returned(id, again);
+                self.answered(id, &answer.settled);
                 self.leased(answer, sent, carried);
                 return;
             }
             Answer::Settled(Ok(answers)) => {
-                let again = self.outbox.answered(id, &answers, &mut self.summary);
-                self.slots.returned(id, again);
+                self.answered(id, &answers);
                 return;
             }
             Answer::Cut => {
@@ -152,6 +150,14 @@ impl Drain {
         self.failed(error, settling);
     }
 
+    fn answered(&mut self, call: CallId, answers: &[Settled]) {
+        let answered = self.outbox.answered(call, answers, &mut self.summary);
+        self.slots.returned(call, answered.again);
+        if let Some(watch) = self.watch.as_mut().filter(|_| answered.failures) {
+            watch.alarm();
+        }
+    }
+
     /// Starts the items of an answer, and draws conclusions from its state.
     fn leased(&mut self, answer: LeaseAnswer, sent: Instant, carried: usize) {
         self.found = Found::Yes;
@@ -160,9 +166,15 @@ impl Drain {
             self.slots.queue_goes_on();
             for item in answer.items {
                 let lease = Arc::new(self.renewer.hold(item));
-                match self.slots.is_stopping() {
-                    true => self.give_back(lease),
-                    false => self.start(lease),
+                if self.slots.is_stopping() {
+                    self.slots.gave_back();
+                    self.give_back(lease, "its worker was told to stop");
+                } else if self.slots.have_room() {
+                    self.slots.started();
+                    self.start(lease);
+                } else {
+                    self.slots.keeps();
+                    self.ahead.push_back(lease);
                 }
             }
             return;

@@ -135,6 +135,7 @@ impl Drain {
             hasty: false,
         });
         self.slots.stop();
+        self.give_back_those_ahead();
     }
 
     pub(super) fn grace_over(&mut self) {

@@ -4,10 +4,12 @@
 //! and the leases are renewed by another one. It knows which answers end a worker, but neither how
 //! items are handled nor how calls are repeated.
 
+mod ahead;
 mod calls;
+mod dead;
 mod leave;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::calls::Returned;
+use self::dead::Watch;
+pub(crate) use self::dead::tell as tell_of_too_many;
 use self::leave::{Found, Stopping};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -34,6 +38,7 @@ use crate::verdict::{Failure, Verdict};
 
 /// The loop turns at least this often, so that its health can be seen.
 const TICK: Duration = Duration::from_secs(5);
+
 /// How a worker of a queue ended, and what it did.
 pub(crate) struct Ended {
     pub(crate) exit: Exit,
@@ -45,12 +50,14 @@ pub(crate) async fn drain(
     config: Config,
     grace: Duration,
     health: Health,
-    stop: watch::Receiver<Urgency>,
+    mut stop: watch::Receiver<Urgency>,
 ) -> Ended {
     let Config {
         client,
         queue,
         slots,
+        prefetch,
+        max_dead,
         until,
         name,
         lease,
@@ -69,7 +76,9 @@ pub(crate) async fn drain(
         grace,
         handler: Arc::new(handler),
         halt: Halt::default(),
-        slots: Slots::new(slots),
+        slots: Slots::new(slots, prefetch),
+        ahead: VecDeque::new(),
+        watch: max_dead.map(Watch::new),
         outbox: Outbox::default(),
         running: JoinSet::new(),
         held: HashMap::new(),
@@ -81,7 +90,8 @@ pub(crate) async fn drain(
         stopping: None,
         summary: Summary::new(),
     };
-    let exit = drain.run(&health, stop).await;
+    let exit = drain.run(&health, &mut stop).await;
+    drain.close(&mut stop).await;
     Ended {
         exit,
         summary: drain.summary,
@@ -99,6 +109,9 @@ struct Drain {
     handler: Arc<Handler>,
     halt: Halt,
     slots: Slots,
+    /// Items whose turn has not come.
+    ahead: VecDeque<Arc<Lease>>,
+    watch: Option<Watch>,
     outbox: Outbox,
     running: JoinSet<Handled>,
     held: HashMap<Id, Arc<Lease>>,
@@ -111,6 +124,14 @@ struct Drain {
     summary: Summary,
 }
 
+/// The next look at the dead, if anybody wants to know.
+async fn look(watch: &mut Option<Watch>, queue: &QueueClient) -> dead::Looked {
+    match watch {
+        Some(watch) => watch.look(queue).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What a handler made of an item.
 struct Handled {
     verdict: Verdict,
@@ -118,7 +139,7 @@ struct Handled {
 }
 
 impl Drain {
-    async fn run(&mut self, health: &Health, mut stop: watch::Receiver<Urgency>) -> Exit {
+    async fn run(&mut self, health: &Health, stop: &mut watch::Receiver<Urgency>) -> Exit {
         loop {
             let wait = match self.slots.next(Instant::now()) {
                 Step::Lease { slots } => {
@@ -155,9 +176,25 @@ impl Drain {
                     health.stopping();
                     self.told_to_stop(urgency);
                 }
+                looked = look(&mut self.watch, &self.queue) => self.looked(looked),
+                () = self.renewer.faded(), if !self.ahead.is_empty() => self.give_back_the_faded(),
                 () = tokio::time::sleep_until(wake) => self.grace_over(),
             }
         }
+    }
+
+    /// Ends what the handler has beyond items; a second signal kills it.
+    async fn close(&mut self, stop: &mut watch::Receiver<Urgency>) {
+        let end = self.stopping.map(|stopping| stopping.end);
+        let end = end.unwrap_or_else(|| Instant::now() + self.grace);
+        let (handler, halt) = (self.handler.clone(), self.halt.clone());
+        let close = handler.close(end, &halt);
+        tokio::pin!(close);
+        tokio::select! {
+            () = &mut close => return,
+            _ = stop.wait_for(|urgency| *urgency == Urgency::Now) => halt.kill.cancel(),
+        }
+        close.await;
     }
 
     fn start(&mut self, lease: Arc<Lease>) {
@@ -171,20 +208,19 @@ impl Drain {
             }
         });
         self.held.insert(task.id(), lease);
-        self.slots.started();
     }
 
-    fn give_back(&mut self, lease: Arc<Lease>) {
-        let failure = Failure::new("given back: its worker was told to stop");
+    /// Gives an item back that was not handled, for this reason.
+    fn give_back(&mut self, lease: Arc<Lease>, why: &str) {
+        let failure = Failure::new(format!("given back: {why}"));
         self.outbox.put(lease, Verdict::Release(failure, None));
-        self.slots.gave_back();
     }
 
     fn handled(&mut self, joined: Result<(Id, Handled), JoinError>) {
         let (id, handled) = match joined {
             Ok(handled) => handled,
             Err(panic) => {
-                let verdict = Verdict::Nack(Failure::new(format!("the handler broke: {panic}")));
+                let verdict = Verdict::nack(Failure::new(format!("the handler broke: {panic}")));
                 let took = Duration::ZERO;
                 (panic.id(), Handled { verdict, took })
             }
@@ -203,6 +239,7 @@ impl Drain {
             self.summary.lost();
         }
         self.slots.stopped_running(to_settle);
+        self.next_of_those_ahead();
     }
 }
 
@@ -210,13 +247,13 @@ impl Drain {
 fn report(lease: &Lease, verdict: &Verdict, took: Duration) {
     let (item, attempt, ms) = (lease.id, lease.attempt, millis(took));
     match verdict {
-        Verdict::Ack { result } => {
+        Verdict::Ack { result, log: _ } => {
             let result = result.as_deref().unwrap_or_default();
             let first_line = result.lines().next().unwrap_or_default();
             let shown: String = first_line.chars().take(200).collect();
             tracing::info!(%item, attempt, ms, "done {shown}");
         }
-        Verdict::Nack(failure) => {
+        Verdict::Nack(failure, _) => {
             tracing::warn!(%item, attempt, ms, "failed: {}", failure.headline());
         }
         Verdict::Dead(failure) => {

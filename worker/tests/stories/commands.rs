@@ -151,7 +151,7 @@ async fn a_result_over_the_limit_is_an_error_and_not_half_a_result() {
     let error = bench.dead().await.error.unwrap();
     assert_eq!(
         error,
-        "the server refused the result of 11 bytes: body_too_large"
+        "the server refused the result of 11 bytes: body_too_large\n--- stdout\n12345678901"
     );
 }
 

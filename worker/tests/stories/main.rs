@@ -5,15 +5,20 @@
 )]
 #![allow(clippy::print_stderr, reason = "a test that is passed over says so")]
 
+mod ahead;
 mod bench;
 mod builtins;
 mod commands;
 mod crash;
+mod dead;
 mod faults;
 mod finish;
 mod first_process;
 mod health;
+mod http;
 mod install;
 mod kuard;
+mod logs;
+mod processes;
 mod proxy;
 mod stop;

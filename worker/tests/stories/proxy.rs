@@ -13,6 +13,7 @@ pub(crate) struct Proxy {
     address: SocketAddr,
     whole: watch::Sender<bool>,
     sent: Arc<AtomicUsize>,
+    made: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -22,13 +23,15 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let (whole, state) = watch::channel(true);
         let sent = Arc::new(AtomicUsize::new(0));
-        let counted = sent.clone();
+        let made = Arc::new(AtomicUsize::new(0));
+        let (counted, connected) = (sent.clone(), made.clone());
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let (mut state, target, counted) = (state.clone(), target.clone(), counted.clone());
                 if !*state.borrow() {
                     continue;
                 }
+                connected.fetch_add(1, SeqCst);
                 tokio::spawn(async move {
                     let Ok(far) = TcpStream::connect(target).await else {
                         return;
@@ -44,6 +47,7 @@ impl Proxy {
             address,
             whole,
             sent,
+            made,
         }
     }
 
@@ -58,6 +62,11 @@ impl Proxy {
 
     pub(crate) fn mend(&self) {
         self.whole.send_replace(true);
+    }
+
+    /// How many connections were made through it.
+    pub(crate) fn connections(&self) -> usize {
+        self.made.load(SeqCst)
     }
 
     /// How many pieces were sent to the server: a request is one or a few.

@@ -1,5 +1,5 @@
-//! What a command says: each line to the log, the beginning and the end kept, the last line
-//! remembered. Bounded whatever the command does.
+//! One stream of a program: its lines told one by one, its beginning and its end kept, its last line
+//! remembered. Bounded whatever the program does.
 
 /// Kept of the beginning of a stream, in bytes: where the cause of a failure often stands.
 const HEAD: usize = 4 * 1024;
@@ -8,9 +8,9 @@ const TAIL: usize = 60 * 1024;
 /// Longest line that is remembered; the rest of a longer one is dropped.
 const MAX_LINE: usize = crate::verdict::MAX_RESULT_BYTES;
 
-/// One stream of one command.
+/// What a program said on one stream.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     head: Vec<u8>,
     /// Between [`TAIL`] and twice as much, so that it is cut rarely.
     tail: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Takes in what was read; each line that ends in it goes to `log`.
-    pub(super) fn push(&mut self, bytes: &[u8], mut log: impl FnMut(&str)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], mut log: impl FnMut(&str)) {
         self.keep(bytes);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let room = MAX_LINE - self.line.len().min(MAX_LINE);
@@ -37,7 +37,7 @@ impl Stream {
     }
 
     /// The stream ended: what stands there without a line end is a line too.
-    pub(super) fn finish(&mut self, mut log: impl FnMut(&str)) {
+    pub(crate) fn finish(&mut self, mut log: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end_line(&mut log);
         }
@@ -68,12 +68,12 @@ impl Stream {
     }
 
     /// The last line that is not empty.
-    pub(super) fn last_line(&self) -> Option<&[u8]> {
+    pub(crate) fn last_line(&self) -> Option<&[u8]> {
         (!self.last_line.is_empty()).then_some(&self.last_line[..])
     }
 
     /// The beginning and the end, and between them how much is missing.
-    pub(super) fn kept(&mut self) -> String {
+    pub(crate) fn kept(&mut self) -> String {
         self.cut_tail();
         let mut bytes = self.head.clone();
         if self.dropped > 0 {

@@ -1,0 +1,236 @@
+//! A server as a handler: each item is POSTed to it, and its answer is the verdict.
+//!
+//! It knows what statuses mean, and that a server which is not there yet may come; nothing of leases.
+
+mod retry_after;
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use queue_client::Lease;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, StatusCode, Url};
+use tokio::time::Instant;
+
+use crate::handler::Cut;
+use crate::verdict::{Failure, MAX_RESULT_BYTES, Verdict, ack_with};
+
+/// How long a server that takes no connections is waited for: one that starts beside the worker, or
+/// anew, may load for a while.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two tries of it, first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How long one connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// When an item is tried again whose server asked for time without saying how much.
+const LATER: Duration = Duration::from_secs(1);
+/// Of an answer that is no ack, so much is kept, in bytes.
+const SHOWN: usize = 4 * 1024;
+/// What a key or a group may not be in a header as it is.
+const ESCAPED: AsciiSet = CONTROLS.add(b' ').add(b'%');
+
+/// A server that handles items.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    client: Client,
+    url: Url,
+    /// The same for every item.
+    headers: HeaderMap,
+}
+
+/// A server that cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadEndpoint {
+    #[error("--http is `{url}`: give an address such as http://127.0.0.1:8000/item")]
+    Url { url: String },
+    #[error("cannot set up a client for handlers")]
+    Client(#[source] reqwest::Error),
+}
+
+impl Endpoint {
+    /// A server at this address, told these things with each item.
+    pub(crate) fn new(url: &str, about: &[(&'static str, &str)]) -> Result<Self, BadEndpoint> {
+        let bad = || BadEndpoint::Url { url: url.into() };
+        let parsed = Url::parse(url).map_err(|_| bad())?;
+        if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
+            return Err(bad());
+        }
+        let client = Client::builder()
+            // The address names the handler itself; a proxy is for the world outside.
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .user_agent(concat!("memq-worker/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(BadEndpoint::Client)?;
+        let mut headers = HeaderMap::new();
+        let binary = HeaderValue::from_static("application/octet-stream");
+        headers.insert(reqwest::header::CONTENT_TYPE, binary);
+        for (name, value) in about {
+            headers.insert(HeaderName::from_static(name), escaped(value));
+        }
+        Ok(Self {
+            client,
+            url: parsed,
+            headers,
+        })
+    }
+
+    /// Hands an item over and waits for the answer, or until it is cut short. The time limit counts
+    /// from the connection that carried the item.
+    pub(crate) async fn handle(
+        &self,
+        lease: &Lease,
+        limit: Option<Duration>,
+        cut: impl Future<Output = Cut>,
+    ) -> Verdict {
+        tokio::select! {
+            biased;
+            verdict = self.ask(lease, limit) => verdict,
+            // The connection closes with the request, which is how its server hears of it.
+            cut = cut => cut.verdict(String::new()),
+        }
+    }
+
+    async fn ask(&self, lease: &Lease, limit: Option<Duration>) -> Verdict {
+        let since = Instant::now();
+        let mut pause = PAUSES.0;
+        let mut waited = false;
+        loop {
+            let request = self.request(lease).send();
+            let answer = async { Ok(judge(request.await?).await) };
+            let tried = match limit {
+                Some(limit) => match tokio::time::timeout(limit, answer).await {
+                    Ok(tried) => tried,
+                    Err(_) => return Cut::Limit(limit).verdict(String::new()),
+                },
+                None => answer.await,
+            };
+            let error: reqwest::Error = match tried {
+                Ok(verdict) => return verdict,
+                Err(error) => error,
+            };
+            let there = !error.is_connect();
+            if there || since.elapsed() + pause > PATIENCE {
+                let what = if there {
+                    "the answer of"
+                } else {
+                    "a connection to"
+                };
+                let text = format!("cannot get {what} {}: {}", self.url, cause(&error));
+                return Verdict::nack(Failure::new(text));
+            }
+            if !std::mem::replace(&mut waited, true) {
+                let (url, patience) = (&self.url, PATIENCE.as_secs());
+                tracing::info!(item = %lease.id, "{url} takes no connections ({}); trying again for up to {patience} s", cause(&error));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    fn request(&self, lease: &Lease) -> reqwest::RequestBuilder {
+        let mut headers = self.headers.clone();
+        headers.insert("memq-item-id", escaped(&lease.id.to_string()));
+        headers.insert("memq-attempt", lease.attempt.into());
+        headers.insert("memq-priority", lease.priority.into());
+        for (name, value) in [
+            ("memq-item-key", &lease.key),
+            ("memq-item-group", &lease.group),
+        ] {
+            if let Some(value) = value {
+                headers.insert(name, escaped(value));
+            }
+        }
+        let request = self.client.post(self.url.clone());
+        request.headers(headers).body(lease.body.0.clone())
+    }
+}
+
+/// As it may stand in a header: bytes that are not visible ASCII, and `%`, as `%` and two digits.
+fn escaped(value: &str) -> HeaderValue {
+    let text = utf8_percent_encode(value, &ESCAPED).to_string();
+    // What is left is visible ASCII, which every header may hold.
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// What an answer makes of the item.
+async fn judge(mut response: Response) -> Verdict {
+    let status = response.status();
+    let delay = retry_after::read(response.headers());
+    let most = match status.is_success() {
+        true => MAX_RESULT_BYTES + 1,
+        false => SHOWN,
+    };
+    let body = match beginning(&mut response, most).await {
+        Ok(body) => body,
+        Err(error) => {
+            let text = format!("answered {status}, and then broke off: {}", cause(&error));
+            return Verdict::nack(Failure::new(text));
+        }
+    };
+    if status.is_success() {
+        return ack_with(&body).or_no_result();
+    }
+    let note = match status.is_redirection() {
+        true => ", and redirects are not followed",
+        false => "",
+    };
+    let shown = String::from_utf8_lossy(&body);
+    let failure = Failure::new(format!("answered {status}{note}")).with_output(shown.trim_end());
+    match status {
+        StatusCode::UNPROCESSABLE_ENTITY => Verdict::Dead(failure),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            Verdict::Release(failure, Some(delay.unwrap_or(LATER)))
+        }
+        _ => Verdict::nack(failure),
+    }
+}
+
+/// The first bytes of an answer, up to so many.
+async fn beginning(response: &mut Response, most: usize) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() < most {
+        let Some(chunk) = response.chunk().await? else {
+            break;
+        };
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(most);
+    Ok(body)
+}
+
+/// The innermost cause, which is what a person can act on.
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost = error.source();
+    while let Some(next) = innermost.and_then(std::error::Error::source) {
+        innermost = Some(next);
+    }
+    innermost.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_escaped_where_a_header_would_change_them() {
+        for (key, header) in [
+            ("user/42?x=é", "user/42?x=%C3%A9"),
+            (" a b", "%20a%20b"),
+            ("100%", "100%25"),
+        ] {
+            assert_eq!(escaped(key).to_str().expect("ASCII"), header);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        for url in ["", "localhost:80", "ftp://x/", "/item"] {
+            let error = Endpoint::new(url, &[]).expect_err(url).to_string();
+            assert!(error.contains("http://127.0.0.1:8000"), "{error}");
+        }
+        assert!(Endpoint::new("http://localhost:8000/item?x=1", &[]).is_ok());
+    }
+}
