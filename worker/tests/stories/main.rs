@@ -11,6 +11,7 @@ mod builtins;
 mod commands;
 mod crash;
 mod dead;
+mod docs;
 mod faults;
 mod finish;
 mod first_process;
