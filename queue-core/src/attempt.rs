@@ -64,6 +64,8 @@ pub struct Attempt {
     pub note: Option<Blob>,
     /// The exit code of the command that handled it, if one did.
     pub exit_code: Option<i32>,
+    /// What it printed.
+    pub log: Option<Blob>,
 }
 
 /// How an attempt ended.
@@ -79,4 +81,6 @@ pub enum How {
     Buried,
     /// The lease ran out.
     Expired,
+    /// The item was cancelled under its worker.
+    Revoked,
 }

@@ -1,7 +1,8 @@
 //! Recounting what is kept counted.
 
 use crate::Seq;
-use crate::item::State;
+use crate::expiries::Expiries;
+use crate::item::{State, flag};
 use crate::queue::Queue;
 use crate::timers::Timers;
 
@@ -11,7 +12,7 @@ impl Queue {
     /// # Panics
     /// If an invariant of [`Queue`] does not hold.
     pub fn check(&self) {
-        let (mut ready, mut delayed, mut leased, mut dead, mut done) = (0, 0, 0, 0, 0);
+        let (mut ready, mut delayed, mut leased, mut dead, mut finished) = (0, 0, 0, 0, 0);
         let (mut held, mut retained, mut starts) = (0, 0, 0);
         let mut timers = Timers::default();
         for (seq, item) in self.items.range(0) {
@@ -32,11 +33,11 @@ impl Queue {
                     }
                 }
                 State::Dead => dead += u64::from(self.dead.contains(seq)),
-                State::Done => done += 1,
+                State::Done | State::Expired | State::Cancelled => finished += 1,
             }
-            match item.state {
-                State::Done => retained += body + notes,
-                _ => held += body,
+            match item.state.is_finished() {
+                true => retained += body + notes,
+                false => held += body,
             }
         }
         let counts = self.counts();
@@ -45,18 +46,65 @@ impl Queue {
         assert_eq!(leased, counts.leased, "invariant 1: leased");
         assert_eq!(dead, counts.dead, "invariant 1: dead");
         assert_eq!(timers, self.timers, "invariant 2: timers");
-        let totals = self.totals();
-        let accounted = ready + leased + delayed + dead + counts.done + totals.purged;
-        assert_eq!(totals.enqueued, accounted, "invariant 3: identity");
+        let accounted = self.accounted();
+        assert_eq!(self.totals.enqueued, accounted, "invariant 3: identity");
         assert_eq!(held, self.held_bytes, "invariant 4: held bytes");
         assert_eq!(retained, self.retained_bytes, "invariant 4: retained bytes");
         assert_eq!(starts, self.lease_starts, "invariant 4: lease starts");
         let kept = self
             .outcomes(0)
-            .filter(|(_, outcome)| outcome.state == State::Done);
-        assert_eq!(done, kept.count() as u64, "invariant 5: outcomes");
+            .filter(|(_, outcome)| outcome.state.is_finished());
+        assert_eq!(finished, kept.count() as u64, "invariant 5: outcomes");
         let attempts = self.stories.recount();
         let counted = self.stories.attempts();
         assert_eq!(attempts, counted, "invariant 6: attempts");
+        let (logs, logged) = self.stories.recount_logs();
+        assert_eq!(logs, logged, "invariant 6: logs");
+        self.check_extras();
+    }
+
+    /// Items that came in, by what became of them.
+    pub(crate) fn accounted(&self) -> u64 {
+        let counts = self.counts();
+        let totals = &self.totals;
+        let held = counts.ready + counts.leased + counts.delayed + counts.dead;
+        held + counts.done + totals.purged + totals.item_expired + totals.cancelled
+    }
+
+    fn check_extras(&self) {
+        let flagged = |flag: u8| {
+            let items = self.items.range(0).map(|(seq, item)| (Seq(seq), item));
+            items.filter(move |(_, item)| item.has(flag))
+        };
+        let laned = flagged(flag::LANE).count() > 0;
+        assert_eq!(laned, self.lanes.is_some(), "invariant 7: lanes");
+        if let Some(lanes) = &self.lanes {
+            lanes.check(&self.ready, |seq| self.leases.contains(seq.0));
+        }
+        let mut expiries = Expiries::default();
+        for (seq, item) in flagged(flag::EXPIRES) {
+            if let Some(expires) = self.expires(seq) {
+                expiries.add(seq, expires);
+            }
+            if let State::Ready | State::Delayed(_) = item.state {
+                expiries.start(seq);
+            }
+        }
+        let expiries = (expiries.len() > 0).then(|| expiries.into());
+        assert_eq!(expiries, self.expiries, "invariant 7: expiries");
+        let item = |seq: Seq| self.item(seq).filter(|item| item.has(flag::KEY));
+        let keyed = flagged(flag::KEY).count() as u64;
+        if let Some(idempotency) = &self.idempotency {
+            idempotency.check();
+        }
+        let Some(keys) = &self.keys else {
+            assert_eq!(keyed, 0, "invariant 7: keys");
+            return;
+        };
+        assert!(!keys.is_empty(), "invariant 7: keys");
+        keys.check(
+            |seq| item(seq).is_some(),
+            |seq| item(seq).is_some_and(|item| item.state.is_live()),
+        );
     }
 }

@@ -3,12 +3,15 @@
 //! An event holds what was decided and not why, so that a later change of a rule (ordering, jitter,
 //! limits) does not change the past.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crate::Seq;
 use crate::attempt::{Fence, How};
 use crate::blob::Blob;
+use crate::idempotency::Recalled;
 use crate::settings::Settings;
+use crate::terms::Terms;
 use crate::time::Time;
 
 /// One change of a queue.
@@ -24,6 +27,15 @@ pub enum Event {
         seq: Seq,
         /// Its body.
         body: Blob,
+        /// When it may be lent first, if not at once.
+        due: Option<Time>,
+        /// What else it was given, if anything.
+        terms: Option<Box<Terms>>,
+    },
+    /// Items did not come in, because others have their keys.
+    Duplicated {
+        /// How many.
+        count: u64,
     },
     /// An item was lent to a worker.
     Leased {
@@ -63,6 +75,8 @@ pub enum Event {
         note: Option<Blob>,
         /// The exit code of the command that handled it.
         exit_code: Option<i32>,
+        /// What the attempt printed.
+        log: Option<Blob>,
     },
     /// A delayed item became ready.
     FellDue {
@@ -80,6 +94,46 @@ pub enum Event {
     Purged {
         /// Which.
         seq: Seq,
+    },
+    /// An item expired that was in nobody's hands.
+    Expired {
+        /// When.
+        at: Time,
+        /// Which.
+        seq: Seq,
+    },
+    /// An item in nobody's hands is not wanted any more.
+    Cancelled {
+        /// When.
+        at: Time,
+        /// Which.
+        seq: Seq,
+    },
+    /// A dead item is tried again, from its first attempt on.
+    Redriven {
+        /// Which.
+        seq: Seq,
+    },
+    /// The key of an item that ended may be used again.
+    KeyFreed {
+        /// Whose.
+        seq: Seq,
+    },
+    /// The answer to an enqueue is kept, for when it is sent again.
+    Remembered {
+        /// When.
+        at: Time,
+        /// The name the caller gave the enqueue.
+        key: Arc<str>,
+        /// What was answered.
+        answer: Recalled,
+    },
+    /// An enqueue was sent again.
+    Recalled {
+        /// When.
+        at: Time,
+        /// The name the caller gave it.
+        key: Arc<str>,
     },
     /// The oldest outcomes, up to this number and with it, are past retention.
     Forgotten {

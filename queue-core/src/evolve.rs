@@ -9,8 +9,12 @@ use crate::Seq;
 use crate::attempt::{Attempt, How, Lease};
 use crate::blob::Blob;
 use crate::event::{Event, Next};
+use crate::idempotency::Remembered;
 use crate::item::{Change, Item, State};
+use crate::pace::Pace;
 use crate::queue::{Outcome, Queue};
+use crate::settings::Settings;
+use crate::terms::Terms;
 use crate::time::Time;
 
 impl Queue {
@@ -32,22 +36,36 @@ impl Queue {
             | Event::Extended { seq, .. }
             | Event::FellDue { seq }
             | Event::Purged { seq }
+            | Event::Redriven { seq }
                 if self.awaits(seq) => {}
             Event::Settled {
                 at,
                 seq,
                 next,
                 note,
+                log,
                 ..
             } if self.awaits(seq) => {
                 free.extend(note);
+                free.extend(log);
                 if let state @ (State::Done | State::Dead) = next.into() {
                     self.tell(seq, state, at);
                 }
             }
             Event::Taken { at, seq } if self.awaits(seq) => self.tell(seq, State::Done, at),
-            Event::Configured(settings) => self.settings = settings,
-            Event::Enqueued { at, seq, body } => self.enter(at, seq, body),
+            Event::Expired { at, seq } if self.awaits(seq) => self.tell(seq, State::Expired, at),
+            Event::Cancelled { at, seq } if self.awaits(seq) => {
+                self.tell(seq, State::Cancelled, at);
+            }
+            Event::Configured(settings) => self.configured(settings),
+            Event::Enqueued {
+                at,
+                seq,
+                body,
+                due,
+                ref terms,
+            } => self.enter(at, seq, body, due, terms.as_deref()),
+            Event::Duplicated { count } => self.totals.duplicates += count,
             Event::Leased {
                 at,
                 seq,
@@ -56,6 +74,7 @@ impl Queue {
                 ref worker,
             } => {
                 let worker = worker.clone();
+                self.served(seq, at);
                 self.lend(
                     seq,
                     Lease {
@@ -76,6 +95,7 @@ impl Queue {
                 spent,
                 note,
                 exit_code,
+                log,
             } => {
                 self.count(how);
                 let ended = |lease: Lease| Attempt {
@@ -86,6 +106,7 @@ impl Queue {
                     how,
                     note,
                     exit_code,
+                    log,
                 };
                 self.give_back(seq, next, spent, how, ended, free);
             }
@@ -94,11 +115,44 @@ impl Queue {
             }
             Event::Taken { at, seq } => {
                 self.totals.taken += 1;
+                self.served(seq, at);
                 self.move_to(seq, Change::Take);
                 self.finish(seq, State::Done, at);
             }
+            Event::Expired { at, seq } => {
+                self.totals.item_expired += 1;
+                self.move_to(seq, Change::Expire);
+                self.finish(seq, State::Expired, at);
+            }
+            Event::Cancelled { at, seq } => {
+                self.totals.cancelled += 1;
+                self.move_to(seq, Change::Cancel);
+                self.finish(seq, State::Cancelled, at);
+            }
+            Event::Redriven { seq } => {
+                self.totals.redriven += 1;
+                let item = self.move_to(seq, Change::Redrive);
+                item.attempts = 0;
+                item.releases = 0;
+                self.reclaim_key(seq);
+            }
+            Event::KeyFreed { seq } => self.free_key(seq),
+            Event::Remembered {
+                at,
+                ref key,
+                ref answer,
+            } => {
+                let (key, answer) = (key.clone(), answer.clone());
+                let idempotency = self.idempotency.get_or_insert_default();
+                idempotency.remember(Remembered { at, key, answer });
+            }
+            Event::Recalled { at, ref key } => {
+                let idempotency = self.idempotency.get_or_insert_default();
+                idempotency.use_again(at, key);
+            }
             Event::Purged { seq } => {
                 self.totals.purged += 1;
+                self.free_key(seq);
                 self.drop_item(seq, Change::Purge, free);
             }
             Event::Forgotten { through } => self.forget(through, free),
@@ -109,14 +163,37 @@ impl Queue {
         }
     }
 
-    fn enter(&mut self, at: Time, seq: Seq, body: Blob) {
+    fn configured(&mut self, settings: Settings) {
+        let old = core::mem::replace(&mut self.settings, settings);
+        if (old.rate_per_s, old.burst) != (settings.rate_per_s, settings.burst) {
+            // What was lent at the old pace says nothing of the new one.
+            self.pace = Pace::default();
+        }
+        if let Some(lanes) = &mut self.lanes {
+            lanes.set_cap(settings.max_leased_per_group);
+        }
+    }
+
+    fn enter(&mut self, at: Time, seq: Seq, body: Blob, due: Option<Time>, terms: Option<&Terms>) {
         assert_eq!(seq, self.next_seq, "an item enters at the next place");
         self.next_seq.0 += 1;
         self.last_enqueued = at;
         self.totals.enqueued += 1;
         self.held_bytes += u64::from(body.len);
-        self.items.insert(seq.0, Item::new(body, at));
-        self.ready.insert(seq);
+        let mut item = Item::new(body, at);
+        if let Some(due) = due {
+            item.state = State::Delayed(due);
+        }
+        let state = item.state;
+        if let Some(terms) = terms {
+            item.flags = self.enter_terms(seq, terms);
+            if let Some(key) = &terms.key {
+                self.keys.get_or_insert_default().claim(seq, key);
+            }
+        }
+        self.items.insert(seq.0, item);
+        self.enter_index(seq, state);
+        self.follow_expiry(seq, State::Leased, Some(state));
     }
 
     fn lend(&mut self, seq: Seq, lease: Lease) {
@@ -141,8 +218,8 @@ impl Queue {
             How::Nacked => &mut self.totals.nacked,
             How::Released => &mut self.totals.released,
             How::Expired => &mut self.totals.lease_expired,
-            // Counted as the item's death, and as nothing else.
-            How::Buried => return,
+            // Counted as the item's death or cancellation, and as nothing else.
+            How::Buried | How::Revoked => return,
         };
         *total += 1;
     }
@@ -163,6 +240,9 @@ impl Queue {
             .unwrap_or_else(|| panic!("{seq:?} is settled and not leased"));
         self.timers.remove(lease.deadline, seq);
         self.lease_starts -= u128::from(lease.started.0);
+        if let Some(lanes) = &mut self.lanes {
+            lanes.returned(seq);
+        }
         let attempt = ended(lease);
         let at = attempt.ended;
         self.stories.add(seq, attempt, free);
@@ -189,6 +269,7 @@ impl Queue {
             }
         }
         self.tell(seq, state, ended);
+        self.end_key(seq, state, ended);
     }
 
     fn tell(&mut self, seq: Seq, state: State, ended: Time) {
@@ -209,7 +290,7 @@ impl Queue {
                 continue;
             };
             // A dead item outlives its outcome: it is kept until someone purges it.
-            if outcome.state == State::Done && !self.awaits(outcome.seq) {
+            if outcome.state.is_finished() && !self.awaits(outcome.seq) {
                 self.drop_item(outcome.seq, Change::Forget, free);
             }
         }
@@ -221,8 +302,13 @@ impl Queue {
             Change::Forget => self.retained_bytes -= body + notes,
             _ => self.held_bytes -= body,
         }
-        free.push(self.move_to(seq, change).body());
+        let item = self.move_to(seq, change);
+        let (body, flags) = (item.body(), item.flags);
+        free.push(body);
         self.items.remove(seq.0);
+        if flags != 0 {
+            self.forget_terms(seq);
+        }
         self.stories.remove(seq, free);
     }
 
@@ -233,16 +319,24 @@ impl Queue {
             .next(change)
             .unwrap_or_else(|illegal| panic!("{seq:?}: {illegal}"));
         match from {
-            State::Ready => self.ready.remove(seq),
+            State::Ready => {
+                self.ready.remove(seq);
+                if let Some(lanes) = &mut self.lanes {
+                    lanes.unready(seq);
+                }
+            }
             State::Delayed(due) => {
                 self.delayed.remove(seq);
                 self.timers.remove(due, seq);
             }
             State::Dead => self.dead.remove(seq),
-            State::Leased | State::Done => {}
+            State::Leased | State::Done | State::Expired | State::Cancelled => {}
         }
         if let Some(to) = to {
             self.enter_index(seq, to);
+        }
+        if self.expiries.is_some() {
+            self.follow_expiry(seq, from, to);
         }
         let item = self.item_mut(seq);
         item.state = to.unwrap_or(from);
@@ -254,25 +348,33 @@ impl Queue {
         self.timers.insert(lease.deadline, seq);
         self.lease_starts += u128::from(lease.started.0);
         self.leases.insert(seq.0, lease);
+        if let Some(lanes) = &mut self.lanes {
+            lanes.lent(seq);
+        }
     }
 
     /// Puts an item into the index of its state. A lease is put in with its terms, elsewhere.
     pub(crate) fn enter_index(&mut self, seq: Seq, state: State) {
         match state {
-            State::Ready => self.ready.insert(seq),
+            State::Ready => {
+                self.ready.insert(seq);
+                if let Some(lanes) = &mut self.lanes {
+                    lanes.ready(seq);
+                }
+            }
             State::Delayed(due) => {
                 self.delayed.insert(seq);
                 self.timers.insert(due, seq);
             }
             State::Dead => self.dead.insert(seq),
-            State::Leased | State::Done => {}
+            State::Leased | State::Done | State::Expired | State::Cancelled => {}
         }
     }
 
-    /// Bytes of an item's body, and of its kept notes.
+    /// Bytes of an item's body, and of its kept notes and logs.
     pub(crate) fn bytes_of(&self, seq: Seq) -> (u64, u64) {
         let body = self.item(seq).map_or(0, |item| u64::from(item.body().len));
-        let notes = self.stories.notes(seq).map(|note| u64::from(note.len));
+        let notes = self.stories.blobs(seq).map(|blob| u64::from(blob.len));
         (body, notes.sum())
     }
 

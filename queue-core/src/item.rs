@@ -16,6 +16,8 @@ pub struct Item {
     pub(crate) attempts: u16,
     /// Times it was given back.
     pub(crate) releases: u8,
+    /// Which of its terms are kept elsewhere.
+    pub(crate) flags: u8,
     pub(crate) enqueued: Time,
     pub(crate) state: State,
 }
@@ -27,6 +29,7 @@ impl Item {
             len: body.len,
             attempts: 0,
             releases: 0,
+            flags: 0,
             enqueued,
             state: State::Ready,
         }
@@ -47,6 +50,16 @@ impl Item {
         self.attempts.into()
     }
 
+    /// Whether it was given anything besides its body: see [`Queue::terms_of`](crate::Queue::terms_of).
+    #[must_use]
+    pub fn has_terms(&self) -> bool {
+        self.flags != 0
+    }
+
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
     /// When it came in.
     #[must_use]
     pub fn enqueued(&self) -> Time {
@@ -58,6 +71,14 @@ impl Item {
     pub fn state(&self) -> State {
         self.state
     }
+}
+
+/// What an item may have that is kept elsewhere, a bit each.
+pub(crate) mod flag {
+    /// A group, or a priority that is not 0.
+    pub(crate) const LANE: u8 = 1;
+    pub(crate) const KEY: u8 = 1 << 1;
+    pub(crate) const EXPIRES: u8 = 1 << 2;
 }
 
 impl Vacant for Item {
@@ -79,6 +100,29 @@ pub enum State {
     Done,
     /// Given up on; kept until purged.
     Dead,
+    /// Nobody had it when it expired; kept for its outcome.
+    Expired,
+    /// Not wanted any more; kept for its outcome.
+    Cancelled,
+}
+
+/// A [`State`] without what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// [`State::Ready`].
+    Ready,
+    /// [`State::Delayed`].
+    Delayed,
+    /// [`State::Leased`].
+    Leased,
+    /// [`State::Done`].
+    Done,
+    /// [`State::Dead`].
+    Dead,
+    /// [`State::Expired`].
+    Expired,
+    /// [`State::Cancelled`].
+    Cancelled,
 }
 
 /// What can happen to an item.
@@ -96,6 +140,12 @@ pub enum Change {
     Take,
     /// Thrown away.
     Purge,
+    /// Its expiry passed.
+    Expire,
+    /// Not wanted any more.
+    Cancel,
+    /// Tried again after it was given up on.
+    Redrive,
     /// Its outcome is past retention.
     Forget,
 }
@@ -128,16 +178,46 @@ impl State {
         match (self, change) {
             (Self::Ready, Change::Lease) => Ok(Some(Self::Leased)),
             (Self::Ready, Change::Take) => Ok(Some(Self::Done)),
-            (Self::Delayed(_), Change::FallDue) => Ok(Some(Self::Ready)),
+            (Self::Delayed(_), Change::FallDue) | (Self::Dead, Change::Redrive) => {
+                Ok(Some(Self::Ready))
+            }
+            (Self::Ready | Self::Delayed(_), Change::Expire) => Ok(Some(Self::Expired)),
+            (Self::Ready | Self::Delayed(_), Change::Cancel) => Ok(Some(Self::Cancelled)),
             (Self::Leased, Change::Extend) => Ok(Some(Self::Leased)),
             (
                 Self::Leased,
                 Change::Settle(to @ (Self::Ready | Self::Delayed(_) | Self::Done | Self::Dead)),
             ) => Ok(Some(to)),
             (Self::Ready | Self::Delayed(_) | Self::Dead, Change::Purge)
-            | (Self::Done, Change::Forget) => Ok(None),
+            | (Self::Done | Self::Expired | Self::Cancelled, Change::Forget) => Ok(None),
             (state, change) => Err(IllegalChange { state, change }),
         }
+    }
+
+    /// Which of the states it is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Ready => Kind::Ready,
+            Self::Delayed(_) => Kind::Delayed,
+            Self::Leased => Kind::Leased,
+            Self::Done => Kind::Done,
+            Self::Dead => Kind::Dead,
+            Self::Expired => Kind::Expired,
+            Self::Cancelled => Kind::Cancelled,
+        }
+    }
+
+    /// Over, and kept for its outcome alone: the item goes with it.
+    #[must_use]
+    pub fn is_finished(self) -> bool {
+        matches!(self, Self::Done | Self::Expired | Self::Cancelled)
+    }
+
+    /// Still to be worked on: ready, delayed or leased.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Ready | Self::Delayed(_) | Self::Leased)
     }
 }
 
@@ -149,7 +229,15 @@ mod tests {
 
     #[test]
     fn each_state_takes_these_changes_and_no_other() {
-        let states = [State::Ready, DUE, State::Leased, State::Done, State::Dead];
+        let states = [
+            State::Ready,
+            DUE,
+            State::Leased,
+            State::Done,
+            State::Dead,
+            State::Expired,
+            State::Cancelled,
+        ];
         let changes = [
             Change::Lease,
             Change::Extend,
@@ -158,17 +246,26 @@ mod tests {
             Change::Settle(State::Done),
             Change::Settle(State::Dead),
             Change::Settle(State::Leased),
+            Change::Settle(State::Expired),
+            Change::Settle(State::Cancelled),
             Change::FallDue,
             Change::Take,
             Change::Purge,
+            Change::Expire,
+            Change::Cancel,
+            Change::Redrive,
             Change::Forget,
         ];
         let legal = [
             (State::Ready, Change::Lease, Some(State::Leased)),
             (State::Ready, Change::Take, Some(State::Done)),
             (State::Ready, Change::Purge, None),
+            (State::Ready, Change::Expire, Some(State::Expired)),
+            (State::Ready, Change::Cancel, Some(State::Cancelled)),
             (DUE, Change::FallDue, Some(State::Ready)),
             (DUE, Change::Purge, None),
+            (DUE, Change::Expire, Some(State::Expired)),
+            (DUE, Change::Cancel, Some(State::Cancelled)),
             (State::Leased, Change::Extend, Some(State::Leased)),
             (
                 State::Leased,
@@ -188,6 +285,9 @@ mod tests {
             ),
             (State::Done, Change::Forget, None),
             (State::Dead, Change::Purge, None),
+            (State::Dead, Change::Redrive, Some(State::Ready)),
+            (State::Expired, Change::Forget, None),
+            (State::Cancelled, Change::Forget, None),
         ];
         for state in states {
             for change in changes {

@@ -24,34 +24,39 @@ pub mod decide;
 mod directory;
 mod event;
 mod evolve;
-#[allow(dead_code, reason = "queues are about to remember what they answered")]
+mod expiries;
+mod extras;
 mod idempotency;
 mod item;
-#[allow(dead_code, reason = "queues are about to know keys")]
 mod keys;
-#[allow(dead_code, reason = "queues are about to be ordered by it")]
 mod lanes;
+mod pace;
 mod paged;
 mod queue;
 mod seqset;
 mod settings;
 mod snapshot;
 mod stories;
+mod terms;
 mod time;
 mod timers;
 
 pub use attempt::{Attempt, Fence, How, Lease};
 pub use blob::Blob;
-pub use decide::{LeaseLost, Purge, Refusal, Settled, Settlement};
+pub use decide::{
+    Ask, Cancelled, Enqueue, Entered, Entry, Idempotent, LeaseLost, Lendable, NotCancellable,
+    Options, Purge, Refusal, Settled, Settlement,
+};
 pub use event::{Event, Next};
 pub use idempotency::{
     IDEMPOTENCY_KEPT, MAX_IDEMPOTENCY_DUPLICATES, MAX_IDEMPOTENCY_KEYS, Recalled,
 };
-pub use item::{Change, IllegalChange, Item, State};
+pub use item::{Change, IllegalChange, Item, Kind, State};
 pub use lanes::GroupId;
 pub use queue::{Counts, Outcome, Queue, Totals};
 pub use settings::{Backoff, Settings};
 pub use snapshot::{Cursor, Head, Kept, Part};
+pub use terms::{Group, Terms, TermsOf};
 pub use time::Time;
 
 /// The place of an item in its queue's order, from 0: assigned at enqueue, never reused.

@@ -1,15 +1,23 @@
 //! What a queue holds, and what can be asked of it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::attempt::{Attempt, Lease};
-use crate::item::{Item, State};
+use crate::decide::Lendable;
+use crate::expiries::Expiries;
+use crate::idempotency::Idempotency;
+use crate::item::{Item, Kind, State, flag};
+use crate::keys::Keys;
+use crate::lanes::Lanes;
+use crate::pace::Pace;
 use crate::paged::{Paged, Vacant};
 use crate::seqset::SeqSet;
 use crate::settings::Settings;
 use crate::snapshot::Cursor;
 use crate::stories::Stories;
+use crate::terms::TermsOf;
 use crate::time::Time;
 use crate::timers::Timers;
 use crate::{SLICE, Seq};
@@ -19,10 +27,12 @@ use crate::{SLICE, Seq};
 /// Invariants, kept by `evolve` and recounted by [`Queue::check`]:
 /// 1. An item is in exactly the index of its state: `ready`, `delayed`, `leases` or `dead`.
 /// 2. `timers` holds the deadline of each lease and the due time of each delayed item, no more.
-/// 3. Items that came in = ready + leased + delayed + dead + done + purged.
+/// 3. Items that came in = ready + leased + delayed + dead + done + purged + expired + cancelled.
 /// 4. `held_bytes`, `retained_bytes` and `lease_starts` are the sums of what they count.
-/// 5. Each done item has one outcome that is not forgotten.
-/// 6. `stories` counts the attempts it holds.
+/// 5. Each item that is done, expired or cancelled has one such outcome that is not forgotten.
+/// 6. `stories` counts the attempts it holds, and has the logs that they say they have.
+/// 7. `lanes`, `keys` and `expiries` know the items whose flags say so, and there is each only while
+///    it knows any: a queue without such items pays nothing for them.
 ///
 /// They do not hold while the queue is put together from a snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +46,13 @@ pub struct Queue {
     pub(crate) ready: SeqSet,
     pub(crate) delayed: SeqSet,
     pub(crate) dead: SeqSet,
+    /// In which order ready items go, where that is not the order in which they came.
+    pub(crate) lanes: Option<Box<Lanes>>,
+    pub(crate) keys: Option<Box<Keys>>,
+    pub(crate) expiries: Option<Box<Expiries>>,
+    /// There from the first enqueue on that is to be remembered.
+    pub(crate) idempotency: Option<Box<Idempotency>>,
+    pub(crate) pace: Pace,
     pub(crate) leases: Paged<Lease, 16>,
     /// The instants at which the attempts that run now began, added up. Twenty million of them do not
     /// fit into 64 bits.
@@ -48,7 +65,7 @@ pub struct Queue {
     pub(crate) next_outcome: u64,
     /// Bytes of the bodies of ready, delayed, leased and dead items.
     pub(crate) held_bytes: u64,
-    /// Bytes of the bodies and notes of done items.
+    /// Bytes of the bodies, notes and logs of done, expired and cancelled items.
     pub(crate) retained_bytes: u64,
     pub(crate) totals: Totals,
     /// What is still to come of the snapshot that it is put together from.
@@ -60,7 +77,7 @@ pub struct Queue {
 pub struct Outcome {
     /// The item.
     pub seq: Seq,
-    /// Done, or dead.
+    /// Done, dead, expired or cancelled.
     pub state: State,
     /// When.
     pub ended: Time,
@@ -112,6 +129,14 @@ pub struct Totals {
     pub purged: u64,
     /// Items delivered and done in one.
     pub taken: u64,
+    /// Items that did not come in, because others have their keys.
+    pub duplicates: u64,
+    /// Items that expired.
+    pub item_expired: u64,
+    /// Items cancelled before they were dead or done.
+    pub cancelled: u64,
+    /// Times that a dead item was tried again.
+    pub redriven: u64,
 }
 
 impl Default for Queue {
@@ -134,6 +159,11 @@ impl Queue {
             ready: SeqSet::default(),
             delayed: SeqSet::default(),
             dead: SeqSet::default(),
+            lanes: None,
+            keys: None,
+            expiries: None,
+            idempotency: None,
+            pace: Pace::default(),
             leases: Paged::default(),
             lease_starts: 0,
             stories: Stories::default(),
@@ -229,6 +259,61 @@ impl Queue {
         self.items.get(seq.0)
     }
 
+    /// What an item was given besides its body; `None` if nothing, or if there is no such item.
+    #[must_use]
+    pub fn terms_of(&self, seq: Seq) -> Option<TermsOf<'_>> {
+        let item = self.item(seq).filter(|item| item.has_terms())?;
+        let mut terms = TermsOf::default();
+        if let Some(lanes) = self.lanes.as_ref().filter(|_| item.has(flag::LANE)) {
+            let lane = lanes.lane(seq);
+            terms.priority = lane.priority;
+            terms.group = lanes.group_name(lane.group);
+        }
+        if item.has(flag::KEY) {
+            terms.key = self.keys.as_ref().and_then(|keys| keys.text(seq));
+        }
+        if item.has(flag::EXPIRES) {
+            terms.expires = self.expires(seq);
+        }
+        Some(terms)
+    }
+
+    /// Items after a place, in the order in which they came; those of one kind, if one is asked for.
+    ///
+    /// Items that are ready, delayed, leased or dead are found at once. To find those that are over,
+    /// the iterator passes over all others: whoever must not stop a deep queue for long asks for any
+    /// kind, and looks at so many.
+    pub fn look(
+        &self,
+        kind: Option<Kind>,
+        after: Option<Seq>,
+    ) -> impl Iterator<Item = (Seq, &Item)> {
+        let mut next = after.map_or(Some(0), |after| after.0.checked_add(1));
+        core::iter::from_fn(move || {
+            let from = Seq(next?);
+            let found = match kind {
+                Some(Kind::Ready) => self.ready.at_or_after(from),
+                Some(Kind::Delayed) => self.delayed.at_or_after(from),
+                Some(Kind::Dead) => self.dead.at_or_after(from),
+                Some(Kind::Leased) => self.leases.range(from.0).next().map(|(seq, _)| Seq(seq)),
+                _ => {
+                    let mut items = self.items.range(from.0);
+                    let wanted = |item: &Item| kind.is_none_or(|kind| item.state.kind() == kind);
+                    items
+                        .find(|(_, item)| wanted(item))
+                        .map(|(seq, _)| Seq(seq))
+                }
+            }?;
+            next = found.0.checked_add(1);
+            Some((found, self.item(found)?))
+        })
+    }
+
+    /// When an item expires, if it does.
+    pub(crate) fn expires(&self, seq: Seq) -> Option<Time> {
+        self.expiries.as_ref().and_then(|expiries| expiries.of(seq))
+    }
+
     /// The lease of an item that is in a worker's hands.
     #[must_use]
     pub fn lease_of(&self, seq: Seq) -> Option<&Lease> {
@@ -260,27 +345,10 @@ impl Queue {
         self.stories.last(seq)
     }
 
-    /// The ready item that came in first.
+    /// The ready item that came in first, which is not always the one that is lent next.
     #[must_use]
     pub fn oldest_ready(&self) -> Option<&Item> {
         self.item(self.ready.first()?)
-    }
-
-    /// How many of the first `max` ready items have at most so many bytes of bodies together; at least
-    /// one, if there is one.
-    #[must_use]
-    pub fn ready_within(&self, max: usize, bytes: u64) -> usize {
-        let mut sum = 0;
-        let fits = self
-            .ready
-            .iter()
-            .take(max)
-            .enumerate()
-            .take_while(|(at, seq)| {
-                sum += self.item(*seq).map_or(0, |item| u64::from(item.body().len));
-                *at == 0 || sum <= bytes
-            });
-        fits.count()
     }
 
     /// Outcomes after a cursor, oldest first, with their numbers.
@@ -306,9 +374,9 @@ impl Queue {
         self.next_seq
     }
 
-    /// When time alone will next change something: a lease ends, an item falls due, an outcome passes
-    /// retention, or the queue becomes empty after `now`. May lie in the past: call
-    /// [`Queue::due`](crate::decide).
+    /// When time alone will next change something: a lease ends, an item falls due or expires, a key
+    /// comes free, an outcome passes retention, the rate allows a lease again, or the queue becomes
+    /// empty after `now`. May lie in the past: call [`Queue::due`](crate::decide).
     ///
     /// Outcomes beyond their number are left to the next command, which has one slice to forget them
     /// in; only more than that is worth a wake-up.
@@ -323,6 +391,13 @@ impl Queue {
             false => oldest.ended + self.settings.done_retention,
         });
         let quiet = self.quiet_at().filter(|at| *at > now);
-        [timer, retention, quiet].into_iter().flatten().min()
+        let expiry = self.expiries.as_ref().and_then(|it| it.first());
+        let key = self.keys.as_ref().and_then(|keys| keys.next_due());
+        let token = (self.settings.rate_per_s).and_then(|_| match self.lendable(now) {
+            Lendable::Until(token) => Some(token),
+            _ => None,
+        });
+        let all = [timer, retention, quiet, expiry, key, token];
+        all.into_iter().flatten().min()
     }
 }

@@ -23,6 +23,17 @@ pub struct Settings {
     pub max_items: Option<u64>,
     /// Most bytes of bodies of those items.
     pub max_bytes: Option<u64>,
+    /// Most items in workers' hands.
+    pub max_leased: Option<u64>,
+    /// Leases given a second, more than 0 and at most a million.
+    pub rate_per_s: Option<f64>,
+    /// Leases that may be given at once after a while without any, at least 1. Without it: a tenth of a
+    /// second's worth. Means nothing without a rate.
+    pub burst: Option<u64>,
+    /// Most items of one group in workers' hands. Does not bind items without a group.
+    pub max_leased_per_group: Option<u64>,
+    /// How long after its item came in a key stays taken, even where the item ends sooner.
+    pub key_window: Duration,
 }
 
 /// How long a failed item waits.
@@ -52,6 +63,11 @@ impl Default for Settings {
             quiet: Duration::from_secs(5),
             max_items: None,
             max_bytes: None,
+            max_leased: None,
+            rate_per_s: None,
+            burst: None,
+            max_leased_per_group: None,
+            key_window: Duration::ZERO,
         }
     }
 }

@@ -9,17 +9,25 @@
 //!    what happened to it earlier is in the part, what happens later is told by events.
 //! 3. An item that came in after the head is told by events alone.
 //! 4. Outcomes come before items, so a done item finds its outcome.
+//! 5. What outlives its item, or has none, comes after the items: keys that are held, and answers that
+//!    are remembered. A part that tells of one that is there already changes nothing.
+//! 6. What each lease moves on, and parts can therefore not tell one by one, comes at the very end.
 //!
 //! It does not know how parts are encoded, nor which bytes a [`Blob`] names.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::Seq;
 use crate::attempt::{Attempt, Lease};
 use crate::blob::Blob;
-use crate::item::{Item, State};
+use crate::idempotency::{Idempotency, Recalled, Remembered};
+use crate::item::{Item, State, flag};
+use crate::lanes::GroupId;
 use crate::queue::{Outcome, Queue, Totals};
 use crate::settings::Settings;
+use crate::terms::{Group, Terms};
 use crate::time::Time;
 
 /// How a snapshot begins: what is known of the queue at once.
@@ -39,6 +47,8 @@ pub struct Head {
     pub first_outcome: u64,
     /// The number the next outcome gets.
     pub next_outcome: u64,
+    /// The number the next answer gets that is remembered; 0 if none ever was.
+    pub next_answer: u64,
 }
 
 /// An item as a snapshot keeps it.
@@ -60,6 +70,10 @@ pub struct Kept {
     pub lease: Option<Lease>,
     /// Its past attempts, oldest first.
     pub story: Vec<Attempt>,
+    /// What else it was given, if anything.
+    pub terms: Option<Box<Terms>>,
+    /// Until when it holds its key although it has ended.
+    pub key_until: Option<Time>,
 }
 
 /// One part of a queue written down. Folding the head, the parts, and the events that lie between them
@@ -75,6 +89,35 @@ pub enum Part {
     },
     /// An item.
     Item(Kept),
+    /// A key that is held although its item is forgotten.
+    Key {
+        /// The item that had it.
+        seq: Seq,
+        /// The key.
+        text: Arc<str>,
+        /// Until when it is held.
+        until: Time,
+    },
+    /// An answer that is remembered.
+    Answer {
+        /// The number of its last use.
+        number: u64,
+        /// When it was last used.
+        at: Time,
+        /// The name the caller gave the enqueue.
+        key: Arc<str>,
+        /// What was answered.
+        answer: Recalled,
+    },
+    /// Where the queue stands in its order; left out by a queue that has none of this.
+    Order {
+        /// When the next lease would come if leases came evenly, in nanoseconds.
+        pace: u64,
+        /// The group whose item went out last.
+        last: GroupId,
+        /// The lowest number of an answer that is remembered.
+        first_answer: u64,
+    },
     /// The snapshot is complete.
     Closed {
         /// Everything that ever happened until now.
@@ -89,6 +132,8 @@ pub struct Cursor {
     outcomes_end: u64,
     item: Seq,
     items_end: Seq,
+    key: Seq,
+    answer: u64,
     closed: bool,
 }
 
@@ -99,6 +144,8 @@ impl Cursor {
             outcomes_end: head.next_outcome,
             item: Seq(0),
             items_end: head.next_seq,
+            key: Seq(0),
+            answer: 0,
             closed: false,
         }
     }
@@ -126,14 +173,15 @@ impl Queue {
             last_enqueued: self.last_enqueued,
             first_outcome: self.first_outcome,
             next_outcome: self.next_outcome,
+            next_answer: self.idempotency.as_ref().map_or(0, |it| it.next()),
         };
         let cursor = Cursor::of(&head);
         (head, cursor)
     }
 
-    /// Pushes the next parts: at most `max` outcomes, or at most `max` items once all outcomes are
-    /// written; `max` is at least 1. When nothing is left it pushes [`Part::Closed`] and returns true,
-    /// and pushes nothing from then on.
+    /// Pushes the next parts: at most `max` outcomes, or at most `max` items, keys and answers once all
+    /// outcomes are written; `max` is at least 1. When nothing is left it pushes [`Part::Order`], if
+    /// the queue has an order, and [`Part::Closed`], returns true, and pushes nothing from then on.
     ///
     /// The parts belong into the log before any later event of the queue.
     pub fn parts(&self, cursor: &mut Cursor, max: usize, parts: &mut Vec<Part>) -> bool {
@@ -158,13 +206,57 @@ impl Queue {
             next = Seq(seq.0 + 1);
         }
         cursor.item = next;
-        if parts.len() - before >= max {
-            return false;
+        for rest in [Self::keys_for, Self::answers_for] {
+            let room = max - (parts.len() - before);
+            rest(self, cursor, room, parts);
+            if parts.len() - before >= max {
+                return false;
+            }
         }
+        parts.extend(self.order());
         let totals = self.totals;
         parts.push(Part::Closed { totals });
         cursor.closed = true;
         true
+    }
+
+    fn keys_for(&self, cursor: &mut Cursor, max: usize, parts: &mut Vec<Part>) {
+        let Some(keys) = &self.keys else { return };
+        let held = keys.held(cursor.key);
+        // An item that is here has told of its own hold.
+        let gone = held.filter(|(seq, ..)| !self.items.contains(seq.0));
+        for (seq, text, until) in gone.take(max) {
+            let text = text.into();
+            parts.push(Part::Key { seq, text, until });
+            cursor.key = Seq(seq.0 + 1);
+        }
+    }
+
+    fn answers_for(&self, cursor: &mut Cursor, max: usize, parts: &mut Vec<Part>) {
+        let Some(idempotency) = &self.idempotency else {
+            return;
+        };
+        for (number, remembered) in idempotency.range(cursor.answer).take(max) {
+            parts.push(Part::Answer {
+                number,
+                at: remembered.at,
+                key: remembered.key.clone(),
+                answer: remembered.answer.clone(),
+            });
+            cursor.answer = number + 1;
+        }
+    }
+
+    fn order(&self) -> Option<Part> {
+        let pace = self.pace.next;
+        let last = (self.lanes.as_ref()).map_or(GroupId::NONE, |lanes| lanes.last());
+        let first_answer = self.idempotency.as_ref().map_or(0, |it| it.first());
+        let any = (pace, last, first_answer) != (0, GroupId::NONE, 0);
+        any.then_some(Part::Order {
+            pace,
+            last,
+            first_answer,
+        })
     }
 
     /// The blobs of the items that [`Queue::parts`] would push with the same cursor and `max`, in the
@@ -179,15 +271,18 @@ impl Queue {
             max
         };
         self.items_for(cursor).take(max).flat_map(|(seq, item)| {
-            let blobs = core::iter::once(item.body()).chain(self.stories.notes(seq));
+            let blobs = core::iter::once(item.body()).chain(self.stories.blobs(seq));
             blobs.map(move |blob| (seq, blob))
         })
     }
 
-    /// How many outcomes, items and past attempts a snapshot begun now would hold.
+    /// How many outcomes, items, past attempts, held keys and remembered answers a snapshot begun now
+    /// would hold.
     #[must_use]
     pub fn snapshot_len(&self) -> u64 {
-        self.outcomes.len() + self.items.len() + self.stories.attempts()
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.holds());
+        let answers = self.idempotency.as_ref().map_or(0, |it| it.len() as u64);
+        self.outcomes.len() + self.items.len() + self.stories.attempts() + keys + answers
     }
 
     fn has_outcomes_for(&self, cursor: &Cursor) -> bool {
@@ -212,7 +307,22 @@ impl Queue {
             body: item.body(),
             lease: self.lease_of(seq).cloned(),
             story: self.stories.all(seq),
+            terms: self.kept_terms(seq).map(Box::new),
+            key_until: (self.keys.as_ref().filter(|_| item.has(flag::KEY)))
+                .and_then(|keys| keys.until(seq)),
         }
+    }
+
+    fn kept_terms(&self, seq: Seq) -> Option<Terms> {
+        let terms = self.terms_of(seq)?;
+        let lane = self.lanes.as_ref().map(|lanes| lanes.lane(seq));
+        let id = lane.map(|lane| lane.group).unwrap_or_default();
+        Some(Terms {
+            priority: terms.priority,
+            group: terms.group.cloned().map(|name| Group { id, name }),
+            key: terms.key.map(Arc::from),
+            expires: terms.expires,
+        })
     }
 
     /// A queue that is being put together from a head: it takes the parts and the events that follow
@@ -227,6 +337,8 @@ impl Queue {
             last_enqueued: head.last_enqueued,
             first_outcome: head.first_outcome,
             next_outcome: head.next_outcome,
+            idempotency: (head.next_answer > 0)
+                .then(|| Box::new(Idempotency::begin(head.next_answer))),
             restoring: Some(Cursor::of(head)),
             ..Self::new(head.settings)
         }
@@ -261,21 +373,52 @@ impl Queue {
                 cursor.item = Seq(seq.0 + 1);
                 self.put_back(kept, free);
             }
+            Part::Key { seq, text, until } => {
+                self.assert_restoring();
+                let keys = self.keys.get_or_insert_default();
+                keys.restore_hold(seq, &text, until);
+            }
+            Part::Answer {
+                number,
+                at,
+                key,
+                answer,
+            } => {
+                self.assert_restoring();
+                let idempotency = self.idempotency.get_or_insert_default();
+                idempotency.restore(number, Remembered { at, key, answer });
+            }
+            Part::Order {
+                pace,
+                last,
+                first_answer,
+            } => {
+                self.assert_restoring();
+                self.pace.next = pace;
+                if let Some(lanes) = &mut self.lanes {
+                    lanes.set_last(last);
+                }
+                if let Some(idempotency) = &mut self.idempotency {
+                    idempotency.forget_before(first_answer);
+                }
+            }
             Part::Closed { totals } => {
-                assert!(
-                    self.restoring.is_some(),
-                    "a snapshot closes that never began"
-                );
+                self.assert_restoring();
                 self.restoring = None;
                 self.totals = totals;
                 let kept = self.next_outcome - self.first_outcome;
                 assert_eq!(self.outcomes.len(), kept, "outcomes of a whole snapshot");
-                let counts = self.counts();
-                let held = counts.ready + counts.leased + counts.delayed + counts.dead;
-                let accounted = held + counts.done + totals.purged;
+                let accounted = self.accounted();
                 assert_eq!(totals.enqueued, accounted, "items of a whole snapshot");
             }
         }
+    }
+
+    fn assert_restoring(&self) {
+        assert!(
+            self.restoring.is_some(),
+            "a part of a snapshot that never began"
+        );
     }
 
     fn put_back(&mut self, kept: Kept, free: &mut Vec<Blob>) {
@@ -284,6 +427,12 @@ impl Queue {
         item.attempts = kept.attempts;
         item.releases = kept.releases;
         item.state = state;
+        if let Some(terms) = &kept.terms {
+            item.flags = self.enter_terms(seq, terms);
+            if let Some(key) = &terms.key {
+                self.put_key_back(seq, key, state, kept.key_until);
+            }
+        }
         self.items.insert(seq.0, item);
         for attempt in kept.story {
             self.stories.add(seq, attempt, free);
@@ -297,12 +446,25 @@ impl Queue {
             self.enter_lease(seq, lease);
         }
         self.enter_index(seq, state);
+        self.follow_expiry(seq, State::Leased, Some(state));
         match state {
-            State::Done => {
+            State::Done | State::Expired | State::Cancelled => {
                 let (body, notes) = self.bytes_of(seq);
                 self.retained_bytes += body + notes;
             }
             _ => self.held_bytes += u64::from(kept.body.len),
+        }
+    }
+
+    fn put_key_back(&mut self, seq: Seq, key: &str, state: State, until: Option<Time>) {
+        let keys = self.keys.get_or_insert_default();
+        match until {
+            None if state.is_live() => keys.claim(seq, key),
+            None => keys.mention(seq, key),
+            Some(until) => {
+                keys.claim(seq, key);
+                keys.hold(seq, until);
+            }
         }
     }
 

@@ -24,6 +24,8 @@ struct Past {
     how: How,
     has_note: bool,
     has_exit_code: bool,
+    /// Whether it has a log, which lies in [`Stories::logs`].
+    has_log: bool,
     /// Whether others came before it, which lie in [`Stories::earlier`].
     has_earlier: bool,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Stories {
     earlier: BTreeMap<Seq, Vec<Past>>,
     /// Attempts in all.
     attempts: u64,
+    /// What attempts printed, of those that have a log.
+    logs: BTreeMap<(Seq, Fence), Blob>,
 }
 
 impl Stories {
@@ -50,11 +54,12 @@ impl Stories {
             return Vec::new();
         };
         let earlier = self.before(seq, last);
-        earlier.chain([last]).map(Past::unpack).collect()
+        let attempts = earlier.chain([last]);
+        attempts.map(|past| self.unpack(seq, past)).collect()
     }
 
     pub(crate) fn last(&self, seq: Seq) -> Option<Attempt> {
-        self.last.get(seq.0).map(Past::unpack)
+        self.last.get(seq.0).map(|past| self.unpack(seq, past))
     }
 
     /// Which lease the last attempt had, and how it ended.
@@ -62,18 +67,22 @@ impl Stories {
         self.last.get(seq.0).map(|last| (last.fence, last.how))
     }
 
-    /// The notes of an item, oldest first.
-    pub(crate) fn notes(&self, seq: Seq) -> impl Iterator<Item = Blob> {
+    /// The notes and logs of an item, by attempt, oldest first, the note first.
+    pub(crate) fn blobs(&self, seq: Seq) -> impl Iterator<Item = Blob> {
         let last = self.last.get(seq.0);
         let earlier = last
             .into_iter()
             .flat_map(move |last| self.before(seq, last));
-        earlier.chain(last).filter_map(Past::note)
+        let attempts = earlier.chain(last);
+        attempts.flat_map(move |past| [past.note(), self.log(seq, past)].into_iter().flatten())
     }
 
     /// Adds an attempt to an item's story, whose oldest is forgotten where it grows too long.
     pub(crate) fn add(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) {
         self.attempts += 1;
+        if let Some(log) = attempt.log {
+            self.logs.insert((seq, attempt.fence), log);
+        }
         let past = Past::pack(attempt);
         let Some(last) = self.last.get_mut(seq.0) else {
             self.last.insert(seq.0, past);
@@ -88,7 +97,9 @@ impl Stories {
         });
         if earlier.len() >= STORY_ATTEMPTS {
             self.attempts -= 1;
-            free.extend(earlier.remove(0).note());
+            let oldest = earlier.remove(0);
+            free.extend(oldest.note());
+            free.extend(self.drop_log(seq, &oldest));
         }
     }
 
@@ -98,11 +109,14 @@ impl Stories {
             return;
         };
         self.attempts -= 1;
-        free.extend(last.note());
-        if last.has_earlier {
-            let earlier = self.earlier.remove(&seq).unwrap_or_default();
-            self.attempts -= earlier.len() as u64;
-            free.extend(earlier.iter().filter_map(Past::note));
+        let earlier = match last.has_earlier {
+            true => self.earlier.remove(&seq).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        self.attempts -= earlier.len() as u64;
+        for past in earlier.iter().chain([&last]) {
+            free.extend(past.note());
+            free.extend(self.drop_log(seq, past));
         }
     }
 
@@ -110,6 +124,37 @@ impl Stories {
     pub(crate) fn recount(&self) -> u64 {
         let earlier: usize = self.earlier.values().map(Vec::len).sum();
         self.last.range(0).count() as u64 + earlier as u64
+    }
+
+    /// Logs there are, and logs that attempts say they have, for [`Queue::check`](crate::Queue::check).
+    pub(crate) fn recount_logs(&self) -> (usize, usize) {
+        let earlier = self.earlier.values().flatten();
+        let attempts = self.last.range(0).map(|(_, past)| past).chain(earlier);
+        let logged = attempts.filter(|past| past.has_log);
+        (self.logs.len(), logged.count())
+    }
+
+    fn log(&self, seq: Seq, past: &Past) -> Option<Blob> {
+        let log = past.has_log.then(|| self.logs.get(&(seq, past.fence)));
+        log.flatten().copied()
+    }
+
+    fn drop_log(&mut self, seq: Seq, past: &Past) -> Option<Blob> {
+        let log = past.has_log.then(|| self.logs.remove(&(seq, past.fence)));
+        log.flatten()
+    }
+
+    fn unpack(&self, seq: Seq, past: &Past) -> Attempt {
+        Attempt {
+            fence: past.fence,
+            worker: past.worker.clone(),
+            started: past.started,
+            ended: past.ended,
+            how: past.how,
+            note: past.note(),
+            exit_code: past.has_exit_code.then_some(past.exit_code),
+            log: self.log(seq, past),
+        }
     }
 
     fn before(&self, seq: Seq, last: &Past) -> impl Iterator<Item = &Past> {
@@ -132,19 +177,8 @@ impl Past {
             how: attempt.how,
             has_note: attempt.note.is_some(),
             has_exit_code: attempt.exit_code.is_some(),
+            has_log: attempt.log.is_some(),
             has_earlier: false,
-        }
-    }
-
-    fn unpack(&self) -> Attempt {
-        Attempt {
-            fence: self.fence,
-            worker: self.worker.clone(),
-            started: self.started,
-            ended: self.ended,
-            how: self.how,
-            note: self.note(),
-            exit_code: self.has_exit_code.then_some(self.exit_code),
         }
     }
 
@@ -169,6 +203,7 @@ impl Vacant for Past {
             how: How::Expired,
             has_note: false,
             has_exit_code: false,
+            has_log: false,
             has_earlier: false,
         }
     }

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use queue_core::{
-    Blob, Event, Fence, How, LeaseLost, Purge, Queue, Refusal, Seq, Settings, Settlement, Time,
+    Ask, Blob, Enqueue, Entry, Event, Fence, How, LeaseLost, Purge, Queue, Refusal, Seq, Settings,
+    Settlement, Time,
 };
 
 /// Most items a command brings.
@@ -13,7 +14,12 @@ pub(crate) const MOST: usize = 1_000;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-static BODIES: [Blob; MOST] = [Blob { place: 1, len: 64 }; MOST];
+pub(crate) const BODY: Blob = Blob { place: 1, len: 64 };
+
+static PLAIN: [Entry<'static>; MOST] = [Entry {
+    body: BODY,
+    options: None,
+}; MOST];
 
 /// What a settle must show.
 pub(crate) type Token = (Seq, Fence);
@@ -50,13 +56,28 @@ impl Busy {
     }
 
     pub(crate) fn enqueue(&mut self, items: usize) -> Result<(), Refusal> {
-        self.act(|queue, now, _, events| queue.enqueue(now, &BODIES[..items], events))
+        self.offer(&PLAIN[..items])
+    }
+
+    pub(crate) fn offer(&mut self, entries: &[Entry<'_>]) -> Result<(), Refusal> {
+        let enqueue = Enqueue {
+            entries,
+            under: None,
+            idempotent: None,
+        };
+        self.act(|queue, now, _, events| queue.enqueue(now, enqueue, events).map(|_| ()))
     }
 
     /// Leases items into `tokens`.
     pub(crate) fn lease(&mut self, items: usize, tokens: &mut Vec<Token>) {
         self.act(|queue, now, entropy, events| {
-            queue.lease(now, items, LEASE, None, entropy, events);
+            let ask = Ask {
+                max: items,
+                max_bytes: u64::MAX,
+                length: LEASE,
+                worker: None,
+            };
+            queue.lease(now, ask, entropy, events);
             tokens.extend(events.iter().filter_map(|event| match event {
                 Event::Leased { seq, fence, .. } => Some((*seq, *fence)),
                 _ => None,
@@ -70,6 +91,7 @@ impl Busy {
             delay: None,
             note: None,
             exit_code: None,
+            log: None,
         };
         self.act(|queue, now, entropy, events| {
             queue

@@ -32,24 +32,17 @@ impl Blobs {
 
     /// Notes the bytes that an event gives into the queue's keeping.
     pub(super) fn hand_in(&mut self, event: &Event) {
-        let (blob, seq) = match *event {
-            Event::Enqueued { body, seq, .. } => (body, seq),
-            Event::Settled {
-                note: Some(note),
-                seq,
-                ..
-            } => (note, seq),
-            _ => return,
-        };
-        assert!(
-            !self.freed.contains(&blob),
-            "{blob:?} was free when it was handed in"
-        );
-        assert_eq!(
-            self.kept.insert(blob, seq),
-            None,
-            "{blob:?} was handed in twice"
-        );
+        for (blob, seq) in brought(event) {
+            assert!(
+                !self.freed.contains(&blob),
+                "{blob:?} was free when it was handed in"
+            );
+            assert_eq!(
+                self.kept.insert(blob, seq),
+                None,
+                "{blob:?} was handed in twice"
+            );
+        }
     }
 
     pub(super) fn free(&mut self, free: &[Blob], queue: &Queue) {
@@ -77,11 +70,19 @@ impl Blobs {
     }
 }
 
+/// The bytes that an event brings, and the item they belong to.
+pub(super) fn brought(event: &Event) -> impl Iterator<Item = (Blob, Seq)> + use<> {
+    let (blobs, seq) = match *event {
+        Event::Enqueued { body, seq, .. } => ([Some(body), None], seq),
+        Event::Settled { note, log, seq, .. } => ([note, log], seq),
+        _ => ([None, None], Seq(0)),
+    };
+    blobs.into_iter().flatten().map(move |blob| (blob, seq))
+}
+
 pub(super) fn refers(queue: &Queue, seq: Seq) -> impl Iterator<Item = Blob> + use<> {
     let body = queue.item(seq).map(|item| item.body());
-    let notes = queue
-        .story(seq)
-        .into_iter()
-        .filter_map(|attempt| attempt.note);
-    body.into_iter().chain(notes)
+    let attempts = queue.story(seq).into_iter();
+    let told = attempts.flat_map(|attempt| [attempt.note, attempt.log].into_iter().flatten());
+    body.into_iter().chain(told)
 }

@@ -7,18 +7,22 @@
 
 mod blobs;
 mod chance;
+mod offer;
 mod shadow;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use queue_core::{
-    Attempt, Event, Fence, How, LeaseLost, Purge, Queue, Refusal, Seq, Settings, Settled,
-    Settlement, State, Time,
+    Ask, Attempt, Cancelled, Enqueue, Entered, Entry, Event, Fence, How, Idempotent, LeaseLost,
+    NotCancellable, Options, Purge, Queue, Refusal, Seq, Settings, Settled, Settlement, State,
+    Time,
 };
 
 pub(crate) use blobs::Blobs;
 pub(crate) use chance::Chance;
+#[allow(unused_imports, reason = "each test binary uses its own part of it")]
+pub(crate) use offer::{Answer, Offer};
 use shadow::Shadow;
 
 /// The lease that tests ask for unless they say otherwise.
@@ -166,10 +170,53 @@ impl Shell {
 
     /// Enqueues items with bodies of these lengths, all or none.
     pub(crate) fn offer(&mut self, lengths: &[u32]) -> Result<Vec<Seq>, Refusal> {
-        let bodies: Vec<_> = lengths.iter().map(|&len| self.blobs.store(len)).collect();
-        let first = self.queue.next_seq().0;
-        self.act(|queue, now, _, events| queue.enqueue(now, &bodies, events))?;
-        Ok((first..).map(Seq).take(lengths.len()).collect())
+        let plain = vec![None; lengths.len()];
+        let entered = self.offer_with(lengths, &plain, None, None)?;
+        Ok((entered.first.0..).map(Seq).take(lengths.len()).collect())
+    }
+
+    /// Enqueues items with bodies of these lengths and with these options.
+    pub(crate) fn offer_with(
+        &mut self,
+        lengths: &[u32],
+        options: &[Option<Options>],
+        under: Option<Token>,
+        idempotent: Option<(&str, u64)>,
+    ) -> Result<Entered, Refusal> {
+        let entries: Vec<_> = lengths
+            .iter()
+            .zip(options)
+            .map(|(&len, options)| Entry {
+                body: self.blobs.store(len),
+                options: options.as_ref(),
+            })
+            .collect();
+        let key = idempotent.map(|(key, digest)| (Arc::from(key), digest));
+        let enqueue = Enqueue {
+            entries: &entries,
+            under: under.map(|token| (token.seq, token.fence)),
+            idempotent: key
+                .as_ref()
+                .map(|&(ref key, digest)| Idempotent { key, digest }),
+        };
+        self.act(|queue, now, _, events| queue.enqueue(now, enqueue, events))
+    }
+
+    /// Enqueues an item of 10 bytes with these options.
+    pub(crate) fn enqueue_with(&mut self, options: Options) -> Entered {
+        self.offer_with(&[10], &[Some(options)], None, None)
+            .expect("the queue takes items")
+    }
+
+    pub(crate) fn cancel(&mut self, seq: Seq) -> Result<Cancelled, NotCancellable> {
+        self.act(|queue, now, _, events| queue.cancel(now, seq, events))
+    }
+
+    /// Makes dead items ready again; says how many.
+    pub(crate) fn redrive(&mut self, seqs: &[Seq]) -> usize {
+        self.act(|queue, now, _, events| {
+            queue.redrive(now, seqs.iter().copied(), queue_core::SLICE, events)
+        })
     }
 
     /// Enqueues that many items of 10 bytes.
@@ -182,7 +229,13 @@ impl Shell {
         self.catch_up();
         let caught_up = self.log.len();
         self.act(|queue, now, entropy, events| {
-            queue.lease(now, max, length, Some(&worker), entropy, events);
+            let ask = Ask {
+                max,
+                max_bytes: u64::MAX,
+                length,
+                worker: Some(&worker),
+            };
+            queue.lease(now, ask, entropy, events);
         });
         let token = |event: &Event| match *event {
             Event::Leased { seq, fence, .. } => Token { seq, fence },
@@ -298,6 +351,7 @@ pub(crate) fn plain(how: How) -> Settlement {
         delay: None,
         note: None,
         exit_code: None,
+        log: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::blobs::brought;
 use queue_core::{Blob, Cursor, Event, Part, Queue, Seq};
 
 pub(super) struct Shadow {
@@ -26,7 +27,7 @@ impl Shadow {
         let upcoming: Vec<(Seq, Blob)> = live.upcoming_blobs(&self.cursor, max).collect();
         let mut parts = Vec::new();
         let closed = live.parts(&mut self.cursor, max, &mut parts);
-        assert!(parts.len() <= max + usize::from(closed));
+        assert!(parts.len() <= max + 2 * usize::from(closed));
         let told: Vec<_> = parts.iter().flat_map(blobs).collect();
         assert_eq!(told, upcoming, "blobs that were announced");
         for part in parts {
@@ -37,12 +38,8 @@ impl Shadow {
     }
 
     pub(super) fn evolve(&mut self, event: &Event) {
-        match *event {
-            Event::Enqueued { body, .. } => self.keep(body),
-            Event::Settled {
-                note: Some(note), ..
-            } => self.keep(note),
-            _ => {}
+        for (blob, _) in brought(event) {
+            self.keep(blob);
         }
         let mut free = Vec::new();
         self.queue.evolve(event, &mut free);
@@ -87,9 +84,10 @@ fn blobs(part: &Part) -> impl Iterator<Item = (Seq, Blob)> {
         _ => None,
     };
     kept.into_iter().flat_map(|kept| {
-        let notes = kept.story.iter().filter_map(|attempt| attempt.note);
+        let attempts = kept.story.iter();
+        let told = attempts.flat_map(|attempt| [attempt.note, attempt.log].into_iter().flatten());
         std::iter::once(kept.body)
-            .chain(notes)
+            .chain(told)
             .map(|blob| (kept.seq, blob))
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_api::{Outcome, Queue, QueueName, Settings, SettingsPatch, Until};
-use queue_core::{Event, Purge, SLICE, Seq, Time};
+use queue_core::{Enqueue, Entry, Event, Purge, SLICE, Seq, Time};
 use queue_log::Room;
 
 use super::fault::Fault;
@@ -68,7 +68,18 @@ impl LiveQueue {
                 .map(|body| turn.inner.bodies.put(body))
                 .collect();
             let entered = turn.apply(|core, now, events| {
-                core.enqueue(now, &blobs, events)?;
+                let entries: Vec<_> = (blobs.iter())
+                    .map(|&body| Entry {
+                        body,
+                        options: None,
+                    })
+                    .collect();
+                let enqueue = Enqueue {
+                    entries: &entries,
+                    under: None,
+                    idempotent: None,
+                };
+                core.enqueue(now, enqueue, events)?;
                 if seal {
                     core.seal(events);
                 }
@@ -95,7 +106,7 @@ impl LiveQueue {
                 return Err(Paused);
             }
             // Copied before it is taken: retention may let the bytes of a done item go at once.
-            let Some(item) = turn.inner.core.oldest_ready() else {
+            let Some(item) = turn.inner.core.next_ready(turn.now) else {
                 return Ok(None);
             };
             let (enqueued, body) = (

@@ -144,6 +144,14 @@ impl Fault {
                 refusal: Refusal::Sealed,
                 ..
             } => Code::QueueSealed,
+            Self::Refused {
+                refusal: Refusal::LeaseLost,
+                ..
+            } => Code::LeaseLost,
+            Self::Refused {
+                refusal: Refusal::IdempotencyMismatch,
+                ..
+            } => Code::IdempotencyMismatch,
             Self::Refused { .. } => Code::QueueFull,
             Self::Deleted(_) => Code::Gone,
             Self::BodyTooLarge { .. } | Self::ResultTooLarge { .. } => Code::BodyTooLarge,

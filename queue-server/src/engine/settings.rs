@@ -20,5 +20,10 @@ pub(super) fn for_core(settings: &Settings) -> queue_core::Settings {
         quiet: Duration::from_millis(settings.quiet_ms),
         max_items: settings.max_items,
         max_bytes: settings.max_bytes,
+        max_leased: settings.max_leased,
+        rate_per_s: settings.rate_per_s,
+        burst: settings.burst,
+        max_leased_per_group: settings.max_leased_per_group,
+        key_window: Duration::from_millis(settings.key_window_ms),
     }
 }

@@ -131,6 +131,7 @@ impl LiveQueue {
             delay: verdict.delay,
             note,
             exit_code: verdict.exit_code,
+            log: None,
         };
         let mut started = None;
         let settled = turn.apply(|core, now, events| {

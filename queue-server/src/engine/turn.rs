@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use queue_api::limits::MAX_LEASE_BYTES;
 use queue_api::{QueueState, Until};
-use queue_core::{Event, Fence, How, Next, Queue, SLICE, Seq, Settlement, Time};
+use queue_core::{Event, Fence, How, Lendable, Next, Queue, SLICE, Seq, Settlement, Time};
 use queue_log::{Lsn, Room};
 
 use super::bodies::Stored;
@@ -179,12 +179,14 @@ impl Turn<'_> {
         let own = Duration::from_millis(self.inner.settings.lease_ms);
         let length = ask.length.unwrap_or(own);
         let mut lent: Vec<(Seq, Fence, Time)> = Vec::new();
-        let max = match ask.max {
-            0 | 1 => ask.max,
-            max => self.inner.core.ready_within(max, MAX_LEASE_BYTES),
-        };
         self.apply(|core, now, events| {
-            core.lease(now, max, length, ask.worker.as_ref(), entropy, events);
+            let asked = queue_core::Ask {
+                max: ask.max,
+                max_bytes: MAX_LEASE_BYTES,
+                length,
+                worker: ask.worker.as_ref(),
+            };
+            core.lease(now, asked, entropy, events);
             lent.extend(events.iter().filter_map(|event| match *event {
                 Event::Leased {
                     seq,
@@ -225,8 +227,7 @@ impl Turn<'_> {
 
     /// Whether there is something to lend, if there is room to record that.
     pub(super) fn could_lend(&self) -> bool {
-        let core = &self.inner.core;
-        !core.is_paused() && core.oldest_ready().is_some()
+        self.inner.core.lendable(self.now) == Lendable::Some
     }
 
     /// An answer to a lease call, with what it rests on.
@@ -250,6 +251,7 @@ impl Turn<'_> {
             delay: None,
             note: None,
             exit_code: None,
+            log: None,
         };
         for item in &granted.items {
             if self.queue.shared.room_for(Room::Settle, 1, 0).is_err() {

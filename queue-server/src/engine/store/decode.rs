@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use queue_api::{QueueName, Settings};
-use queue_core::{Attempt, Blob, Event, Fence, Head, Kept, Lease, Outcome, Part, Seq, State, Time};
+use queue_core::{
+    Attempt, Blob, Event, Fence, Group, GroupId, Head, Kept, Lease, Outcome, Part, Recalled, Seq,
+    State, Terms, Time,
+};
 
-use super::tags::{self, attempt_flag, event_tag, part_tag, record_tag, settled_flag};
+use super::tags::{self, attempt_flag, event_tag, option_flag, part_tag, record_tag, settled_flag};
 use super::wire::{Malformed, Reader, Stored};
 
 /// Who takes what a record holds besides plain facts.
@@ -56,6 +59,7 @@ pub(super) struct RawHead {
     last_enqueued: Time,
     first_outcome: u64,
     next_outcome: u64,
+    next_answer: u64,
 }
 
 impl RawHead {
@@ -68,6 +72,7 @@ impl RawHead {
             last_enqueued: self.last_enqueued,
             first_outcome: self.first_outcome,
             next_outcome: self.next_outcome,
+            next_answer: self.next_answer,
         }
     }
 }
@@ -92,6 +97,11 @@ pub(super) fn opening(reader: &mut Reader<'_>) -> Result<Opening, Malformed> {
                 last_enqueued: time(reader)?,
                 first_outcome: reader.number("the first outcome")?,
                 next_outcome: reader.number("the next outcome")?,
+                // Earlier releases remembered no answers.
+                next_answer: match reader.is_at_end() {
+                    true => 0,
+                    false => reader.number("the next answer")?,
+                },
             };
             Kind::Head(introduced, head)
         }
@@ -131,6 +141,13 @@ fn after(reader: &mut Reader<'_>, earlier: Time) -> Result<Time, Malformed> {
     time.map(Time).ok_or(Malformed::new("a time"))
 }
 
+/// A time that stands as its distance from a later one.
+fn before(reader: &mut Reader<'_>, later: Time) -> Result<Time, Malformed> {
+    let ago = reader.number("a time")?;
+    let time = later.0.checked_sub(ago);
+    time.map(Time).ok_or(Malformed::new("a time"))
+}
+
 /// One event of a record that was made true at `now`.
 pub(super) fn event(
     reader: &mut Reader<'_>,
@@ -144,6 +161,41 @@ pub(super) fn event(
             at: now,
             seq: keeper.next_seq(),
             body: keeper.keep(reader.blob("the body of an item")?),
+            due: None,
+            terms: None,
+        },
+        event_tag::ENQUEUED_WITH => {
+            let body = keeper.keep(reader.blob("the body of an item")?);
+            let options = options(reader)?;
+            Event::Enqueued {
+                at: now,
+                seq: keeper.next_seq(),
+                body,
+                due: options.due,
+                terms: options.terms,
+            }
+        }
+        event_tag::DUPLICATED => Event::Duplicated {
+            count: reader.number("the number of duplicates")?,
+        },
+        event_tag::EXPIRED => Event::Expired {
+            seq: seq(reader)?,
+            at: before(reader, now)?,
+        },
+        event_tag::CANCELLED => Event::Cancelled {
+            at: now,
+            seq: seq(reader)?,
+        },
+        event_tag::REDRIVEN => Event::Redriven { seq: seq(reader)? },
+        event_tag::KEY_FREED => Event::KeyFreed { seq: seq(reader)? },
+        event_tag::REMEMBERED => Event::Remembered {
+            at: now,
+            key: words(reader, "an idempotency key")?,
+            answer: answer(reader)?,
+        },
+        event_tag::RECALLED => Event::Recalled {
+            at: now,
+            key: words(reader, "an idempotency key")?,
         },
         event_tag::LEASED => Event::Leased {
             at: now,
@@ -157,7 +209,8 @@ pub(super) fn event(
             seq: seq(reader)?,
             deadline: after(reader, now)?,
         },
-        event_tag::SETTLED => settled(reader, now, keeper)?,
+        event_tag::SETTLED => settled(reader, now, false, keeper)?,
+        event_tag::SETTLED_LOGGED => settled(reader, now, true, keeper)?,
         event_tag::FELL_DUE => Event::FellDue { seq: seq(reader)? },
         event_tag::TAKEN => Event::Taken {
             at: now,
@@ -178,12 +231,12 @@ pub(super) fn event(
 fn settled(
     reader: &mut Reader<'_>,
     now: Time,
+    logged: bool,
     keeper: &mut dyn Keeper,
 ) -> Result<Event, Malformed> {
     let seq = Seq(reader.number("the place of an item")?);
     let flags = reader.u8("how a lease ended")?;
-    let ago = reader.number("a time")?;
-    let at = Time(now.0.checked_sub(ago).ok_or(Malformed::new("a time"))?);
+    let at = before(reader, now)?;
     let next = flags >> settled_flag::NEXT_SHIFT & settled_flag::NEXT_MASK;
     let next = tags::read_next(next, || after(reader, at))?;
     let note = flags & settled_flag::NOTE != 0;
@@ -196,6 +249,78 @@ fn settled(
         spent: flags & settled_flag::SPENT != 0,
         note: note.then(|| note_of(reader, keeper)).transpose()?,
         exit_code: exit_code.then(|| code_of(reader)).transpose()?,
+        log: logged.then(|| log_of(reader, keeper)).transpose()?,
+    })
+}
+
+fn log_of(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Blob, Malformed> {
+    Ok(keeper.keep(reader.blob("what an attempt printed")?))
+}
+
+/// What an item has besides its body.
+#[derive(Default)]
+struct Options {
+    due: Option<Time>,
+    terms: Option<Box<Terms>>,
+    key_until: Option<Time>,
+}
+
+fn options(reader: &mut Reader<'_>) -> Result<Options, Malformed> {
+    let flags = reader.u8("the options of an item")?;
+    let has = |flag: u8| flags & flag != 0;
+    let mut options = Options::default();
+    let mut terms = Terms::default();
+    if has(option_flag::DUE) {
+        options.due = Some(time(reader)?);
+    }
+    if has(option_flag::PRIORITY) {
+        let priority = reader.signed("a priority")?;
+        terms.priority = i16::try_from(priority).map_err(|_| Malformed::new("a priority"))?;
+    }
+    if has(option_flag::GROUP) {
+        let id = group_id(reader)?;
+        let name = words(reader, "the name of a group")?;
+        terms.group = Some(Group { id, name });
+    }
+    if has(option_flag::KEY) {
+        terms.key = Some(words(reader, "a key")?);
+    }
+    if has(option_flag::EXPIRES) {
+        terms.expires = Some(time(reader)?);
+    }
+    if has(option_flag::KEY_UNTIL) {
+        options.key_until = Some(time(reader)?);
+    }
+    options.terms = (terms != Terms::default()).then(|| Box::new(terms));
+    Ok(options)
+}
+
+fn group_id(reader: &mut Reader<'_>) -> Result<GroupId, Malformed> {
+    let id = u32::try_from(reader.number("a group")?);
+    id.map(GroupId).map_err(|_| Malformed::new("a group"))
+}
+
+fn words(reader: &mut Reader<'_>, what: &'static str) -> Result<Arc<str>, Malformed> {
+    let text = std::str::from_utf8(reader.text(what)?);
+    text.map(Arc::from).map_err(|_| Malformed::new(what))
+}
+
+fn answer(reader: &mut Reader<'_>) -> Result<Recalled, Malformed> {
+    let digest = reader.word("the digest of an enqueue")?;
+    let first = Seq(reader.number("the place of an item")?);
+    let count = reader.number("the number of items")?;
+    let len = reader.number("the number of duplicates")?;
+    let mut duplicates = Vec::new();
+    for _ in 0..len {
+        let at = u32::try_from(reader.number("an entry")?);
+        let at = at.map_err(|_| Malformed::new("an entry"))?;
+        duplicates.push((at, Seq(reader.number("the place of an item")?)));
+    }
+    Ok(Recalled {
+        digest,
+        first,
+        count,
+        duplicates: duplicates.into(),
     })
 }
 
@@ -217,12 +342,39 @@ pub(super) fn part(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<P
                 state: match reader.u8("an outcome")? {
                     0 => State::Done,
                     1 => State::Dead,
+                    2 => State::Expired,
+                    3 => State::Cancelled,
                     _ => return Err(Malformed::new("an outcome")),
                 },
                 ended: time(reader)?,
             },
         },
         part_tag::ITEM => Part::Item(item(reader, keeper)?),
+        part_tag::ITEM_WITH => {
+            let kept = item(reader, keeper)?;
+            let options = options(reader)?;
+            Part::Item(Kept {
+                terms: options.terms,
+                key_until: options.key_until,
+                ..kept
+            })
+        }
+        part_tag::KEY => Part::Key {
+            seq: Seq(reader.number("the place of an item")?),
+            text: words(reader, "a key")?,
+            until: time(reader)?,
+        },
+        part_tag::ANSWER => Part::Answer {
+            number: reader.number("the number of an answer")?,
+            at: time(reader)?,
+            key: words(reader, "an idempotency key")?,
+            answer: answer(reader)?,
+        },
+        part_tag::ORDER => Part::Order {
+            pace: reader.number("the pace of a queue")?,
+            last: group_id(reader)?,
+            first_answer: reader.number("the number of an answer")?,
+        },
         part_tag::CLOSED => {
             let count = reader.number("the number of totals")?;
             let totals: Result<Vec<u64>, _> =
@@ -259,6 +411,8 @@ fn item(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Kept, Malfor
         body,
         lease,
         story: story?,
+        terms: None,
+        key_until: None,
     })
 }
 
@@ -280,6 +434,7 @@ fn attempt(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Attempt, 
     let flags = reader.u8("how an attempt ended")?;
     let note = flags & attempt_flag::NOTE != 0;
     let exit_code = flags & attempt_flag::EXIT_CODE != 0;
+    let log = flags & attempt_flag::LOG != 0;
     Ok(Attempt {
         fence,
         worker,
@@ -288,5 +443,6 @@ fn attempt(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Attempt, 
         how: tags::read_how(flags & attempt_flag::HOW_MASK)?,
         note: note.then(|| note_of(reader, keeper)).transpose()?,
         exit_code: exit_code.then(|| code_of(reader)).transpose()?,
+        log: log.then(|| log_of(reader, keeper)).transpose()?,
     })
 }

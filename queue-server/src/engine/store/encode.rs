@@ -1,10 +1,10 @@
 //! Records as bytes: what `docs/data-format.md` says of them, in the writing direction.
 
 use queue_api::{QueueName, Settings};
-use queue_core::{Attempt, Blob, Event, Lease, Next, Part, State, Time, Totals};
+use queue_core::{Attempt, Blob, Event, Lease, Next, Part, Recalled, State, Terms, Time, Totals};
 use queue_log::{Lsn, Record};
 
-use super::tags::{self, attempt_flag, event_tag, part_tag, record_tag, settled_flag};
+use super::tags::{self, attempt_flag, event_tag, option_flag, part_tag, record_tag, settled_flag};
 use super::wire::Writer;
 
 /// Where the bytes of blobs are while a record is written, and who wants to know where they went.
@@ -66,6 +66,7 @@ pub(in crate::engine) fn head(
     writer.number(head.last_enqueued.0);
     writer.number(head.first_outcome);
     writer.number(head.next_outcome);
+    writer.number(head.next_answer);
 }
 
 /// A slice of a snapshot.
@@ -119,9 +120,45 @@ fn event(
             writer.u8(event_tag::CONFIGURED);
             write_settings(writer, settings);
         }
-        Event::Enqueued { body, .. } => {
+        Event::Enqueued {
+            body,
+            due: None,
+            terms: None,
+            ..
+        } => {
             writer.u8(event_tag::ENQUEUED);
             blob(writer, body, source);
+        }
+        Event::Enqueued {
+            body,
+            due,
+            ref terms,
+            ..
+        } => {
+            writer.u8(event_tag::ENQUEUED_WITH);
+            blob(writer, body, source);
+            options(writer, due, terms.as_deref(), None);
+        }
+        Event::Duplicated { count } => numbered(writer, event_tag::DUPLICATED, count),
+        Event::Expired { at, seq } => {
+            numbered(writer, event_tag::EXPIRED, seq.0);
+            writer.number(now.0 - at.0);
+        }
+        Event::Cancelled { seq, .. } => numbered(writer, event_tag::CANCELLED, seq.0),
+        Event::Redriven { seq } => numbered(writer, event_tag::REDRIVEN, seq.0),
+        Event::KeyFreed { seq } => numbered(writer, event_tag::KEY_FREED, seq.0),
+        Event::Remembered {
+            ref key,
+            answer: ref told,
+            ..
+        } => {
+            writer.u8(event_tag::REMEMBERED);
+            writer.text(key.as_bytes());
+            answer(writer, told);
+        }
+        Event::Recalled { ref key, .. } => {
+            writer.u8(event_tag::RECALLED);
+            writer.text(key.as_bytes());
         }
         Event::Leased {
             seq,
@@ -149,8 +186,12 @@ fn event(
             spent,
             note,
             exit_code,
+            log,
         } => {
-            writer.u8(event_tag::SETTLED);
+            writer.u8(match log {
+                Some(_) => event_tag::SETTLED_LOGGED,
+                None => event_tag::SETTLED,
+            });
             writer.number(seq.0);
             let flags = [
                 (spent, settled_flag::SPENT),
@@ -170,6 +211,9 @@ fn event(
             }
             if let Some(code) = exit_code {
                 writer.signed(code);
+            }
+            if let Some(log) = log {
+                blob(writer, log, source);
             }
         }
         Event::FellDue { seq } => numbered(writer, event_tag::FELL_DUE, seq.0),
@@ -199,11 +243,20 @@ fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
             writer.u8(part_tag::OUTCOME);
             writer.number(*number);
             writer.number(outcome.seq.0);
-            writer.u8(u8::from(outcome.state == State::Dead));
+            writer.u8(match outcome.state {
+                State::Dead => 1,
+                State::Expired => 2,
+                State::Cancelled => 3,
+                _ => 0,
+            });
             writer.number(outcome.ended.0);
         }
         Part::Item(item) => {
-            writer.u8(part_tag::ITEM);
+            let has_options = item.terms.is_some();
+            writer.u8(match has_options {
+                true => part_tag::ITEM_WITH,
+                false => part_tag::ITEM,
+            });
             writer.number(item.seq.0);
             state(writer, item.state);
             writer.number(item.attempts.into());
@@ -217,6 +270,37 @@ fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
             for attempt in &item.story {
                 self::attempt(writer, attempt, source);
             }
+            if has_options {
+                options(writer, None, item.terms.as_deref(), item.key_until);
+            }
+        }
+        Part::Key { seq, text, until } => {
+            writer.u8(part_tag::KEY);
+            writer.number(seq.0);
+            writer.text(text.as_bytes());
+            writer.number(until.0);
+        }
+        Part::Answer {
+            number,
+            at,
+            key,
+            answer: told,
+        } => {
+            writer.u8(part_tag::ANSWER);
+            writer.number(*number);
+            writer.number(at.0);
+            writer.text(key.as_bytes());
+            answer(writer, told);
+        }
+        Part::Order {
+            pace,
+            last,
+            first_answer,
+        } => {
+            writer.u8(part_tag::ORDER);
+            writer.number(*pace);
+            writer.number(last.0.into());
+            writer.number(*first_answer);
         }
         Part::Closed { totals } => close(writer, totals),
     }
@@ -227,6 +311,67 @@ fn close(writer: &mut Writer<'_, '_>, totals: &Totals) {
     let totals = tags::totals(totals);
     writer.number(totals.len() as u64);
     totals.into_iter().for_each(|total| writer.number(total));
+}
+
+fn options(
+    writer: &mut Writer<'_, '_>,
+    due: Option<Time>,
+    terms: Option<&Terms>,
+    key_until: Option<Time>,
+) {
+    let plain = Terms::default();
+    let Terms {
+        priority,
+        group,
+        key,
+        expires,
+    } = terms.unwrap_or(&plain);
+    let flags = [
+        (due.is_some(), option_flag::DUE),
+        (*priority != 0, option_flag::PRIORITY),
+        (group.is_some(), option_flag::GROUP),
+        (key.is_some(), option_flag::KEY),
+        (expires.is_some(), option_flag::EXPIRES),
+        (key_until.is_some(), option_flag::KEY_UNTIL),
+    ];
+    let flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag);
+    writer.u8(flags.fold(0, |flags, flag| flags | flag));
+    if let Some(due) = due {
+        writer.number(due.0);
+    }
+    if *priority != 0 {
+        writer.signed((*priority).into());
+    }
+    if let Some(group) = group {
+        writer.number(group.id.0.into());
+        writer.text(group.name.as_bytes());
+    }
+    if let Some(key) = key {
+        writer.text(key.as_bytes());
+    }
+    if let Some(expires) = expires {
+        writer.number(expires.0);
+    }
+    if let Some(until) = key_until {
+        writer.number(until.0);
+    }
+}
+
+fn answer(writer: &mut Writer<'_, '_>, answer: &Recalled) {
+    let Recalled {
+        digest,
+        first,
+        count,
+        duplicates,
+    } = answer;
+    writer.word(*digest);
+    writer.number(first.0);
+    writer.number(*count);
+    writer.number(duplicates.len() as u64);
+    for (at, seq) in duplicates {
+        writer.number((*at).into());
+        writer.number(seq.0);
+    }
 }
 
 fn state(writer: &mut Writer<'_, '_>, state: State) {
@@ -253,6 +398,7 @@ fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'
         how,
         note,
         exit_code,
+        log,
     } = attempt;
     writer.word(fence.0);
     writer.name(worker.as_ref());
@@ -260,11 +406,15 @@ fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'
     writer.number(ended.0);
     let note_flag = u8::from(note.is_some()) * attempt_flag::NOTE;
     let exit_flag = u8::from(exit_code.is_some()) * attempt_flag::EXIT_CODE;
-    writer.u8(tags::how(*how) | note_flag | exit_flag);
+    let log_flag = u8::from(log.is_some()) * attempt_flag::LOG;
+    writer.u8(tags::how(*how) | note_flag | exit_flag | log_flag);
     if let Some(note) = note {
         blob(writer, *note, source);
     }
     if let Some(code) = exit_code {
         writer.signed(*code);
+    }
+    if let Some(log) = log {
+        blob(writer, *log, source);
     }
 }

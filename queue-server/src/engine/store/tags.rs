@@ -30,6 +30,17 @@ pub(super) mod event_tag {
     pub(in super::super) const REOPENED: u8 = 11;
     pub(in super::super) const PAUSED: u8 = 12;
     pub(in super::super) const RESUMED: u8 = 13;
+    /// As `ENQUEUED`, with options.
+    pub(in super::super) const ENQUEUED_WITH: u8 = 14;
+    /// As `SETTLED`, with a log.
+    pub(in super::super) const SETTLED_LOGGED: u8 = 15;
+    pub(in super::super) const DUPLICATED: u8 = 16;
+    pub(in super::super) const EXPIRED: u8 = 17;
+    pub(in super::super) const CANCELLED: u8 = 18;
+    pub(in super::super) const REDRIVEN: u8 = 19;
+    pub(in super::super) const KEY_FREED: u8 = 20;
+    pub(in super::super) const REMEMBERED: u8 = 21;
+    pub(in super::super) const RECALLED: u8 = 22;
 }
 
 /// What a part of a snapshot is.
@@ -37,6 +48,22 @@ pub(super) mod part_tag {
     pub(in super::super) const OUTCOME: u8 = 1;
     pub(in super::super) const ITEM: u8 = 2;
     pub(in super::super) const CLOSED: u8 = 3;
+    /// As `ITEM`, with options.
+    pub(in super::super) const ITEM_WITH: u8 = 4;
+    pub(in super::super) const KEY: u8 = 5;
+    pub(in super::super) const ANSWER: u8 = 6;
+    pub(in super::super) const ORDER: u8 = 7;
+}
+
+/// The byte that says what an item was given besides its body.
+pub(super) mod option_flag {
+    pub(in super::super) const DUE: u8 = 1;
+    pub(in super::super) const PRIORITY: u8 = 1 << 1;
+    pub(in super::super) const GROUP: u8 = 1 << 2;
+    pub(in super::super) const KEY: u8 = 1 << 3;
+    pub(in super::super) const EXPIRES: u8 = 1 << 4;
+    /// It has ended and holds its key.
+    pub(in super::super) const KEY_UNTIL: u8 = 1 << 5;
 }
 
 /// The byte that says how a lease ended: bits 0-2 how, bits 3-4 what becomes of the item.
@@ -52,6 +79,7 @@ pub(super) mod settled_flag {
 /// The byte that says how a past attempt ended: bits 0-2 how.
 pub(super) mod attempt_flag {
     pub(in super::super) const HOW_MASK: u8 = 0b111;
+    pub(in super::super) const LOG: u8 = 1 << 5;
     pub(in super::super) const NOTE: u8 = 1 << 6;
     pub(in super::super) const EXIT_CODE: u8 = 1 << 7;
 }
@@ -63,6 +91,7 @@ pub(super) fn how(how: How) -> u8 {
         How::Released => 2,
         How::Buried => 3,
         How::Expired => 4,
+        How::Revoked => 5,
     }
 }
 
@@ -73,6 +102,7 @@ pub(super) fn read_how(bits: u8) -> Result<How, Malformed> {
         2 => Ok(How::Released),
         3 => Ok(How::Buried),
         4 => Ok(How::Expired),
+        5 => Ok(How::Revoked),
         _ => Err(Malformed::new("how an attempt ended")),
     }
 }
@@ -107,6 +137,8 @@ pub(super) fn state(state: State) -> u8 {
         State::Leased => 2,
         State::Done => 3,
         State::Dead => 4,
+        State::Expired => 5,
+        State::Cancelled => 6,
     }
 }
 
@@ -121,12 +153,14 @@ pub(super) fn read_state(
         2 => Ok(State::Leased),
         3 => Ok(State::Done),
         4 => Ok(State::Dead),
+        5 => Ok(State::Expired),
+        6 => Ok(State::Cancelled),
         _ => Err(Malformed::new("the state of an item")),
     }
 }
 
 /// The totals in the order in which they are written. New ones are added at the end: fewer read as 0.
-pub(super) fn totals(totals: &Totals) -> [u64; 9] {
+pub(super) fn totals(totals: &Totals) -> [u64; 13] {
     let Totals {
         enqueued,
         leased,
@@ -137,6 +171,10 @@ pub(super) fn totals(totals: &Totals) -> [u64; 9] {
         dead,
         purged,
         taken,
+        duplicates,
+        item_expired,
+        cancelled,
+        redriven,
     } = *totals;
     [
         enqueued,
@@ -148,6 +186,10 @@ pub(super) fn totals(totals: &Totals) -> [u64; 9] {
         dead,
         purged,
         taken,
+        duplicates,
+        item_expired,
+        cancelled,
+        redriven,
     ]
 }
 
@@ -163,5 +205,9 @@ pub(super) fn read_totals(mut next: impl FnMut() -> u64) -> Totals {
         dead: next(),
         purged: next(),
         taken: next(),
+        duplicates: next(),
+        item_expired: next(),
+        cancelled: next(),
+        redriven: next(),
     }
 }
