@@ -5,6 +5,8 @@
     reason = "a test says what it expects by unwrapping it"
 )]
 
+mod items;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -16,7 +18,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 use queue_api::{
-    Code, Handling, LeaseRequest, Leased, PROBLEM_JSON, Problem, SettleAs, Settlement,
+    Code, Handling, LeaseRequest, Leased, PROBLEM_JSON, Problem, Redrive, SettleAs, Settlement,
 };
 use queue_client::{Client, EnqueueOptions, Error, QueueClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -191,16 +193,13 @@ async fn patience_ends_and_the_last_refusal_is_given() {
 }
 
 #[tokio::test]
-async fn an_enqueue_that_may_have_arrived_is_not_sent_twice() {
+async fn a_purge_that_may_have_arrived_is_not_sent_twice() {
     let (queue, calls) = hang_up().await;
-    let error = queue
-        .enqueue("x", EnqueueOptions::default())
-        .await
-        .unwrap_err();
+    let error = queue.purge().await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert_eq!(calls.load(SeqCst), 1);
-    queue.purge().await.unwrap_err();
-    assert_eq!(calls.load(SeqCst), 2, "nor is a purge");
+    queue.redrive(&Redrive::default()).await.unwrap_err();
+    assert_eq!(calls.load(SeqCst), 2, "nor is a redrive");
 }
 
 #[tokio::test]

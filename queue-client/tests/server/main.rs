@@ -4,6 +4,8 @@
     reason = "a test says what it expects by unwrapping it"
 )]
 
+mod items;
+
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
