@@ -31,6 +31,8 @@ mod run;
 mod slots;
 mod stop;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod verdict;
 mod work;
 

@@ -61,12 +61,31 @@ impl PerItem {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::testing::lease;
+    use crate::verdict::Verdict;
 
     fn command(words: &[&str]) -> PerItem {
         let words: Vec<_> = words.iter().map(Into::into).collect();
         let program = Program::find(&words, Vec::new()).expect("a shell");
         PerItem::new(program, vec![65]).expect("a folder")
+    }
+
+    #[tokio::test]
+    async fn a_command_finds_what_is_known_of_its_item() {
+        let script =
+            r#"echo "$MEMQ_ITEM_ID $MEMQ_ATTEMPT $MEMQ_PRIORITY $MEMQ_ITEM_KEY $MEMQ_ITEM_GROUP""#;
+        let never = std::future::pending();
+        let kill = CancellationToken::new();
+        let command = command(&["sh", "-c", script]);
+        let verdict = command.handle(&lease("1"), never, &kill).await;
+        let Verdict::Ack { result, .. } = verdict else {
+            panic!("{verdict:?}")
+        };
+        let expected = "0123456789abcdef0123456789abcdef 3 -5 user/42 customer a";
+        assert_eq!(result.as_deref(), Some(expected));
     }
 
     #[test]

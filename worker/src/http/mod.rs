@@ -37,6 +37,7 @@ pub(crate) struct Endpoint {
     url: Url,
     /// The same for every item.
     headers: HeaderMap,
+    patience: Duration,
 }
 
 /// A server that cannot be asked.
@@ -74,6 +75,7 @@ impl Endpoint {
             client,
             url: parsed,
             headers,
+            patience: PATIENCE,
         })
     }
 
@@ -112,7 +114,7 @@ impl Endpoint {
                 Err(error) => error,
             };
             let there = !error.is_connect();
-            if there || since.elapsed() + pause > PATIENCE {
+            if there || since.elapsed() + pause > self.patience {
                 let what = if there {
                     "the answer of"
                 } else {
@@ -122,7 +124,7 @@ impl Endpoint {
                 return Verdict::nack(Failure::new(text));
             }
             if !std::mem::replace(&mut waited, true) {
-                let (url, patience) = (&self.url, PATIENCE.as_secs());
+                let (url, patience) = (&self.url, self.patience.as_secs_f64());
                 tracing::info!(item = %lease.id, "{url} takes no connections ({}); trying again for up to {patience} s", cause(&error));
             }
             tokio::time::sleep(pause).await;
@@ -213,6 +215,53 @@ fn cause(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::lease;
+
+    #[tokio::test]
+    async fn a_server_that_never_comes_has_failed_the_item_in_the_end() {
+        // Bound, so that nobody else gets it, and not listened on.
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let url = format!("http://{}/", socket.local_addr().expect("bound"));
+        let mut endpoint = Endpoint::new(&url, &[]).expect("an address");
+        endpoint.patience = Duration::from_millis(300);
+        let since = Instant::now();
+        let limit = Some(Duration::from_secs(100));
+        let verdict = endpoint
+            .handle(&lease("1"), limit, std::future::pending())
+            .await;
+        let Verdict::Nack(failure, None) = verdict else {
+            panic!("{verdict:?}")
+        };
+        assert!(
+            failure.error.starts_with("cannot get a connection to"),
+            "{failure:?}"
+        );
+        assert!(
+            since.elapsed() >= Duration::from_millis(150),
+            "it was tried again"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_item_is_sent_with_what_is_known_of_it() {
+        let endpoint = Endpoint::new("http://127.0.0.1:1/item", &[("memq-queue", "jobs")]);
+        let request = endpoint.expect("an address").request(&lease("the body"));
+        let request = request.build().expect("a request");
+        let headers = request.headers();
+        for (name, value) in [
+            ("memq-item-id", "0123456789abcdef0123456789abcdef"),
+            ("memq-attempt", "3"),
+            ("memq-priority", "-5"),
+            ("memq-item-key", "user/42"),
+            ("memq-item-group", "customer%20a"),
+            ("memq-queue", "jobs"),
+        ] {
+            assert_eq!(headers[name], value, "{name}");
+        }
+        let body = request.body().and_then(reqwest::Body::as_bytes);
+        assert_eq!(body, Some(&b"the body"[..]));
+    }
 
     #[test]
     fn keys_are_escaped_where_a_header_would_change_them() {

@@ -117,6 +117,29 @@ pub(super) fn read(line: &[u8], item: ItemId) -> Result<Verdict, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::lease;
+
+    #[tokio::test]
+    async fn an_item_is_one_line_with_what_is_known_of_it() {
+        let about = About {
+            queue: "jobs".into(),
+            run: None,
+            step: Some("resize".into()),
+        };
+        let mut line = b"the last one".to_vec();
+        write(&mut line, &lease("two\nlines"), &about).expect("JSON");
+        let text = String::from_utf8(line).expect("text");
+        assert_eq!(
+            (text.matches('\n').count(), text.ends_with('\n')),
+            (1, true)
+        );
+        let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let expected = serde_json::json!({
+            "id": ITEM, "body": "two\nlines", "attempt": 3, "key": "user/42", "group": "customer a",
+            "priority": -5, "enqueued": "2026-01-02T03:04:05Z", "queue": "jobs", "step": "resize",
+        });
+        assert_eq!(read, expected);
+    }
 
     const ITEM: &str = "0123456789abcdef0123456789abcdef";
 
