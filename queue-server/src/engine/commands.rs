@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue_api::{Outcome, Queue, QueueName, Settings, SettingsPatch, Until};
-use queue_core::{Enqueue, Entry, Event, Purge, SLICE, Seq, Time};
+use queue_api::{Outcome, Queue, SettingsPatch, Until};
+use queue_core::{Event, Purge, SLICE, Seq, Time};
 use queue_log::Room;
 
+use super::ParkingPlace;
 use super::fault::Fault;
 use super::fetch::{Reading, Sought};
 use super::grant::Bytes;
@@ -14,7 +15,6 @@ use super::live::LiveQueue;
 use super::settings::for_core;
 use super::turn::Turn;
 use super::view;
-use super::{ParkingPlace, Shared};
 
 /// Bytes of outcomes that one page may hold: more would keep the queue's lock too long.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -53,52 +53,8 @@ pub(crate) struct MassPurge {
 }
 
 impl LiveQueue {
-    /// Lets items in, all or none, and seals the queue in the same step if asked; the place of the
-    /// first, and when.
-    pub(crate) async fn enqueue(&self, bodies: &[&[u8]], seal: bool) -> Result<(Seq, Time), Fault> {
-        let bytes = bodies.iter().map(|body| body.len() as u64).sum();
-        self.shared.room_for(Room::Grow, bodies.len(), bytes)?;
-        let Shared { held, limits, .. } = &*self.shared;
-        held.has_room_for(limits, bodies.len() as u64, bytes)?;
-        self.commit(|turn| {
-            check_sizes(&self.name, &turn.inner.settings, bodies)?;
-            let first = turn.inner.core.next_seq();
-            let blobs: Vec<_> = bodies
-                .iter()
-                .map(|body| turn.inner.bodies.put(body))
-                .collect();
-            let entered = turn.apply(|core, now, events| {
-                let entries: Vec<_> = (blobs.iter())
-                    .map(|&body| Entry {
-                        body,
-                        options: None,
-                    })
-                    .collect();
-                let enqueue = Enqueue {
-                    entries: &entries,
-                    under: None,
-                    idempotent: None,
-                };
-                core.enqueue(now, enqueue, events)?;
-                if seal {
-                    core.seal(events);
-                }
-                Ok(())
-            });
-            if let Err(refusal) = entered {
-                blobs
-                    .into_iter()
-                    .for_each(|blob| turn.inner.bodies.free(blob));
-                let name = self.name.clone();
-                return Err(Fault::Refused { name, refusal });
-            }
-            Ok((first, turn.now))
-        })
-        .await?
-    }
-
-    /// Delivers the oldest ready item and is done with it; `None` if there is none, or if the queue
-    /// is paused, which `Err` of the inner result says.
+    /// Delivers the item whose turn it is and is done with it; `None` if there is none, or if a limit
+    /// of the queue forbids it now. `Err` of the inner result says that the queue is paused.
     pub(crate) async fn take(&self) -> Result<Result<Option<Taken>, Paused>, Fault> {
         self.shared.room_for(Room::Settle, 1, 0)?;
         let taken = self.commit(|turn| {
@@ -304,21 +260,3 @@ impl LiveQueue {
 /// The queue gives nothing out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paused;
-
-/// Whether each body is within a queue's limit.
-pub(crate) fn check_sizes(
-    name: &QueueName,
-    settings: &Settings,
-    bodies: &[&[u8]],
-) -> Result<(), Fault> {
-    let limit = settings.max_body_bytes;
-    let over = bodies.iter().position(|body| body.len() as u64 > limit);
-    over.map_or(Ok(()), |at| {
-        Err(Fault::BodyTooLarge {
-            name: name.clone(),
-            index: at + 1,
-            bytes: bodies[at].len(),
-            limit,
-        })
-    })
-}

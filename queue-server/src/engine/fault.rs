@@ -1,6 +1,8 @@
 //! What the engine refuses, in words for the caller.
 
-use queue_api::{Code, QueueName, SettingsError};
+use std::time::Duration;
+
+use queue_api::{Code, ItemId, QueueName, SettingsError};
 use queue_core::Refusal;
 
 use super::store::LogFailed;
@@ -71,6 +73,43 @@ pub(crate) enum Fault {
         "the lease ended, was settled otherwise, or never was: drop the item, it is no longer yours"
     )]
     LeaseLost,
+    /// Another item, or none. It may be past retention.
+    #[error("item `{0}` is not in the queue: it never was, was purged, or is past retention")]
+    NoSuchItem(ItemId),
+    /// The item had no such attempt, or it is not kept.
+    #[error("attempt {number} of item `{id}` is not kept: look at its history")]
+    NoSuchAttempt {
+        /// The item.
+        id: ItemId,
+        /// What was asked for.
+        number: u32,
+    },
+    /// A cursor of another queue.
+    #[error("item `{id}` is not of queue `{name}`, or of an earlier one of that name: begin anew")]
+    ForeignItem {
+        /// The queue.
+        name: QueueName,
+        /// The item.
+        id: ItemId,
+    },
+    /// There is nothing left to cancel.
+    #[error("item `{0}` is done or expired: there is nothing left to cancel")]
+    ItemFinished(ItemId),
+    /// Give each request a key of its own.
+    #[error(
+        "Idempotency-Key `{0}` was used for another request on this queue: give each request a key of its own"
+    )]
+    IdempotencyMismatch(String),
+    /// Ask again later, or wait in the call.
+    #[error(
+        "queue `{name}` has given as many leases as its rate_per_s allows: ask again later, or with wait_ms"
+    )]
+    RateLimited {
+        /// The queue.
+        name: QueueName,
+        /// When the next lease can be given.
+        after: Duration,
+    },
     /// The cursor is past retention.
     #[error(
         "outcomes after {after} are past retention: the oldest that can be followed is after={oldest}"
@@ -130,12 +169,21 @@ impl From<LogFailed> for Fault {
 }
 
 impl Fault {
+    /// How long to wait before the same is asked for again, where that is known.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { after, .. } => Some(*after),
+            _ => None,
+        }
+    }
+
     /// The stable code of the refusal.
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::NoSuchQueue(_) => Code::NoSuchQueue,
             Self::QueueExists(_)
             | Self::Settings(_)
+            | Self::ForeignItem { .. }
             | Self::NothingToBackUp
             | Self::BadBackup(_) => Code::BadRequest,
             Self::NotEmpty(_) => Code::NotEmpty,
@@ -144,15 +192,11 @@ impl Fault {
                 refusal: Refusal::Sealed,
                 ..
             } => Code::QueueSealed,
-            Self::Refused {
-                refusal: Refusal::LeaseLost,
-                ..
-            } => Code::LeaseLost,
-            Self::Refused {
-                refusal: Refusal::IdempotencyMismatch,
-                ..
-            } => Code::IdempotencyMismatch,
             Self::Refused { .. } => Code::QueueFull,
+            Self::NoSuchItem(_) | Self::NoSuchAttempt { .. } => Code::NoSuchItem,
+            Self::ItemFinished(_) => Code::ItemFinished,
+            Self::IdempotencyMismatch(_) => Code::IdempotencyMismatch,
+            Self::RateLimited { .. } => Code::RateLimited,
             Self::Deleted(_) => Code::Gone,
             Self::BodyTooLarge { .. } | Self::ResultTooLarge { .. } => Code::BodyTooLarge,
             Self::LeaseLost => Code::LeaseLost,

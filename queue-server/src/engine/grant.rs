@@ -1,7 +1,9 @@
 //! What a lease call is given, and bytes that may have to be read from disk first.
 
+use std::sync::Arc;
+
 use queue_api::QueueState;
-use queue_core::{Fence, Seq, Time};
+use queue_core::{Fence, Seq, TermsOf, Time};
 
 use super::bodies::Stored;
 use super::store::{Logged, Rest};
@@ -16,6 +18,17 @@ pub(crate) enum Bytes {
 }
 
 impl Bytes {
+    /// The copy that was read.
+    ///
+    /// # Panics
+    /// If it was not read.
+    pub(super) fn here(&self) -> &[u8] {
+        match self {
+            Self::Here(bytes) => bytes,
+            Self::Logged(logged) => unreachable!("{logged:?} was read before it is looked at"),
+        }
+    }
+
     /// A copy, or where to read.
     pub(super) fn of(stored: Stored<'_>) -> Self {
         match stored {
@@ -45,6 +58,26 @@ pub(crate) struct Grant {
     pub(crate) attempt: u32,
     pub(crate) enqueued: Time,
     pub(crate) body: Bytes,
+    /// What it was given besides its body, if anything.
+    pub(crate) terms: Option<Box<Terms>>,
+}
+
+/// What a worker is told of an item that was given more than a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) priority: i16,
+    pub(crate) group: Option<Arc<str>>,
+    pub(crate) key: Option<Box<str>>,
+}
+
+impl From<TermsOf<'_>> for Terms {
+    fn from(terms: TermsOf<'_>) -> Self {
+        Self {
+            priority: terms.priority,
+            group: terms.group.cloned(),
+            key: terms.key.map(Box::from),
+        }
+    }
 }
 
 /// The answer to a lease call, as of `now`.

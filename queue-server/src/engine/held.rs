@@ -84,7 +84,7 @@ mod tests {
     use queue_log::faulty::FaultyDisk;
 
     use super::super::tests::engine_in;
-    use super::super::{Engine, Storage};
+    use super::super::{Engine, Entry, Incoming, Storage};
     use super::*;
 
     /// An engine on a disk, with room for so many bytes of bodies in memory, that moves its commands to
@@ -116,7 +116,8 @@ mod tests {
             .ensure(&name, &SettingsPatch::default())
             .expect("room for a queue");
         for _ in 0..40 {
-            let enqueued = queue.enqueue(&[&[7; 3_000]], false).await;
+            let items = [Entry::plain(&[7; 3_000])];
+            let enqueued = queue.enqueue(Incoming::of(&items)).await;
             enqueued.expect("an open queue");
         }
     }

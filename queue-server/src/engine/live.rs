@@ -335,9 +335,9 @@ impl Drop for LiveQueue {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::Engine;
     use super::super::tests::engine;
     use super::super::turn::KEPT_EVENTS;
+    use super::super::{Engine, Entry, Incoming};
     use super::*;
 
     fn queue() -> (Arc<Engine>, Arc<LiveQueue>) {
@@ -353,7 +353,7 @@ mod tests {
     async fn a_large_enqueue_leaves_no_room_for_as_many_events_behind() {
         let (_engine, queue) = queue();
         queue
-            .enqueue(&vec![b"item".as_slice(); 100_000], false)
+            .enqueue(Incoming::of(&vec![Entry::plain(b"item"); 100_000]))
             .await
             .expect("an open queue");
         let kept = queue.lock().events.capacity();
@@ -363,7 +363,7 @@ mod tests {
     #[tokio::test]
     async fn a_queue_that_is_deleted_leaves_no_wake_up_behind() {
         let (engine, queue) = queue();
-        let enqueued = queue.enqueue(&[b"item"], false).await;
+        let enqueued = queue.enqueue(Incoming::of(&[Entry::plain(b"item")])).await;
         enqueued.expect("an open queue");
         let taken = queue.take().await.expect("a queue");
         taken.expect("not paused");

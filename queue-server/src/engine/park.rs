@@ -56,6 +56,11 @@ impl LiveQueue {
             if !would_wait {
                 return (settled, First::Answer(granted));
             }
+            if wait.is_zero()
+                && let Some(after) = turn.next_token()
+            {
+                return (settled, First::Limited(after, granted));
+            }
             if !may_park && ask.max > 0 && turn.could_lend() {
                 return (settled, First::Full(granted));
             }
@@ -76,7 +81,11 @@ impl LiveQueue {
             First::Answer(granted) => granted,
             First::Nothing(granted) if settled.is_empty() => place.map(|_| granted)?,
             First::Full(_) if settled.is_empty() => return Err(Fault::StorageFull),
-            First::Nothing(granted) | First::Full(granted) => granted,
+            First::Limited(after, _) if settled.is_empty() => {
+                let name = self.name.clone();
+                return Err(Fault::RateLimited { name, after });
+            }
+            First::Nothing(granted) | First::Full(granted) | First::Limited(_, granted) => granted,
             First::Parked(parked) => parked.wait(wait).await?,
         };
         let rest = match settled.is_empty() {
@@ -97,6 +106,8 @@ enum First {
     Nothing(Granted),
     /// Nothing is lent for want of room to record that, and no wait.
     Full(Granted),
+    /// Nothing is lent because of the rate of the queue, which gives something after so long, and no wait.
+    Limited(Duration, Granted),
     /// A wait.
     Parked(Parked),
 }

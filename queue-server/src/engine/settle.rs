@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use queue_api::limits::MAX_ERROR_BYTES;
+use queue_api::limits::{MAX_ERROR_BYTES, MAX_LOG_BYTES};
 use queue_api::{Code, LeaseToken, SettleAs, Settled};
 use queue_core::{How, LeaseLost, Settlement, Time};
 use queue_log::Room;
@@ -23,6 +23,8 @@ pub(crate) struct Verdict {
     pub(crate) note: Option<Vec<u8>>,
     /// The exit code of the command that handled the item.
     pub(crate) exit_code: Option<i32>,
+    /// What the attempt printed.
+    pub(crate) log: Option<Vec<u8>>,
     /// Retry after this instead of the back-off.
     pub(crate) delay: Option<Duration>,
 }
@@ -118,9 +120,10 @@ impl LiveQueue {
         verdict: &Verdict,
     ) -> Result<bool, Fault> {
         let note = self.checked_note(turn, verdict)?;
-        let note = self.note_with_room(verdict, note)?;
+        let (note, log) = self.with_room(verdict, note, checked_log(verdict))?;
         let entropy = turn.draw();
-        let note = note.map(|bytes| turn.inner.bodies.put(bytes));
+        let mut put = |bytes: &[u8]| turn.inner.bodies.put(bytes);
+        let (note, log) = (note.map(&mut put), log.map(&mut put));
         let settlement = Settlement {
             how: match verdict.verdict {
                 SettleAs::Ack => How::Acked,
@@ -131,15 +134,18 @@ impl LiveQueue {
             delay: verdict.delay,
             note,
             exit_code: verdict.exit_code,
-            log: None,
+            log,
         };
         let mut started = None;
         let settled = turn.apply(|core, now, events| {
             started = core.lease_of(token.seq).map(|lease| lease.started);
             core.settle(now, token.seq, token.fence, settlement, entropy, events)
         });
-        if let (Some(blob), Err(_) | Ok(queue_core::Settled::Before)) = (note, &settled) {
-            turn.inner.bodies.free(blob);
+        if let Err(_) | Ok(queue_core::Settled::Before) = &settled {
+            // The last first: so memory is given back as it was taken.
+            for blob in [log, note].into_iter().flatten() {
+                turn.inner.bodies.free(blob);
+            }
         }
         match settled {
             Ok(queue_core::Settled::Now) => {
@@ -153,22 +159,29 @@ impl LiveQueue {
         }
     }
 
-    /// What of a note there is room for. Room is kept for what ends items, and not for all they leave: on
-    /// a full disk a long error is cut, and a long result must wait, or no room would come back.
-    fn note_with_room<'v>(
+    /// What of a note and a log there is room for. Room is kept for what ends items, and not for all they
+    /// leave: on a full disk a log is dropped, a long error is cut, and a long result must wait, or no
+    /// room would come back.
+    fn with_room<'v>(
         &self,
         verdict: &Verdict,
         note: Option<&'v [u8]>,
-    ) -> Result<Option<&'v [u8]>, Fault> {
+        log: Option<&'v [u8]>,
+    ) -> Result<(Option<&'v [u8]>, Option<&'v [u8]>), Fault> {
         let short = note.map(|note| &note[..note.len().min(A_NOTE)]);
-        let bytes = |note: Option<&[u8]>| note.map_or(0, |note| note.len() as u64);
+        let bytes = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as u64);
+        let log = log.filter(|log| {
+            let both = bytes(note) + log.len() as u64;
+            self.shared.room_to_keep(both).is_ok()
+        });
         let note = match self.shared.room_to_keep(bytes(note)) {
             Err(_) if verdict.verdict != SettleAs::Ack => short,
             Err(full) if short != note => return Err(full),
             Ok(()) | Err(_) => note,
         };
-        self.shared.room_for(Room::Settle, 1, bytes(note))?;
-        Ok(note)
+        let brought = bytes(note) + bytes(log);
+        self.shared.room_for(Room::Settle, 1, brought)?;
+        Ok((note, log))
     }
 
     /// A result over the limit is refused, so that its worker can say something shorter; an error is
@@ -196,9 +209,15 @@ impl LiveQueue {
     }
 
     /// What a token names in this queue.
-    fn token(&self, lease: &LeaseToken) -> Option<Token> {
+    pub(super) fn token(&self, lease: &LeaseToken) -> Option<Token> {
         Token::decode(lease).filter(|token| token.incarnation == self.incarnation)
     }
+}
+
+/// A log is cut, as an error is.
+fn checked_log(verdict: &Verdict) -> Option<&[u8]> {
+    let log = verdict.log.as_deref().filter(|log| !log.is_empty());
+    log.map(|log| &log[..log.len().min(MAX_LOG_BYTES)])
 }
 
 fn extend_in(

@@ -179,13 +179,13 @@ impl Turn<'_> {
         let own = Duration::from_millis(self.inner.settings.lease_ms);
         let length = ask.length.unwrap_or(own);
         let mut lent: Vec<(Seq, Fence, Time)> = Vec::new();
+        let asked = queue_core::Ask {
+            max: ask.max,
+            max_bytes: MAX_LEASE_BYTES,
+            length,
+            worker: ask.worker.as_ref(),
+        };
         self.apply(|core, now, events| {
-            let asked = queue_core::Ask {
-                max: ask.max,
-                max_bytes: MAX_LEASE_BYTES,
-                length,
-                worker: ask.worker.as_ref(),
-            };
             core.lease(now, asked, entropy, events);
             lent.extend(events.iter().filter_map(|event| match *event {
                 Event::Leased {
@@ -209,6 +209,7 @@ impl Turn<'_> {
                 attempt: item.attempts(),
                 enqueued: item.enqueued(),
                 body: Bytes::of(bodies.get(item.body())),
+                terms: core.terms_of(seq).map(|terms| Box::new(terms.into())),
             }
         };
         let items: Vec<Grant> = lent.into_iter().map(grant).collect();
@@ -228,6 +229,14 @@ impl Turn<'_> {
     /// Whether there is something to lend, if there is room to record that.
     pub(super) fn could_lend(&self) -> bool {
         self.inner.core.lendable(self.now) == Lendable::Some
+    }
+
+    /// How long it takes until something can be lent, if nothing but the queue's rate forbids it now.
+    pub(super) fn next_token(&self) -> Option<Duration> {
+        match self.inner.core.lendable(self.now) {
+            Lendable::Until(at) => Some(at.since(self.now)),
+            Lendable::Some | Lendable::Nothing | Lendable::Limited => None,
+        }
     }
 
     /// An answer to a lease call, with what it rests on.
@@ -292,7 +301,15 @@ impl Turn<'_> {
 
     /// When the timer must come round, if it does not know yet.
     pub(super) fn wake_up_at(&mut self) -> Option<Time> {
-        let next = self.inner.core.next_deadline(self.now)?;
+        let inner = &self.inner;
+        let deadline = inner.core.next_deadline(self.now);
+        // Nobody who waits, no need to come round for a token.
+        let token = (inner.waiters.len() > 0).then(|| inner.core.lendable(self.now));
+        let token = token.and_then(|lendable| match lendable {
+            Lendable::Until(at) => Some(at),
+            Lendable::Some | Lendable::Nothing | Lendable::Limited => None,
+        });
+        let next = [deadline, token].into_iter().flatten().min()?;
         let sooner = self.inner.armed.is_none_or(|armed| next < armed);
         sooner.then(|| {
             self.inner.armed = Some(next);
@@ -327,14 +344,18 @@ impl Turn<'_> {
     }
 }
 
-/// Whether an answer may be given before this is on disk: a lease, whose loss costs a redelivery, and
-/// what time makes true again by itself.
+/// Whether an answer may be given before this is on disk: a lease, whose loss costs a redelivery, what
+/// time makes true again by itself, and the count of what was not kept.
+///
+/// An item that expired is not among them: its outcome has a number, which may be told and must stay.
 fn may_trail(event: &Event) -> bool {
     matches!(
         event,
         Event::Leased { .. }
             | Event::Extended { .. }
             | Event::FellDue { .. }
+            | Event::KeyFreed { .. }
+            | Event::Duplicated { .. }
             | Event::Forgotten { .. }
             | Event::Settled {
                 how: How::Expired,

@@ -3,11 +3,12 @@
 use queue_api::{
     Body, Counts, Finish, Handling, ItemId, Outcome, Queue, QueueName, Totals, Verdict,
 };
-use queue_core::{Blob, State};
+use queue_core::{Blob, How, State};
 
 use super::clock::timestamp;
 use super::grant::Bytes;
 use super::live::Inner;
+use super::seen::{RAN_OUT, text};
 use super::turn::Turn;
 
 pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
@@ -78,8 +79,9 @@ pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
 pub(super) struct Line {
     outcome: Outcome,
     body: Option<Bytes>,
-    /// The result of a done item, the error of a dead one.
+    /// What the last attempt left: its result if it was acknowledged, else its error.
     note: Option<Bytes>,
+    is_result: bool,
     len: usize,
 }
 
@@ -97,8 +99,14 @@ impl Line {
         let body = item.map(queue_core::Item::body);
         let note = last.and_then(|attempt| attempt.note);
         let bytes = |blob: Blob| Bytes::of(inner.bodies.get(blob));
-        let done = outcome.state == State::Done;
-        let expired = last.is_some_and(|attempt| attempt.how == queue_core::How::Expired);
+        let state = match outcome.state {
+            State::Dead => Finish::Dead,
+            State::Expired => Finish::Expired,
+            State::Cancelled => Finish::Cancelled,
+            _ => Finish::Done,
+        };
+        let ran_out = last.is_some_and(|attempt| attempt.how == How::Expired);
+        let terms = inner.core.terms_of(outcome.seq).unwrap_or_default();
         Self {
             len: [body, note]
                 .iter()
@@ -107,25 +115,21 @@ impl Line {
                 .sum(),
             body: body.map(bytes),
             note: note.map(bytes),
+            is_result: last.is_some_and(|attempt| attempt.how == How::Acked),
             outcome: Outcome {
                 outcome: number,
                 id: ItemId::derive(incarnation, outcome.seq.0),
                 body: Body(Vec::new()),
-                key: None,
-                group: None,
-                state: match outcome.state {
-                    State::Expired => Finish::Expired,
-                    State::Cancelled => Finish::Cancelled,
-                    _ if done => Finish::Done,
-                    _ => Finish::Dead,
-                },
+                key: terms.key.map(str::to_owned),
+                group: terms.group.map(|group| group.to_string()),
+                state,
                 attempts: item.map_or(0, queue_core::Item::attempts),
                 worker: last.and_then(|attempt| attempt.worker.as_deref().map(str::to_owned)),
                 enqueued: timestamp(item.map_or(outcome.ended, queue_core::Item::enqueued)),
                 started: last.map(|attempt| timestamp(attempt.started)),
                 ended: timestamp(outcome.ended),
                 result: None,
-                error: (expired && !done).then(|| EXPIRED.to_owned()),
+                error: ran_out.then(|| RAN_OUT.to_owned()),
                 exit_code: last.and_then(|attempt| attempt.exit_code),
             },
         }
@@ -147,19 +151,15 @@ impl Line {
             mut outcome,
             body,
             note,
+            is_result,
             ..
         } = self;
         outcome.body = Body(body.map(Bytes::into_vec).unwrap_or_default());
-        let note = note.map(|note| String::from_utf8_lossy(&note.into_vec()).into_owned());
-        match outcome.state {
-            Finish::Done => outcome.result = note,
-            Finish::Dead | Finish::Expired | Finish::Cancelled => {
-                outcome.error = note.or(outcome.error)
-            }
+        let note = note.map(text);
+        match is_result {
+            true => outcome.result = note,
+            false => outcome.error = note.or(outcome.error),
         }
         outcome
     }
 }
-
-/// The error of an item whose last lease ran out: nobody was there to say one.
-const EXPIRED: &str = "the lease ran out: its worker died, stalled, or did not renew it";

@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 use super::App;
 use super::json::{item_id, string_as_go, time};
 use super::openapi::{Message, OneQueue, Raw, Stats};
-use crate::engine::{Engine, Fault, LiveQueue, MassPurge};
+use crate::engine::{Engine, Entry, Fault, Incoming, LiveQueue, MassPurge};
 
 type Shared = State<Arc<Engine>>;
 
@@ -191,8 +191,9 @@ where
         )
     })?;
     let body = payload.bytes();
-    let (seq, at) = queue.enqueue(&[body], false).await?;
-    Ok(message(&queue, seq, at, body))
+    let entries = [Entry::plain(body)];
+    let entered = queue.enqueue(Incoming::of(&entries)).await?;
+    Ok(message(&queue, entered.first, entered.at, body))
 }
 
 async fn take_out(app: &App, name: &QueueName) -> Result<Response, Refused> {

@@ -7,6 +7,7 @@ mod container;
 mod durability;
 mod durability_clock;
 mod durability_compaction;
+mod durability_formats;
 mod durability_full_disk;
 mod durability_refusals;
 mod durability_spilled;

@@ -8,7 +8,9 @@ use queue_core::{
     State, Terms, Time,
 };
 
-use super::tags::{self, attempt_flag, event_tag, option_flag, part_tag, record_tag, settled_flag};
+use super::tags::{
+    self, attempt_flag, event_tag, head_flag, part_tag, record_tag, settled_flag, terms_flag,
+};
 use super::wire::{Malformed, Reader, Stored};
 
 /// Who takes what a record holds besides plain facts.
@@ -89,18 +91,18 @@ pub(super) fn opening(reader: &mut Reader<'_>) -> Result<Opening, Malformed> {
         },
         record_tag::HEAD => {
             let introduced = introduced(reader)?;
-            let flags = reader.u8("the flags of a queue")?;
+            let flags = flags(reader, head_flag::ALL, "the flags of a queue")?;
+            let next_answer = flags & head_flag::NEXT_ANSWER != 0;
             let head = RawHead {
-                sealed: flags & 1 != 0,
-                paused: flags & 2 != 0,
+                sealed: flags & head_flag::SEALED != 0,
+                paused: flags & head_flag::PAUSED != 0,
                 next_seq: Seq(reader.number("the next place")?),
                 last_enqueued: time(reader)?,
                 first_outcome: reader.number("the first outcome")?,
                 next_outcome: reader.number("the next outcome")?,
-                // Earlier releases remembered no answers.
-                next_answer: match reader.is_at_end() {
-                    true => 0,
-                    false => reader.number("the next answer")?,
+                next_answer: match next_answer {
+                    true => reader.number("the next answer")?,
+                    false => 0,
                 },
             };
             Kind::Head(introduced, head)
@@ -141,13 +143,6 @@ fn after(reader: &mut Reader<'_>, earlier: Time) -> Result<Time, Malformed> {
     time.map(Time).ok_or(Malformed::new("a time"))
 }
 
-/// A time that stands as its distance from a later one.
-fn before(reader: &mut Reader<'_>, later: Time) -> Result<Time, Malformed> {
-    let ago = reader.number("a time")?;
-    let time = later.0.checked_sub(ago);
-    time.map(Time).ok_or(Malformed::new("a time"))
-}
-
 /// One event of a record that was made true at `now`.
 pub(super) fn event(
     reader: &mut Reader<'_>,
@@ -164,17 +159,42 @@ pub(super) fn event(
             due: None,
             terms: None,
         },
-        event_tag::ENQUEUED_WITH => {
-            let body = keeper.keep(reader.blob("the body of an item")?);
-            let options = options(reader)?;
+        event_tag::ENQUEUED_ON_TERMS => {
+            let Given { due, held, terms } = terms(reader, now, keeper)?;
+            if held.is_some() {
+                return Err(Malformed::new("the terms of an item"));
+            }
             Event::Enqueued {
                 at: now,
                 seq: keeper.next_seq(),
-                body,
-                due: options.due,
-                terms: options.terms,
+                body: keeper.keep(reader.blob("the body of an item")?),
+                due,
+                terms: (terms != Terms::default()).then(|| Box::new(terms)),
             }
         }
+        event_tag::LEASED => Event::Leased {
+            at: now,
+            seq: seq(reader)?,
+            fence: Fence(reader.word("a fence")?),
+            deadline: after(reader, now)?,
+            worker: reader.name(&mut |name| keeper.name(name))?,
+        },
+        event_tag::EXTENDED => Event::Extended {
+            at: now,
+            seq: seq(reader)?,
+            deadline: after(reader, now)?,
+        },
+        event_tag::SETTLED => settled(reader, now, false, keeper)?,
+        event_tag::SETTLED_WITH_LOG => settled(reader, now, true, keeper)?,
+        event_tag::FELL_DUE => Event::FellDue { seq: seq(reader)? },
+        event_tag::TAKEN => Event::Taken {
+            at: now,
+            seq: seq(reader)?,
+        },
+        event_tag::PURGED => Event::Purged { seq: seq(reader)? },
+        event_tag::FORGOTTEN => Event::Forgotten {
+            through: reader.number("the number of an outcome")?,
+        },
         event_tag::DUPLICATED => Event::Duplicated {
             count: reader.number("the number of duplicates")?,
         },
@@ -190,35 +210,12 @@ pub(super) fn event(
         event_tag::KEY_FREED => Event::KeyFreed { seq: seq(reader)? },
         event_tag::REMEMBERED => Event::Remembered {
             at: now,
-            key: words(reader, "an idempotency key")?,
+            key: text(reader, "an idempotency key")?.into(),
             answer: answer(reader)?,
         },
         event_tag::RECALLED => Event::Recalled {
             at: now,
-            key: words(reader, "an idempotency key")?,
-        },
-        event_tag::LEASED => Event::Leased {
-            at: now,
-            seq: seq(reader)?,
-            fence: Fence(reader.word("a fence")?),
-            deadline: after(reader, now)?,
-            worker: reader.name(&mut |name| keeper.name(name))?,
-        },
-        event_tag::EXTENDED => Event::Extended {
-            at: now,
-            seq: seq(reader)?,
-            deadline: after(reader, now)?,
-        },
-        event_tag::SETTLED => settled(reader, now, false, keeper)?,
-        event_tag::SETTLED_LOGGED => settled(reader, now, true, keeper)?,
-        event_tag::FELL_DUE => Event::FellDue { seq: seq(reader)? },
-        event_tag::TAKEN => Event::Taken {
-            at: now,
-            seq: seq(reader)?,
-        },
-        event_tag::PURGED => Event::Purged { seq: seq(reader)? },
-        event_tag::FORGOTTEN => Event::Forgotten {
-            through: reader.number("the number of an outcome")?,
+            key: text(reader, "an idempotency key")?.into(),
         },
         event_tag::SEALED => Event::Sealed,
         event_tag::REOPENED => Event::Reopened,
@@ -228,10 +225,103 @@ pub(super) fn event(
     })
 }
 
+/// What an item was given.
+struct Given {
+    due: Option<Time>,
+    /// Until when it holds its key, although it has ended.
+    held: Option<Time>,
+    terms: Terms,
+}
+
+/// On which terms an item came in at this time.
+fn terms(reader: &mut Reader<'_>, at: Time, keeper: &mut dyn Keeper) -> Result<Given, Malformed> {
+    let flags = flags(reader, terms_flag::ALL, "the terms of an item")?;
+    let has = |flag: u8| flags & flag != 0;
+    let due = has(terms_flag::DUE)
+        .then(|| after(reader, at))
+        .transpose()?;
+    let priority = match has(terms_flag::PRIORITY) {
+        true => {
+            i16::try_from(reader.signed("a priority")?).map_err(|_| Malformed::new("a priority"))?
+        }
+        false => 0,
+    };
+    let group = has(terms_flag::GROUP).then(|| group(reader, keeper));
+    let group = group.transpose()?;
+    let key = has(terms_flag::KEY).then(|| text(reader, "a unique key"));
+    let key = key.transpose()?.map(Arc::from);
+    let expires = has(terms_flag::EXPIRES).then(|| after(reader, at));
+    let expires = expires.transpose()?;
+    let held = has(terms_flag::HELD).then(|| after(reader, at));
+    let terms = Terms {
+        priority,
+        group,
+        key,
+        expires,
+    };
+    Ok(Given {
+        due,
+        held: held.transpose()?,
+        terms,
+    })
+}
+
+fn group(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Group, Malformed> {
+    let malformed = Malformed::new("a group");
+    let id = u32::try_from(reader.number("a group")?).map_err(|_| malformed.clone())?;
+    let name = reader.name(&mut |name| keeper.name(name))?;
+    match (GroupId(id), name) {
+        (GroupId::NONE, _) | (_, None) => Err(malformed),
+        (id, Some(name)) => Ok(Group { id, name }),
+    }
+}
+
+/// What is answered again to a request that is repeated.
+fn answer(reader: &mut Reader<'_>) -> Result<Recalled, Malformed> {
+    let what = "the answer to a request";
+    let (digest, first) = (reader.word(what)?, Seq(reader.number(what)?));
+    let count = reader.number(what)?;
+    let duplicates = reader.number(what)?;
+    // Not as many at once as a number says that may be wrong.
+    let duplicates: Result<Box<[_]>, Malformed> = (0..duplicates)
+        .map(|_| {
+            let position = u32::try_from(reader.number(what)?);
+            let position = position.map_err(|_| Malformed::new(what))?;
+            Ok((position, Seq(reader.number(what)?)))
+        })
+        .collect();
+    Ok(Recalled {
+        digest,
+        first,
+        count,
+        duplicates: duplicates?,
+    })
+}
+
+/// A byte of flags. One that is not known means something that would be missed.
+fn flags(reader: &mut Reader<'_>, known: u8, what: &'static str) -> Result<u8, Malformed> {
+    let flags = reader.u8(what)?;
+    match flags & !known {
+        0 => Ok(flags),
+        _ => Err(Malformed::new(what)),
+    }
+}
+
+fn text<'b>(reader: &mut Reader<'b>, what: &'static str) -> Result<&'b str, Malformed> {
+    std::str::from_utf8(reader.text(what)?).map_err(|_| Malformed::new(what))
+}
+
+/// A time that stands as its distance from a later one.
+fn before(reader: &mut Reader<'_>, later: Time) -> Result<Time, Malformed> {
+    let ago = reader.number("a time")?;
+    let time = later.0.checked_sub(ago);
+    time.map(Time).ok_or(Malformed::new("a time"))
+}
+
 fn settled(
     reader: &mut Reader<'_>,
     now: Time,
-    logged: bool,
+    has_log: bool,
     keeper: &mut dyn Keeper,
 ) -> Result<Event, Malformed> {
     let seq = Seq(reader.number("the place of an item")?);
@@ -249,79 +339,12 @@ fn settled(
         spent: flags & settled_flag::SPENT != 0,
         note: note.then(|| note_of(reader, keeper)).transpose()?,
         exit_code: exit_code.then(|| code_of(reader)).transpose()?,
-        log: logged.then(|| log_of(reader, keeper)).transpose()?,
+        log: has_log.then(|| log_of(reader, keeper)).transpose()?,
     })
 }
 
 fn log_of(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Blob, Malformed> {
-    Ok(keeper.keep(reader.blob("what an attempt printed")?))
-}
-
-/// What an item has besides its body.
-#[derive(Default)]
-struct Options {
-    due: Option<Time>,
-    terms: Option<Box<Terms>>,
-    key_until: Option<Time>,
-}
-
-fn options(reader: &mut Reader<'_>) -> Result<Options, Malformed> {
-    let flags = reader.u8("the options of an item")?;
-    let has = |flag: u8| flags & flag != 0;
-    let mut options = Options::default();
-    let mut terms = Terms::default();
-    if has(option_flag::DUE) {
-        options.due = Some(time(reader)?);
-    }
-    if has(option_flag::PRIORITY) {
-        let priority = reader.signed("a priority")?;
-        terms.priority = i16::try_from(priority).map_err(|_| Malformed::new("a priority"))?;
-    }
-    if has(option_flag::GROUP) {
-        let id = group_id(reader)?;
-        let name = words(reader, "the name of a group")?;
-        terms.group = Some(Group { id, name });
-    }
-    if has(option_flag::KEY) {
-        terms.key = Some(words(reader, "a key")?);
-    }
-    if has(option_flag::EXPIRES) {
-        terms.expires = Some(time(reader)?);
-    }
-    if has(option_flag::KEY_UNTIL) {
-        options.key_until = Some(time(reader)?);
-    }
-    options.terms = (terms != Terms::default()).then(|| Box::new(terms));
-    Ok(options)
-}
-
-fn group_id(reader: &mut Reader<'_>) -> Result<GroupId, Malformed> {
-    let id = u32::try_from(reader.number("a group")?);
-    id.map(GroupId).map_err(|_| Malformed::new("a group"))
-}
-
-fn words(reader: &mut Reader<'_>, what: &'static str) -> Result<Arc<str>, Malformed> {
-    let text = std::str::from_utf8(reader.text(what)?);
-    text.map(Arc::from).map_err(|_| Malformed::new(what))
-}
-
-fn answer(reader: &mut Reader<'_>) -> Result<Recalled, Malformed> {
-    let digest = reader.word("the digest of an enqueue")?;
-    let first = Seq(reader.number("the place of an item")?);
-    let count = reader.number("the number of items")?;
-    let len = reader.number("the number of duplicates")?;
-    let mut duplicates = Vec::new();
-    for _ in 0..len {
-        let at = u32::try_from(reader.number("an entry")?);
-        let at = at.map_err(|_| Malformed::new("an entry"))?;
-        duplicates.push((at, Seq(reader.number("the place of an item")?)));
-    }
-    Ok(Recalled {
-        digest,
-        first,
-        count,
-        duplicates: duplicates.into(),
-    })
+    Ok(keeper.keep(reader.blob("the log of an attempt")?))
 }
 
 fn note_of(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Blob, Malformed> {
@@ -339,42 +362,32 @@ pub(super) fn part(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<P
             number: reader.number("the number of an outcome")?,
             outcome: Outcome {
                 seq: Seq(reader.number("the place of an item")?),
-                state: match reader.u8("an outcome")? {
-                    0 => State::Done,
-                    1 => State::Dead,
-                    2 => State::Expired,
-                    3 => State::Cancelled,
-                    _ => return Err(Malformed::new("an outcome")),
-                },
+                state: tags::read_ending(reader.u8("an outcome")?)?,
                 ended: time(reader)?,
             },
         },
-        part_tag::ITEM => Part::Item(item(reader, keeper)?),
-        part_tag::ITEM_WITH => {
-            let kept = item(reader, keeper)?;
-            let options = options(reader)?;
-            Part::Item(Kept {
-                terms: options.terms,
-                key_until: options.key_until,
-                ..kept
-            })
-        }
+        part_tag::ITEM => Part::Item(item(reader, false, keeper)?),
+        part_tag::ITEM_ON_TERMS => Part::Item(item(reader, true, keeper)?),
         part_tag::KEY => Part::Key {
             seq: Seq(reader.number("the place of an item")?),
-            text: words(reader, "a key")?,
+            text: text(reader, "a unique key")?.into(),
             until: time(reader)?,
         },
         part_tag::ANSWER => Part::Answer {
             number: reader.number("the number of an answer")?,
             at: time(reader)?,
-            key: words(reader, "an idempotency key")?,
+            key: text(reader, "an idempotency key")?.into(),
             answer: answer(reader)?,
         },
-        part_tag::ORDER => Part::Order {
-            pace: reader.number("the pace of a queue")?,
-            last: group_id(reader)?,
-            first_answer: reader.number("the number of an answer")?,
-        },
+        part_tag::ORDER => {
+            let pace = reader.number("the pace of a queue")?;
+            let last = u32::try_from(reader.number("a group")?);
+            Part::Order {
+                pace,
+                last: GroupId(last.map_err(|_| Malformed::new("a group"))?),
+                first_answer: reader.number("the number of an answer")?,
+            }
+        }
         part_tag::CLOSED => {
             let count = reader.number("the number of totals")?;
             let totals: Result<Vec<u64>, _> =
@@ -388,7 +401,11 @@ pub(super) fn part(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<P
     })
 }
 
-fn item(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Kept, Malformed> {
+fn item(
+    reader: &mut Reader<'_>,
+    on_terms: bool,
+    keeper: &mut dyn Keeper,
+) -> Result<Kept, Malformed> {
     let seq = Seq(reader.number("the place of an item")?);
     let state = reader.u8("the state of an item")?;
     let state = tags::read_state(state, || time(reader))?;
@@ -397,6 +414,9 @@ fn item(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Kept, Malfor
         u16::try_from(attempts).map_err(|_| Malformed::new("the attempts of an item"))?;
     let releases = reader.u8("the releases of an item")?;
     let enqueued = time(reader)?;
+    let given = on_terms.then(|| terms(reader, enqueued, keeper));
+    let given = given.transpose()?;
+    let key_until = given.as_ref().and_then(|given| given.held);
     let body = keeper.keep(reader.blob("the body of an item")?);
     let leased = matches!(state, State::Leased);
     let lease = leased.then(|| lease(reader, keeper)).transpose()?;
@@ -408,11 +428,11 @@ fn item(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Kept, Malfor
         attempts,
         releases,
         enqueued,
+        terms: given.map(|given| Box::new(given.terms)),
+        key_until,
         body,
         lease,
         story: story?,
-        terms: None,
-        key_until: None,
     })
 }
 
@@ -432,9 +452,9 @@ fn attempt(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Attempt, 
     let started = time(reader)?;
     let ended = time(reader)?;
     let flags = reader.u8("how an attempt ended")?;
+    let log = flags & attempt_flag::LOG != 0;
     let note = flags & attempt_flag::NOTE != 0;
     let exit_code = flags & attempt_flag::EXIT_CODE != 0;
-    let log = flags & attempt_flag::LOG != 0;
     Ok(Attempt {
         fence,
         worker,

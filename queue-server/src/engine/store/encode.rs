@@ -4,7 +4,9 @@ use queue_api::{QueueName, Settings};
 use queue_core::{Attempt, Blob, Event, Lease, Next, Part, Recalled, State, Terms, Time, Totals};
 use queue_log::{Lsn, Record};
 
-use super::tags::{self, attempt_flag, event_tag, option_flag, part_tag, record_tag, settled_flag};
+use super::tags::{
+    self, attempt_flag, event_tag, head_flag, part_tag, record_tag, settled_flag, terms_flag,
+};
 use super::wire::Writer;
 
 /// Where the bytes of blobs are while a record is written, and who wants to know where they went.
@@ -61,12 +63,19 @@ pub(in crate::engine) fn head(
 ) {
     let mut writer = Writer::begin(record, record_tag::HEAD, queue.incarnation);
     introduce(&mut writer, queue, now);
-    writer.u8(u8::from(head.sealed) | u8::from(head.paused) << 1);
+    let next_answer = Some(head.next_answer).filter(|next| *next > 0);
+    writer.u8(flags([
+        (head.sealed, head_flag::SEALED),
+        (head.paused, head_flag::PAUSED),
+        (next_answer.is_some(), head_flag::NEXT_ANSWER),
+    ]));
     writer.number(head.next_seq.0);
     writer.number(head.last_enqueued.0);
     writer.number(head.first_outcome);
     writer.number(head.next_outcome);
-    writer.number(head.next_answer);
+    if let Some(next_answer) = next_answer {
+        writer.number(next_answer);
+    }
 }
 
 /// A slice of a snapshot.
@@ -130,35 +139,16 @@ fn event(
             blob(writer, body, source);
         }
         Event::Enqueued {
+            at,
             body,
             due,
             ref terms,
             ..
         } => {
-            writer.u8(event_tag::ENQUEUED_WITH);
+            writer.u8(event_tag::ENQUEUED_ON_TERMS);
+            let plain = Terms::default();
+            self::terms(writer, at, (due, None), terms.as_deref().unwrap_or(&plain));
             blob(writer, body, source);
-            options(writer, due, terms.as_deref(), None);
-        }
-        Event::Duplicated { count } => numbered(writer, event_tag::DUPLICATED, count),
-        Event::Expired { at, seq } => {
-            numbered(writer, event_tag::EXPIRED, seq.0);
-            writer.number(now.0 - at.0);
-        }
-        Event::Cancelled { seq, .. } => numbered(writer, event_tag::CANCELLED, seq.0),
-        Event::Redriven { seq } => numbered(writer, event_tag::REDRIVEN, seq.0),
-        Event::KeyFreed { seq } => numbered(writer, event_tag::KEY_FREED, seq.0),
-        Event::Remembered {
-            ref key,
-            answer: ref told,
-            ..
-        } => {
-            writer.u8(event_tag::REMEMBERED);
-            writer.text(key.as_bytes());
-            answer(writer, told);
-        }
-        Event::Recalled { ref key, .. } => {
-            writer.u8(event_tag::RECALLED);
-            writer.text(key.as_bytes());
         }
         Event::Leased {
             seq,
@@ -189,18 +179,17 @@ fn event(
             log,
         } => {
             writer.u8(match log {
-                Some(_) => event_tag::SETTLED_LOGGED,
                 None => event_tag::SETTLED,
+                Some(_) => event_tag::SETTLED_WITH_LOG,
             });
             writer.number(seq.0);
-            let flags = [
-                (spent, settled_flag::SPENT),
-                (note.is_some(), settled_flag::NOTE),
-                (exit_code.is_some(), settled_flag::EXIT_CODE),
-            ];
-            let flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag);
             let ending = tags::how(how) | tags::next(next) << settled_flag::NEXT_SHIFT;
-            writer.u8(flags.fold(ending, |flags, flag| flags | flag));
+            writer.u8(ending
+                | flags([
+                    (spent, settled_flag::SPENT),
+                    (note.is_some(), settled_flag::NOTE),
+                    (exit_code.is_some(), settled_flag::EXIT_CODE),
+                ]));
             // A lease that ran out ended before anybody looked.
             writer.number(now.0 - at.0);
             if let Next::Delayed(due) = next {
@@ -219,12 +208,100 @@ fn event(
         Event::FellDue { seq } => numbered(writer, event_tag::FELL_DUE, seq.0),
         Event::Taken { seq, .. } => numbered(writer, event_tag::TAKEN, seq.0),
         Event::Purged { seq } => numbered(writer, event_tag::PURGED, seq.0),
+        Event::Duplicated { count } => numbered(writer, event_tag::DUPLICATED, count),
+        Event::Expired { at, seq } => {
+            numbered(writer, event_tag::EXPIRED, seq.0);
+            // It may have been wanted no more before anybody looked.
+            writer.number(now.0 - at.0);
+        }
+        Event::Cancelled { seq, .. } => numbered(writer, event_tag::CANCELLED, seq.0),
+        Event::Redriven { seq } => numbered(writer, event_tag::REDRIVEN, seq.0),
+        Event::KeyFreed { seq } => numbered(writer, event_tag::KEY_FREED, seq.0),
+        Event::Remembered {
+            ref key,
+            ref answer,
+            ..
+        } => {
+            writer.u8(event_tag::REMEMBERED);
+            writer.text(key.as_bytes());
+            self::answer(writer, answer);
+        }
+        Event::Recalled { ref key, .. } => {
+            writer.u8(event_tag::RECALLED);
+            writer.text(key.as_bytes());
+        }
         Event::Forgotten { through } => numbered(writer, event_tag::FORGOTTEN, through),
         Event::Sealed => writer.u8(event_tag::SEALED),
         Event::Reopened => writer.u8(event_tag::REOPENED),
         Event::Paused => writer.u8(event_tag::PAUSED),
         Event::Resumed => writer.u8(event_tag::RESUMED),
     }
+}
+
+/// On which terms an item came in at this time; when it is due, and until when it holds its key.
+fn terms(
+    writer: &mut Writer<'_, '_>,
+    at: Time,
+    (due, held): (Option<Time>, Option<Time>),
+    terms: &Terms,
+) {
+    let Terms {
+        priority,
+        group,
+        key,
+        expires,
+    } = terms;
+    writer.u8(flags([
+        (due.is_some(), terms_flag::DUE),
+        (*priority != 0, terms_flag::PRIORITY),
+        (group.is_some(), terms_flag::GROUP),
+        (key.is_some(), terms_flag::KEY),
+        (expires.is_some(), terms_flag::EXPIRES),
+        (held.is_some(), terms_flag::HELD),
+    ]));
+    if let Some(due) = due {
+        writer.number(due.0 - at.0);
+    }
+    if *priority != 0 {
+        writer.signed((*priority).into());
+    }
+    if let Some(group) = group {
+        writer.number(group.id.0.into());
+        writer.name(Some(&group.name));
+    }
+    if let Some(key) = key {
+        writer.text(key.as_bytes());
+    }
+    if let Some(expires) = expires {
+        writer.number(expires.0 - at.0);
+    }
+    if let Some(held) = held {
+        writer.number(held.0 - at.0);
+    }
+}
+
+/// What is answered again to a request that is repeated.
+fn answer(writer: &mut Writer<'_, '_>, answer: &Recalled) {
+    let Recalled {
+        digest,
+        first,
+        count,
+        duplicates,
+    } = answer;
+    writer.word(*digest);
+    writer.number(first.0);
+    writer.number(*count);
+    writer.number(duplicates.len() as u64);
+    for (position, seq) in duplicates.iter() {
+        writer.number((*position).into());
+        writer.number(seq.0);
+    }
+}
+
+/// The flags that are set.
+fn flags<const N: usize>(flags: [(bool, u8); N]) -> u8 {
+    let set = flags.iter().filter(|(set, _)| *set);
+    set.fold(0, |flags, (_, flag)| flags | flag)
 }
 
 fn numbered(writer: &mut Writer<'_, '_>, tag: u8, number: u64) {
@@ -243,25 +320,22 @@ fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
             writer.u8(part_tag::OUTCOME);
             writer.number(*number);
             writer.number(outcome.seq.0);
-            writer.u8(match outcome.state {
-                State::Dead => 1,
-                State::Expired => 2,
-                State::Cancelled => 3,
-                _ => 0,
-            });
+            writer.u8(tags::ending(outcome.state));
             writer.number(outcome.ended.0);
         }
         Part::Item(item) => {
-            let has_options = item.terms.is_some();
-            writer.u8(match has_options {
-                true => part_tag::ITEM_WITH,
-                false => part_tag::ITEM,
+            writer.u8(match item.terms {
+                None => part_tag::ITEM,
+                Some(_) => part_tag::ITEM_ON_TERMS,
             });
             writer.number(item.seq.0);
             state(writer, item.state);
             writer.number(item.attempts.into());
             writer.u8(item.releases);
             writer.number(item.enqueued.0);
+            if let Some(terms) = &item.terms {
+                self::terms(writer, item.enqueued, (None, item.key_until), terms);
+            }
             blob(writer, item.body, source);
             if let Some(lease) = &item.lease {
                 self::lease(writer, lease);
@@ -270,13 +344,9 @@ fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
             for attempt in &item.story {
                 self::attempt(writer, attempt, source);
             }
-            if has_options {
-                options(writer, None, item.terms.as_deref(), item.key_until);
-            }
         }
         Part::Key { seq, text, until } => {
-            writer.u8(part_tag::KEY);
-            writer.number(seq.0);
+            numbered(writer, part_tag::KEY, seq.0);
             writer.text(text.as_bytes());
             writer.number(until.0);
         }
@@ -284,21 +354,19 @@ fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
             number,
             at,
             key,
-            answer: told,
+            answer,
         } => {
-            writer.u8(part_tag::ANSWER);
-            writer.number(*number);
+            numbered(writer, part_tag::ANSWER, *number);
             writer.number(at.0);
             writer.text(key.as_bytes());
-            answer(writer, told);
+            self::answer(writer, answer);
         }
         Part::Order {
             pace,
             last,
             first_answer,
         } => {
-            writer.u8(part_tag::ORDER);
-            writer.number(*pace);
+            numbered(writer, part_tag::ORDER, *pace);
             writer.number(last.0.into());
             writer.number(*first_answer);
         }
@@ -311,67 +379,6 @@ fn close(writer: &mut Writer<'_, '_>, totals: &Totals) {
     let totals = tags::totals(totals);
     writer.number(totals.len() as u64);
     totals.into_iter().for_each(|total| writer.number(total));
-}
-
-fn options(
-    writer: &mut Writer<'_, '_>,
-    due: Option<Time>,
-    terms: Option<&Terms>,
-    key_until: Option<Time>,
-) {
-    let plain = Terms::default();
-    let Terms {
-        priority,
-        group,
-        key,
-        expires,
-    } = terms.unwrap_or(&plain);
-    let flags = [
-        (due.is_some(), option_flag::DUE),
-        (*priority != 0, option_flag::PRIORITY),
-        (group.is_some(), option_flag::GROUP),
-        (key.is_some(), option_flag::KEY),
-        (expires.is_some(), option_flag::EXPIRES),
-        (key_until.is_some(), option_flag::KEY_UNTIL),
-    ];
-    let flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag);
-    writer.u8(flags.fold(0, |flags, flag| flags | flag));
-    if let Some(due) = due {
-        writer.number(due.0);
-    }
-    if *priority != 0 {
-        writer.signed((*priority).into());
-    }
-    if let Some(group) = group {
-        writer.number(group.id.0.into());
-        writer.text(group.name.as_bytes());
-    }
-    if let Some(key) = key {
-        writer.text(key.as_bytes());
-    }
-    if let Some(expires) = expires {
-        writer.number(expires.0);
-    }
-    if let Some(until) = key_until {
-        writer.number(until.0);
-    }
-}
-
-fn answer(writer: &mut Writer<'_, '_>, answer: &Recalled) {
-    let Recalled {
-        digest,
-        first,
-        count,
-        duplicates,
-    } = answer;
-    writer.word(*digest);
-    writer.number(first.0);
-    writer.number(*count);
-    writer.number(duplicates.len() as u64);
-    for (at, seq) in duplicates {
-        writer.number((*at).into());
-        writer.number(seq.0);
-    }
 }
 
 fn state(writer: &mut Writer<'_, '_>, state: State) {
@@ -404,10 +411,12 @@ fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'
     writer.name(worker.as_ref());
     writer.number(started.0);
     writer.number(ended.0);
-    let note_flag = u8::from(note.is_some()) * attempt_flag::NOTE;
-    let exit_flag = u8::from(exit_code.is_some()) * attempt_flag::EXIT_CODE;
-    let log_flag = u8::from(log.is_some()) * attempt_flag::LOG;
-    writer.u8(tags::how(*how) | note_flag | exit_flag | log_flag);
+    writer.u8(tags::how(*how)
+        | flags([
+            (log.is_some(), attempt_flag::LOG),
+            (note.is_some(), attempt_flag::NOTE),
+            (exit_code.is_some(), attempt_flag::EXIT_CODE),
+        ]));
     if let Some(note) = note {
         blob(writer, *note, source);
     }

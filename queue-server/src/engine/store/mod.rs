@@ -9,6 +9,8 @@ pub(super) mod encode;
 mod gate;
 mod replay;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::io;

@@ -30,10 +30,8 @@ pub(super) mod event_tag {
     pub(in super::super) const REOPENED: u8 = 11;
     pub(in super::super) const PAUSED: u8 = 12;
     pub(in super::super) const RESUMED: u8 = 13;
-    /// As `ENQUEUED`, with options.
-    pub(in super::super) const ENQUEUED_WITH: u8 = 14;
-    /// As `SETTLED`, with a log.
-    pub(in super::super) const SETTLED_LOGGED: u8 = 15;
+    pub(in super::super) const ENQUEUED_ON_TERMS: u8 = 14;
+    pub(in super::super) const SETTLED_WITH_LOG: u8 = 15;
     pub(in super::super) const DUPLICATED: u8 = 16;
     pub(in super::super) const EXPIRED: u8 = 17;
     pub(in super::super) const CANCELLED: u8 = 18;
@@ -48,22 +46,30 @@ pub(super) mod part_tag {
     pub(in super::super) const OUTCOME: u8 = 1;
     pub(in super::super) const ITEM: u8 = 2;
     pub(in super::super) const CLOSED: u8 = 3;
-    /// As `ITEM`, with options.
-    pub(in super::super) const ITEM_WITH: u8 = 4;
+    pub(in super::super) const ITEM_ON_TERMS: u8 = 4;
     pub(in super::super) const KEY: u8 = 5;
     pub(in super::super) const ANSWER: u8 = 6;
     pub(in super::super) const ORDER: u8 = 7;
 }
 
-/// The byte that says what an item was given besides its body.
-pub(super) mod option_flag {
-    pub(in super::super) const DUE: u8 = 1;
+/// The flags of a queue at the head of a snapshot.
+pub(super) mod head_flag {
+    pub(in super::super) const SEALED: u8 = 1 << 0;
+    pub(in super::super) const PAUSED: u8 = 1 << 1;
+    pub(in super::super) const NEXT_ANSWER: u8 = 1 << 2;
+    pub(in super::super) const ALL: u8 = SEALED | PAUSED | NEXT_ANSWER;
+}
+
+/// The byte that says on which terms an item came in.
+pub(super) mod terms_flag {
+    pub(in super::super) const DUE: u8 = 1 << 0;
     pub(in super::super) const PRIORITY: u8 = 1 << 1;
     pub(in super::super) const GROUP: u8 = 1 << 2;
     pub(in super::super) const KEY: u8 = 1 << 3;
     pub(in super::super) const EXPIRES: u8 = 1 << 4;
-    /// It has ended and holds its key.
-    pub(in super::super) const KEY_UNTIL: u8 = 1 << 5;
+    /// In a snapshot: the item has ended, and holds its key.
+    pub(in super::super) const HELD: u8 = 1 << 5;
+    pub(in super::super) const ALL: u8 = DUE | PRIORITY | GROUP | KEY | EXPIRES | HELD;
 }
 
 /// The byte that says how a lease ended: bits 0-2 how, bits 3-4 what becomes of the item.
@@ -156,6 +162,29 @@ pub(super) fn read_state(
         5 => Ok(State::Expired),
         6 => Ok(State::Cancelled),
         _ => Err(Malformed::new("the state of an item")),
+    }
+}
+
+/// How an item ended, as its outcome tells it.
+pub(super) fn ending(state: State) -> u8 {
+    match state {
+        State::Done => 0,
+        State::Dead => 1,
+        State::Expired => 2,
+        State::Cancelled => 3,
+        State::Ready | State::Delayed(_) | State::Leased => {
+            unreachable!("an item that is {state:?} has no outcome")
+        }
+    }
+}
+
+pub(super) fn read_ending(byte: u8) -> Result<State, Malformed> {
+    match byte {
+        0 => Ok(State::Done),
+        1 => Ok(State::Dead),
+        2 => Ok(State::Expired),
+        3 => Ok(State::Cancelled),
+        _ => Err(Malformed::new("an outcome")),
     }
 }
 

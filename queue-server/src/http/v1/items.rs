@@ -14,7 +14,7 @@ use queue_api::{Code, Enqueued, NDJSON, QueueName, Settings, SettingsPatch};
 use serde::Deserialize;
 
 use super::Shared;
-use crate::engine::{Fault, LiveQueue, check_sizes};
+use crate::engine::{Entry, Fault, Incoming, LiveQueue, check_sizes};
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload};
 use crate::http::openapi::{Enqueues, OneQueue, Raw};
@@ -72,20 +72,25 @@ pub(super) async fn enqueue(
             "enqueue takes one item as the raw body, or one a text line with ?lines=true; it does not take NDJSON",
         ));
     }
-    let bodies: Vec<&[u8]> = if query.lines {
-        lines(payload.bytes()).take(MAX_ENQUEUE_ITEMS + 1).collect()
+    let entries: Vec<Entry<'_>> = if query.lines {
+        let lines = lines(payload.bytes()).take(MAX_ENQUEUE_ITEMS + 1);
+        lines.map(Entry::plain).collect()
     } else {
-        vec![payload.bytes()]
+        vec![Entry::plain(payload.bytes())]
     };
-    if bodies.len() > MAX_ENQUEUE_ITEMS {
+    let incoming = Incoming {
+        seal: query.seal,
+        ..Incoming::of(&entries)
+    };
+    if entries.len() > MAX_ENQUEUE_ITEMS {
         return Err(ApiError::new(
             Code::BodyTooLarge,
             format!("the request has more than {MAX_ENQUEUE_ITEMS} lines: send them in several"),
         ));
     }
     let into = async |queue: Arc<LiveQueue>| {
-        let (first, _) = queue.enqueue(&bodies, query.seal).await?;
-        Ok((queue.incarnation(), first))
+        let entered = queue.enqueue(incoming).await?;
+        Ok((queue.incarnation(), entered.first))
     };
     let entered = match engine.queue(&name) {
         Ok(queue) => into(queue).await,
@@ -94,14 +99,14 @@ pub(super) async fn enqueue(
     let (incarnation, first) = match entered {
         Err(Fault::NoSuchQueue(_)) if query.create => {
             // Before the queue is made, so that a refused request leaves nothing behind.
-            check_sizes(&name, &Settings::default(), &bodies)?;
+            check_sizes(&name, &Settings::default(), &entries)?;
             let patch = SettingsPatch::default();
             let entered = engine.in_a_queue(&name, &patch, |queue, _| into(queue));
             entered.await?.0
         }
         entered => entered?,
     };
-    let count = bodies.len() as u64;
+    let count = entries.len() as u64;
     let named = if query.ids { count } else { 0 };
     let text = enqueued(incarnation, first.0..first.0 + named, count);
     Ok(answer::json(StatusCode::CREATED, text))

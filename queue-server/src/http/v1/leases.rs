@@ -180,7 +180,7 @@ fn report(at: usize, settlement: Settlement) -> Result<Report, ApiError> {
         error,
         exit_code,
         delay_ms,
-        log: _,
+        log,
     } = settlement;
     let misplaced = |field: &str| {
         ApiError::bad_request(format!(
@@ -210,6 +210,7 @@ fn report(at: usize, settlement: Settlement) -> Result<Report, ApiError> {
             verdict,
             note,
             exit_code,
+            log: log.map(String::into_bytes),
             delay,
         },
     })
@@ -370,6 +371,7 @@ async fn settle_one(
         verdict,
         note: Some(payload.bytes().to_vec()).filter(|note| !note.is_empty()),
         exit_code: query.exit_code,
+        log: None,
         delay,
     };
     let repeated = queue.settle_one(token, &verdict).await?;

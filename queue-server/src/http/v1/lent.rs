@@ -39,6 +39,7 @@ impl From<Grant> for Lent {
             attempt,
             enqueued,
             body,
+            terms: _,
         } = grant;
         Self {
             seq,

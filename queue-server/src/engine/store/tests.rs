@@ -1,0 +1,564 @@
+//! Records as they go out and come back, and what does not read as one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use queue_api::Settings;
+use queue_core::{
+    Attempt, Blob, Event, Fence, Group, GroupId, Head, How, Kept, Lease, Next, Outcome, Part,
+    Recalled, Seq, State, Terms, Time, Totals,
+};
+use queue_log::faulty::FaultyDisk;
+use queue_log::{Lsn, Opened, Options, Record};
+
+use super::decode::{self, Keeper, Kind, Opening};
+use super::encode::{self, Introduced, Source};
+use super::wire::{Malformed, Reader, Stored};
+use super::{Rest, Store};
+use crate::engine::settings::for_core;
+
+const NOW: Time = Time(1_700_000_000_000);
+const QUEUE: u64 = 0x0123_4567_89ab_cdef;
+
+/// What a log keeps of one record.
+async fn written(write: impl FnOnce(&mut Record<'_>)) -> Vec<u8> {
+    let disk = Arc::new(FaultyDisk::new());
+    let options = Options {
+        segment_bytes: 64 * 1024,
+        max_bytes: None,
+        accept_loss: false,
+    };
+    let opened = Opened::read(disk, options, &mut |_, _| Ok(())).expect("a new log");
+    let store = Arc::new(Store::on_log(opened, 0, 0).expect("a healthy disk"));
+    let running = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.run().await }
+    });
+    let start = store.usage().unwrap_or_default().start;
+    let (_, durable) = store.append(write).expect("it is on disk");
+    let rest = Rest {
+        durable,
+        ..Rest::default()
+    };
+    store.wait(rest).await.expect("a healthy disk");
+    let mut bytes = Vec::new();
+    let mut visit = |_: Lsn, frame: &[u8]| {
+        bytes.extend_from_slice(frame);
+        Ok(())
+    };
+    let frames = store.frames(start, store.durable(), &mut visit);
+    frames.expect("what was written can be read");
+    running.abort();
+    bytes
+}
+
+/// The bytes of blobs, each told by its place.
+fn text_of(blob: Blob) -> &'static [u8] {
+    &b"0123456789abcdefghijklmnopqrstuvwxyz"[..blob.len as usize]
+}
+
+fn blob(len: u32) -> Blob {
+    Blob {
+        place: len.into(),
+        len,
+    }
+}
+
+async fn events(events: &[Event]) -> Vec<u8> {
+    let settings = Settings::default();
+    written(|record| {
+        let source = &mut Source {
+            bytes: &|blob| text_of(blob),
+            placed: &mut |_, _| {},
+        };
+        encode::events(record, QUEUE, NOW, &settings, events, source);
+    })
+    .await
+}
+
+async fn parts(parts: &[Part]) -> Vec<u8> {
+    written(|record| {
+        let source = &mut Source {
+            bytes: &|blob| text_of(blob),
+            placed: &mut |_, _| {},
+        };
+        encode::parts(record, QUEUE, parts, source);
+    })
+    .await
+}
+
+/// Keeps what it is given, a blob by its length.
+#[derive(Default)]
+struct Keeping {
+    next: u64,
+    names: Mutex<HashMap<String, Arc<str>>>,
+}
+
+impl Keeper for Keeping {
+    fn next_seq(&self) -> Seq {
+        Seq(self.next)
+    }
+
+    fn keep(&mut self, stored: Stored<'_>) -> Blob {
+        let len = stored.bytes.len() as u32;
+        assert_eq!(stored.bytes, text_of(blob(len)));
+        blob(len)
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        let mut names = self.names.lock().expect("no test panics in it");
+        Arc::clone(names.entry(name.to_owned()).or_insert_with(|| name.into()))
+    }
+
+    fn configure(&mut self, settings: Settings) -> queue_core::Settings {
+        for_core(&settings)
+    }
+}
+
+/// Reads whatever a record holds.
+fn read(bytes: &[u8]) -> Result<(Vec<Event>, Vec<Part>, Option<Head>), Malformed> {
+    let mut frame = Reader::new(bytes, Lsn(0));
+    let mut keeper = Keeping::default();
+    let (mut events, mut parts, mut head) = (Vec::new(), Vec::new(), None);
+    while !frame.is_at_end() {
+        let mut reader = frame.record()?;
+        let Opening { kind, .. } = decode::opening(&mut reader)?;
+        match kind {
+            Kind::Events { now, count } => {
+                for _ in 0..count {
+                    let event = decode::event(&mut reader, now, &mut keeper)?;
+                    keeper.next += u64::from(matches!(event, Event::Enqueued { .. }));
+                    events.push(event);
+                }
+            }
+            Kind::Parts { count } => {
+                for _ in 0..count {
+                    parts.push(decode::part(&mut reader, &mut keeper)?);
+                }
+            }
+            Kind::Head(queue, raw) => head = Some(raw.with(for_core(&queue.settings))),
+            Kind::Created(_) | Kind::Deleted { .. } | Kind::Aside => {}
+        }
+    }
+    Ok((events, parts, head))
+}
+
+fn terms() -> Terms {
+    Terms {
+        priority: -300,
+        group: Some(Group {
+            id: GroupId(u32::MAX),
+            name: "a group".into(),
+        }),
+        key: Some("a key".into()),
+        expires: Some(Time(NOW.0 + 5_000)),
+    }
+}
+
+fn remembered() -> Recalled {
+    Recalled {
+        digest: u64::MAX - 3,
+        first: Seq(1 << 40),
+        count: 3,
+        duplicates: Box::new([(0, Seq(7)), (u32::MAX, Seq(1 << 50))]),
+    }
+}
+
+/// One of each kind, with everything it may have and with nothing.
+fn every_event() -> Vec<Event> {
+    let worker: Arc<str> = "ada".into();
+    let group = Some(Group {
+        id: GroupId(1),
+        name: "a group".into(),
+    });
+    let enqueued = |seq, due, terms: Option<Terms>| Event::Enqueued {
+        at: NOW,
+        seq: Seq(seq),
+        body: blob(5),
+        due,
+        terms: terms.map(Box::new),
+    };
+    let settled = |how, next, note: Option<u32>, log: Option<u32>| Event::Settled {
+        at: Time(NOW.0 - 30),
+        seq: Seq(300),
+        how,
+        next,
+        spent: how != How::Released,
+        note: note.map(blob),
+        exit_code: note.map(|code| -(code as i32)),
+        log: log.map(blob),
+    };
+    let leased = |worker| Event::Leased {
+        at: NOW,
+        seq: Seq(1),
+        fence: Fence(u64::MAX),
+        deadline: Time(NOW.0 + 30_000),
+        worker,
+    };
+    vec![
+        Event::Configured(for_core(&Settings::default())),
+        enqueued(0, None, None),
+        enqueued(1, Some(Time(NOW.0 + 9)), None),
+        enqueued(2, None, Some(terms())),
+        enqueued(3, Some(NOW), Some(terms())),
+        enqueued(
+            4,
+            None,
+            Some(Terms {
+                group,
+                ..Terms::default()
+            }),
+        ),
+        Event::Duplicated { count: 1 << 33 },
+        leased(Some(Arc::clone(&worker))),
+        leased(None),
+        leased(Some(worker)),
+        Event::Extended {
+            at: NOW,
+            seq: Seq(1),
+            deadline: Time(NOW.0 + 1),
+        },
+        settled(How::Acked, Next::Done, Some(3), Some(9)),
+        settled(How::Acked, Next::Done, None, Some(0)),
+        settled(How::Nacked, Next::Delayed(Time(NOW.0 + 77)), Some(30), None),
+        settled(How::Released, Next::Ready, None, None),
+        settled(How::Buried, Next::Dead, None, None),
+        settled(How::Expired, Next::Dead, None, None),
+        settled(How::Revoked, Next::Ready, None, None),
+        Event::FellDue { seq: Seq(1) },
+        Event::Taken {
+            at: NOW,
+            seq: Seq(2),
+        },
+        Event::Purged { seq: Seq(3) },
+        Event::Expired {
+            at: Time(NOW.0 - 1_000),
+            seq: Seq(4),
+        },
+        Event::Cancelled {
+            at: NOW,
+            seq: Seq(5),
+        },
+        Event::Redriven { seq: Seq(6) },
+        Event::KeyFreed { seq: Seq(7) },
+        Event::Remembered {
+            at: NOW,
+            key: "a request".into(),
+            answer: remembered(),
+        },
+        Event::Recalled {
+            at: NOW,
+            key: "a request".into(),
+        },
+        Event::Forgotten { through: 300 },
+        Event::Sealed,
+        Event::Reopened,
+        Event::Paused,
+        Event::Resumed,
+    ]
+}
+
+fn every_part() -> Vec<Part> {
+    let attempt = |how, note: Option<u32>, log: Option<u32>| Attempt {
+        fence: Fence(77),
+        worker: note.map(|_| "ada".into()),
+        started: NOW,
+        ended: Time(NOW.0 + 9),
+        how,
+        note: note.map(blob),
+        exit_code: note.map(|code| code as i32),
+        log: log.map(blob),
+    };
+    let item = |seq, state, terms: Option<Terms>, story: Vec<Attempt>| {
+        Part::Item(Kept {
+            seq: Seq(seq),
+            state,
+            attempts: 3,
+            releases: 1,
+            enqueued: NOW,
+            key_until: (state == State::Expired).then(|| Time(NOW.0 + 9)),
+            terms: terms.map(Box::new),
+            body: blob(11),
+            lease: (state == State::Leased).then(|| Lease {
+                fence: Fence(1),
+                worker: None,
+                started: NOW,
+                renewed: Time(NOW.0 + 1),
+                deadline: Time(NOW.0 + 2),
+            }),
+            story,
+        })
+    };
+    let outcome = |number, state| Part::Outcome {
+        number,
+        outcome: Outcome {
+            seq: Seq(number),
+            state,
+            ended: NOW,
+        },
+    };
+    vec![
+        outcome(1, State::Done),
+        outcome(2, State::Dead),
+        outcome(3, State::Expired),
+        outcome(4, State::Cancelled),
+        item(0, State::Ready, None, Vec::new()),
+        item(1, State::Ready, Some(terms()), Vec::new()),
+        item(
+            2,
+            State::Delayed(Time(NOW.0 + 9)),
+            None,
+            vec![
+                attempt(How::Nacked, None, None),
+                attempt(How::Revoked, Some(3), None),
+                attempt(How::Acked, Some(3), Some(4)),
+                attempt(How::Released, None, Some(4)),
+            ],
+        ),
+        item(3, State::Leased, Some(terms()), Vec::new()),
+        item(4, State::Done, None, Vec::new()),
+        item(5, State::Dead, None, Vec::new()),
+        item(6, State::Expired, Some(terms()), Vec::new()),
+        item(7, State::Cancelled, None, Vec::new()),
+        Part::Key {
+            seq: Seq(8),
+            text: "a key".into(),
+            until: Time(NOW.0 + 70),
+        },
+        Part::Answer {
+            number: 5,
+            at: NOW,
+            key: "a request".into(),
+            answer: remembered(),
+        },
+        Part::Order {
+            pace: u64::MAX,
+            last: GroupId(9),
+            first_answer: 4,
+        },
+        Part::Closed {
+            totals: different_totals(),
+        },
+    ]
+}
+
+/// Totals that are all different.
+fn different_totals() -> Totals {
+    let mut next = 0;
+    super::tags::read_totals(|| {
+        next += 1;
+        next
+    })
+}
+
+#[tokio::test]
+async fn every_event_reads_back_as_it_was_written() {
+    let told = every_event();
+    let (read, _, _) = read(&events(&told).await).expect("a record");
+    assert_eq!(read, told);
+}
+
+#[tokio::test]
+async fn every_part_reads_back_as_it_was_written() {
+    let told = every_part();
+    let (_, read, _) = read(&parts(&told).await).expect("a record");
+    assert_eq!(read, told);
+}
+
+#[tokio::test]
+async fn a_head_reads_back_as_it_was_written() {
+    for next_answer in [0, 300] {
+        let settings = Settings {
+            rate_per_s: Some(0.5),
+            max_leased_per_group: Some(3),
+            ..Settings::default()
+        };
+        let head = Head {
+            settings: for_core(&settings),
+            sealed: next_answer > 0,
+            paused: next_answer == 0,
+            next_seq: Seq(5),
+            last_enqueued: NOW,
+            first_outcome: 7,
+            next_outcome: 9,
+            next_answer,
+        };
+        let name = "q".parse().expect("a name");
+        let bytes = written(|record| {
+            let queue = Introduced {
+                incarnation: QUEUE,
+                name: &name,
+                settings: &settings,
+            };
+            encode::head(record, queue, NOW, &head);
+        });
+        let (_, _, read) = read(&bytes.await).expect("a record");
+        assert_eq!(read, Some(head));
+    }
+}
+
+/// A queue without options writes what it wrote before there were any, byte for byte.
+#[tokio::test]
+async fn plain_items_are_written_as_they_always_were() {
+    let plain = [
+        Event::Enqueued {
+            at: NOW,
+            seq: Seq(0),
+            body: blob(3),
+            due: None,
+            terms: None,
+        },
+        Event::Settled {
+            at: NOW,
+            seq: Seq(300),
+            how: How::Nacked,
+            next: Next::Delayed(Time(NOW.0 + 5)),
+            spent: true,
+            note: Some(blob(2)),
+            exit_code: Some(-2),
+            log: None,
+        },
+    ];
+    let plain = events(&plain).await;
+    let blob = |text: &[u8]| {
+        [
+            &[text.len() as u8],
+            &crc32c::crc32c(text).to_le_bytes()[..],
+            text,
+        ]
+        .concat()
+    };
+    let events = [
+        &[2][..],
+        &blob(b"012"),
+        &[5, 0xac, 2, 0b1111_0001, 0, 5],
+        &blob(b"01"),
+        &[3],
+    ]
+    .concat();
+    let body = [
+        &[3][..],
+        &QUEUE.to_le_bytes(),
+        &[0x80, 0xd0, 0x95, 0xff, 0xbc, 0x31, 2],
+        &events,
+    ]
+    .concat();
+    let expected = [&(body.len() as u32).to_le_bytes()[..], &body].concat();
+    assert_eq!(plain, expected);
+}
+
+#[tokio::test]
+async fn a_record_that_is_cut_off_anywhere_does_not_read() {
+    for whole in [events(&every_event()).await, parts(&every_part()).await] {
+        let contents = &whole[4..];
+        for len in 0..contents.len() {
+            let cut = [&(len as u32).to_le_bytes()[..], &contents[..len]].concat();
+            assert!(read(&cut).is_err(), "{len} of {}", contents.len());
+        }
+    }
+}
+
+/// A number that says how many follow is not believed before they have come.
+#[tokio::test]
+async fn a_count_of_more_than_there_is_allocates_nothing_for_it() {
+    let many = [0xff; 9].into_iter().chain([1]);
+    let record = |kind: u8, rest: &[u8]| {
+        let body = [&[kind][..], &QUEUE.to_le_bytes(), rest].concat();
+        [&(body.len() as u32).to_le_bytes()[..], &body].concat()
+    };
+    let many: Vec<u8> = many.collect();
+    let remembered = [&[0, 1, 21, 1, b'k'][..], &[0; 8], &[0, 0], &many].concat();
+    let story = [&[1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &many].concat();
+    for malformed in [
+        record(3, &[&[0][..], &many].concat()),
+        record(5, &many),
+        record(5, &[&[1, 3][..], &many].concat()),
+        record(3, &remembered),
+        record(5, &story),
+        record(3, &[&[0, 1, 2][..], &many].concat()),
+        record(3, &[&[0, 1, 21][..], &many].concat()),
+    ] {
+        assert!(read(&malformed).is_err(), "{malformed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_refused_and_not_passed_over() {
+    let record = |event: &[u8]| {
+        let body = [&[3][..], &QUEUE.to_le_bytes(), &[0, 1], event].concat();
+        [&(body.len() as u32).to_le_bytes()[..], &body].concat()
+    };
+    for (event, what) in [
+        (&[23][..], "an event of a later release"),
+        (&[14, 1 << 6, 0, 0, 0, 0, 0], "terms of a later release"),
+        (
+            &[14, 1 << 5, 0, 0, 0, 0, 0],
+            "a key that is held from the start",
+        ),
+        (
+            &[14, 0b100, 0, 1, 1, b'g', 0, 0, 0, 0, 0],
+            "a group without a number",
+        ),
+        (&[14, 0b100, 1, 0, 0, 0, 0, 0, 0], "a group without a name"),
+        (
+            &[14, 0b10, 0x80, 0x80, 4, 0, 0, 0, 0, 0],
+            "a priority too high",
+        ),
+        (
+            &[14, 0b1000, 1, 0xff, 0, 0, 0, 0, 0],
+            "a key that is no text",
+        ),
+        (&[5, 0, 0b110, 0], "an end of a later release"),
+    ] {
+        assert!(read(&record(event)).is_err(), "{what}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_panic(
+        kind in 0_u8..8,
+        contents in proptest::collection::vec(prop_oneof![Just(0), Just(1), 0_u8..24, any::<u8>()], 0..200),
+    ) {
+        let body = [&[kind][..], &QUEUE.to_le_bytes(), &contents].concat();
+        let record = [&(body.len() as u32).to_le_bytes()[..], &body].concat();
+        let _malformed_or_not = read_any(&record);
+    }
+}
+
+/// As [`read`], with blobs that are anything.
+fn read_any(bytes: &[u8]) -> Result<(), Malformed> {
+    let mut reader = Reader::new(bytes, Lsn(0)).record()?;
+    let Opening { kind, .. } = decode::opening(&mut reader)?;
+    let mut keeper = Anything;
+    match kind {
+        Kind::Events { now, count } => {
+            (0..count).try_for_each(|_| decode::event(&mut reader, now, &mut keeper).map(drop))
+        }
+        Kind::Parts { count } => {
+            (0..count).try_for_each(|_| decode::part(&mut reader, &mut keeper).map(drop))
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Anything;
+
+impl Keeper for Anything {
+    fn next_seq(&self) -> Seq {
+        Seq(0)
+    }
+
+    fn keep(&mut self, stored: Stored<'_>) -> Blob {
+        blob(stored.bytes.len() as u32)
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        name.into()
+    }
+
+    fn configure(&mut self, settings: Settings) -> queue_core::Settings {
+        for_core(&settings)
+    }
+}

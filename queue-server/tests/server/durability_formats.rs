@@ -1,0 +1,93 @@
+//! Data directories that were written by other releases: what they hold is there.
+
+use std::path::{Path, PathBuf};
+
+use queue_server::{Config, DiskStorage, Storage};
+use serde_json::Value;
+
+use crate::harness::Api;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// A server on a copy of a data directory, and what the server that left it had told last.
+fn on_fixture(name: &str) -> (Api, Value) {
+    let told = std::fs::read(fixtures().join(format!("{name}.json"))).expect("a file");
+    let told = serde_json::from_slice(&told).expect("JSON");
+    let api = Api::start_with(|config: &mut Config| {
+        let Storage::Disk(storage) = &mut config.storage else {
+            unreachable!("it keeps its items on disk");
+        };
+        copy(&fixtures().join(name), &storage.data_dir);
+        *storage = DiskStorage {
+            segment_bytes: 32 * 1024,
+            ..storage.clone()
+        };
+    });
+    (api, told)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+}
+
+/// Whether everything that was told is told, beside what later releases tell.
+#[track_caller]
+fn assert_holds(told: &Value, found: &Value, path: &str) {
+    match (told, found) {
+        (Value::Object(told), Value::Object(found)) => {
+            for (name, told) in told {
+                let found = found.get(name).unwrap_or(&Value::Null);
+                assert_holds(told, found, &format!("{path}/{name}"));
+            }
+        }
+        (told, found) => assert_eq!(told, found, "{path}"),
+    }
+}
+
+async fn assert_tells_the_same(api: &Api, told: &Value) {
+    for queue in told["queues"].as_array().expect("queues") {
+        let name = queue["name"].as_str().expect("a name");
+        let found = api.get(&format!("/v1/queues/{name}")).await.is(200).json();
+        assert_holds(queue, &found, name);
+    }
+    for (name, outcomes) in told["outcomes"].as_object().expect("outcomes") {
+        let outcomes = outcomes.as_array().expect("a list");
+        let first = outcomes.first().and_then(|first| first["outcome"].as_u64());
+        let after = first.map_or(0, |first| first - 1);
+        let found = api
+            .get(&format!("/v1/queues/{name}/outcomes?after={after}"))
+            .await;
+        let found = found.is(200).text();
+        let lines = found
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        assert_eq!(&lines.collect::<Vec<Value>>(), outcomes, "{name}");
+    }
+}
+
+/// Written by the last release without options: events of each kind of its time, a queue that was written
+/// down anew with its past attempts, one that was deleted.
+#[tokio::test]
+async fn a_directory_from_before_items_had_options_is_read() {
+    let (mut api, told) = on_fixture("plain");
+    assert_tells_the_same(&api, &told).await;
+    for leases in told["leases"].as_object().expect("queues").values() {
+        for lease in leases.as_object().expect("leases").values() {
+            let lease = lease.as_str().expect("a token");
+            api.post(&format!("/v1/leases/{lease}/ack"), ())
+                .await
+                .is(200);
+        }
+    }
+    // What this release writes behind it is read, too.
+    api.restart().await;
+    let queue = api.queue().await;
+    assert_eq!(queue["counts"]["leased"], 0);
+    assert_eq!(queue["totals"]["acked"], 4);
+}
