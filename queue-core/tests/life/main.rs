@@ -10,14 +10,19 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cancel;
 mod deadline;
 mod finish;
+mod key;
 mod lease;
 mod limit;
 mod order;
 mod outcome;
+mod pace;
 mod purge;
 mod retry;
 mod settle;
 mod snapshot;
 mod storage;
+mod turns;
+mod wanted;
