@@ -251,7 +251,8 @@ impl Queue {
         let pace = self.pace.next;
         let last = (self.lanes.as_ref()).map_or(GroupId::NONE, |lanes| lanes.last());
         let first_answer = self.idempotency.as_ref().map_or(0, |it| it.first());
-        let any = (pace, last, first_answer) != (0, GroupId::NONE, 0);
+        // A zero tells something too where a queue that is put together may have got further by events.
+        let any = pace != 0 || self.lanes.is_some() || self.idempotency.is_some();
         any.then_some(Part::Order {
             pace,
             last,

@@ -58,7 +58,9 @@ impl Shell {
         Some(Answer {
             first: recalled.first.0 as usize,
             count: recalled.count as usize,
-            duplicates: duplicates.map(|(at, seq)| (*at as usize, place(*seq))).collect(),
+            duplicates: duplicates
+                .map(|(at, seq)| (*at as usize, place(*seq)))
+                .collect(),
         })
     }
 
