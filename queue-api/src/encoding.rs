@@ -23,36 +23,6 @@ impl<T: Into<Vec<u8>>> From<T> for Body {
     }
 }
 
-/// What [`Body`] is on the wire, for the description of the API.
-#[cfg(feature = "openapi")]
-#[derive(utoipa::ToSchema)]
-#[schema(as = Body)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "it is looked at, not made")]
-enum Shape {
-    /// Bytes that are UTF-8.
-    Text {
-        /// The bytes as text.
-        body: String,
-    },
-    /// Any other bytes.
-    Base64 {
-        /// The bytes in base64.
-        #[schema(content_encoding = "base64")]
-        body_base64: String,
-    },
-}
-
-#[cfg(feature = "openapi")]
-impl utoipa::PartialSchema for Body {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        Shape::schema()
-    }
-}
-
-#[cfg(feature = "openapi")]
-impl utoipa::ToSchema for Body {}
-
 #[derive(Serialize)]
 struct OutWire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

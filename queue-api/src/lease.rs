@@ -91,7 +91,6 @@ pub enum QueueState {
 
 /// What a worker says became of an item it held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settlement {
     /// The lease it settles.
@@ -111,7 +110,6 @@ pub struct Settlement {
     pub exit_code: Option<i32>,
     /// Retry after this instead of the queue's back-off; with `nack` and `release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(maximum = 315_360_000_000_u64))]
     pub delay_ms: Option<u64>,
     /// What the attempt printed; kept with the attempt, cut at [`crate::limits::MAX_LOG_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,8 @@ mod outcome;
 mod problem;
 mod queue;
 mod settings;
+#[cfg(feature = "openapi")]
+mod shapes;
 
 pub use duration::{DurationError, parse_duration, parse_duration_with_unit};
 pub use encoding::Body;

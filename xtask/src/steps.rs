@@ -15,6 +15,7 @@ pub mod image;
 mod manifests;
 mod python;
 mod results;
+mod schemathesis;
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
@@ -51,6 +52,7 @@ pub fn test(passed_on: &[String]) -> Result<()> {
     if passed_on.is_empty() {
         results += manifests::test()?;
         results += clients::test()?;
+        schemathesis::test()?;
     }
     let told = if passed_on.is_empty() {
         e2e::test()?

@@ -137,7 +137,7 @@ async fn remove(State(engine): Shared, Name(name): Name) -> Result<StatusCode, R
     post, path = "/queues/{queue}/enqueue", tag = "memq", operation_id = "memqEnqueue",
     summary = "Enqueue an item",
     params(OneQueue),
-    request_body(content = Raw, content_type = "application/octet-stream"),
+    request_body(content = Option<Raw>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "The item", body = Message),
         Refused,

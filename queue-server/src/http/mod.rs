@@ -36,6 +36,7 @@ use crate::serve::{Answers, ArrivingBody};
 struct App {
     engine: Arc<Engine>,
     intake: Arc<Intake>,
+    streams: v1::Streams,
 }
 
 impl FromRef<App> for Arc<Engine> {
@@ -57,6 +58,7 @@ pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Calls {
     let app = App {
         engine,
         intake: Arc::new(Intake::new(limits.max_request_bytes)),
+        streams: v1::Streams::default(),
     };
     let (router, _) = described().split_for_parts();
     let router = router

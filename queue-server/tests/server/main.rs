@@ -13,6 +13,7 @@ mod durability_refusals;
 mod durability_spilled;
 mod embedding;
 mod encodings;
+mod events;
 mod handling;
 mod harness;
 mod items;

@@ -26,6 +26,7 @@ pub(super) fn mended(document: OpenApi) -> Value {
         }
     }
     share_problems(&mut document);
+    bound_integers(&mut document);
     for (name, schema) in document["components"]["schemas"]
         .as_object_mut()
         .into_iter()
@@ -109,6 +110,26 @@ fn asked(document: &Value) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The library calls every integer signed.
+fn bound_integers(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let unsigned = fields
+                .get("minimum")
+                .is_some_and(|least| least.as_u64().is_some());
+            let (format, most) = match fields.get("format").and_then(Value::as_str) {
+                Some("int64") if unsigned => ("uint64", json!(u64::MAX)),
+                Some("int32") if unsigned => ("uint32", json!(u32::MAX)),
+                _ => return fields.values_mut().for_each(bound_integers),
+            };
+            fields.insert("format".into(), format.into());
+            fields.entry("maximum").or_insert(most);
+        }
+        Value::Array(values) => values.iter_mut().for_each(bound_integers),
+        _ => {}
+    }
 }
 
 /// Answers hold no null: what is not there is absent.

@@ -13,7 +13,7 @@ mod tests;
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use queue_api::{Code, Outcome, Problem};
+use queue_api::{Code, Deleted, Outcome, Problem};
 use utoipa::OpenApi;
 use utoipa::openapi;
 
@@ -33,7 +33,7 @@ const INTRODUCTION: &str = include_str!("introduction.md");
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),
-    components(schemas(Code, Outcome, Problem)),
+    components(schemas(Code, Deleted, Outcome, Problem)),
     tags(
         (name = "queues", description = "Queues: making, showing, setting, and what changes all of one"),
         (name = "items", description = "Items: putting in, looking, cancelling"),

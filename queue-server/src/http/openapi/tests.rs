@@ -169,7 +169,6 @@ fn limits_are_described_as_they_are() {
             json!(limits::MAX_SETTLEMENTS),
         ),
         ("ExtendRequest/lease_ms", "maximum", longest.clone()),
-        ("Settlement/delay_ms", "maximum", longest.clone()),
         ("SettingsPatch/lease_ms", "maximum", longest.clone()),
         (
             "SettingsPatch/max_attempts",

@@ -52,7 +52,7 @@ fn yes() -> bool {
     params(OneQueue, EnqueueQuery),
     request_body(
         description = "One item as it is, or with `lines` one a text line; or one JSON object a line",
-        content((Raw = "application/octet-stream"), (String = "application/x-ndjson"))
+        content((Option<Raw> = "application/octet-stream"), (Option<String> = "application/x-ndjson"))
     ),
     responses(
         (status = 201, description = "All of them are in the queue", body = Enqueued),

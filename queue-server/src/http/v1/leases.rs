@@ -263,6 +263,18 @@ pub(super) async fn extend(
     Ok(Json(SettledAnswer { settled }))
 }
 
+/// What can be said of one lease that ends its item: of [`OneQuery`], what is no wait.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "it describes; one query is read for all of these calls"
+)]
+struct EndQuery {
+    /// The exit code of the command that handled the item.
+    exit_code: Option<i32>,
+}
+
 /// What can be said of one lease beside its result or error.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -279,7 +291,7 @@ pub(super) struct OneQuery {
 #[utoipa::path(
     post, path = "/v1/leases/{lease}/ack", tag = "leases", operation_id = "ack",
     summary = "The item is done",
-    params(OneLease, OneQuery),
+    params(OneLease, EndQuery),
     request_body(content = Option<Raw>, description = "The result", content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "It was applied", body = Settled),
@@ -336,7 +348,7 @@ pub(super) async fn release(
 #[utoipa::path(
     post, path = "/v1/leases/{lease}/dead", tag = "leases", operation_id = "dead",
     summary = "The item can never work",
-    params(OneLease, OneQuery),
+    params(OneLease, EndQuery),
     request_body(content = Option<Raw>, description = "The error", content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "It was applied", body = Settled),

@@ -1,6 +1,7 @@
 //! The calls of `/v1`.
 
 mod backup;
+mod events;
 mod items;
 mod leases;
 mod lent;
@@ -24,6 +25,7 @@ use super::encoding::Encoding;
 use super::error::ApiError;
 use super::input::{FromPath, FromQuery};
 use crate::engine::{Engine, Fault};
+pub(super) use events::Streams;
 
 pub(super) type Shared = State<Arc<Engine>>;
 
@@ -49,6 +51,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(leases::extend_one))
         .routes(routes!(outcomes::wait))
         .routes(routes!(outcomes::outcomes))
+        .routes(routes!(events::events))
 }
 
 /// An enqueue that needs no router.

@@ -5,6 +5,7 @@
 
 mod answer;
 pub(crate) mod client;
+mod events;
 mod process;
 mod server;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use answer::Answer;
 pub(crate) use client::{IntoBody, Wire};
+pub(crate) use events::Events;
 pub(crate) use process::Program;
 pub(crate) use server::{Api, Held};
 
