@@ -33,8 +33,12 @@ pub(super) fn test() -> Result<()> {
     let python = environment(&target.join("tools/schemathesis"), &packages)?;
     let server = Server::start(&target)?;
     let mut run = Command::new(python.with_file_name("schemathesis"));
-    run.current_dir(folder())
-        .args(["--config-file", "schemathesis.toml", "run"])
+    // It leaves its notes where it runs.
+    run.current_dir(&target)
+        .env("PYTHONPATH", folder())
+        .arg("--config-file")
+        .arg(folder().join("schemathesis.toml"))
+        .arg("run")
         .arg(format!("http://{}/openapi.json", server.address))
         .args(["--max-time", &SECONDS.to_string()])
         .args(["--seed", &SEED.to_string()])
