@@ -15,10 +15,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use queue_core::How;
+use queue_core::{Entry, How, Options};
 use rustix::time::{ClockId, clock_gettime};
 
-use busy::{Busy, LEASE, MOST};
+use busy::{BODY, Busy, LEASE, MOST};
 
 /// The allocator of the server's programs: what it rounds up and when it gives memory back counts here.
 #[global_allocator]
@@ -48,6 +48,9 @@ fn main() -> Measured<()> {
     println!("memory an item beside its body, of {MEASURED} items in one state:");
     for state in ["ready", "leased", "delayed", "done"] {
         run_apart(state)?;
+    }
+    for given in ["keyed", "grouped", "waiting", "expiring"] {
+        run_apart(given)?;
     }
     let mut shallow = Busy::filled(SHALLOW)?;
     let before = resident()?;
@@ -233,6 +236,14 @@ fn print_memory(state: &str) -> Measured<()> {
     let mut busy = Busy::new(MEASURED as u64 + 1);
     let mut tokens = Vec::new();
     for _ in 0..MEASURED / MOST {
+        if let Some(options) = given(state, busy.now) {
+            let entries = options.each_ref().map(|options| Entry {
+                body: BODY,
+                options: Some(options),
+            });
+            busy.offer(&entries)?;
+            continue;
+        }
         busy.enqueue(MOST)?;
         if state == "ready" {
             continue;
@@ -255,6 +266,33 @@ fn print_memory(state: &str) -> Measured<()> {
     let bytes = (resident()? - before) as f64 / MEASURED as f64;
     println!("  {state:8} {bytes:6.1} bytes");
     Ok(())
+}
+
+/// What a thousand items are given besides their bodies. Keys are 16 bytes long each, which count;
+/// groups have a thousand items; instants differ from one item to the next.
+fn given(what: &str, now: u64) -> Option<[Options; MOST]> {
+    let hour = |at: usize| Duration::from_millis(3_600_000 + (now % 1_000) * 1_000 + at as u64);
+    let options = |at: usize| match what {
+        "keyed" => Some(Options {
+            key: Some(format!("{now:08}{at:08}").into()),
+            ..Options::default()
+        }),
+        "grouped" => Some(Options {
+            group: Some(format!("group {now}").into()),
+            ..Options::default()
+        }),
+        "waiting" => Some(Options {
+            delay: hour(at),
+            ..Options::default()
+        }),
+        "expiring" => Some(Options {
+            ttl: Some(hour(at)),
+            ..Options::default()
+        }),
+        _ => None,
+    };
+    options(0)?;
+    Some(std::array::from_fn(|at| options(at).unwrap_or_default()))
 }
 
 /// Bytes of memory this process holds.
