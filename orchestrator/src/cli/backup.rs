@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 use super::bytes_bar::BytesBar;
-use super::{Misuse, Output, ServerArg, print, print_json};
+use super::{Misuse, Output, ServerArg};
 
 /// How the name of a backup ends that is not whole yet.
 const UNFINISHED: &str = ".unfinished";
@@ -72,15 +72,17 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let (bytes, human) = (bar.bytes(), bar.human());
     drop(bar);
     match (file, output) {
-        (Some(file), Output::Json) => print_json(&Made {
-            file: Some(&file),
-            bytes,
-        })?,
-        (Some(file), Output::Text) => {
-            print(&format!("backed {human} up into `{}`", file.display()));
+        (Some(file), output) => {
+            let made = Made {
+                file: Some(&file),
+                bytes,
+            };
+            output.answer(&made, || {
+                format!("backed {human} up into `{}`", file.display())
+            })?;
         }
         // Standard output has the backup itself.
-        (None, Output::Json) => {
+        (None, Output::Json | Output::Yaml) => {
             let made = serde_json::to_string(&Made { file: None, bytes })?;
             let _gone = writeln!(io::stderr(), "{made}");
         }

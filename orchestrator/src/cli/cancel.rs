@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::Output;
 use super::cluster::{ClusterArgs, HELP};
-use super::{Output, print, print_json};
 use crate::kube::outside::bundle;
 use crate::kube::outside::records::{self, Form};
 use crate::kube::status::RunPhase;
@@ -44,15 +44,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         records::cancel(&link.client, &record, &reason).await?;
     }
     let namespace = &record.namespace;
-    match output {
-        Output::Json => print_json(
-            &json!({"run": run, "namespace": namespace, "asked": !ended, "phase": status.phase}),
-        )?,
-        Output::Text if unborn => print(&format!("run {run} had not begun; it is taken away")),
-        Output::Text if ended => print(&format!("run {run} has ended already: {:?}", status.phase)),
-        Output::Text => print(&format!(
+    let answer =
+        json!({"run": run, "namespace": namespace, "asked": !ended, "phase": status.phase});
+    output.answer(&answer, || match (unborn, ended) {
+        (true, _) => format!("run {run} had not begun; it is taken away"),
+        (_, true) => format!("run {run} has ended already: {:?}", status.phase),
+        _ => format!(
             "run {run} is asked to stop; `memq wait {run} -n {namespace}` waits until it has"
-        )),
-    }
+        ),
+    })?;
     Ok(0)
 }

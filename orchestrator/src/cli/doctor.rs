@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
+use super::Output;
 use super::cluster::ClusterArgs;
-use super::{Output, print, print_json};
 use crate::kube::outside::doctor::{self, Findings, Question, State, Whose};
 use crate::kube::render;
 
@@ -69,10 +69,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         image,
     };
     let found = Box::pin(doctor::examine(&link, &question)).await;
-    match output {
-        Output::Json => print_json(&found)?,
-        Output::Text => print(&text(&found)),
-    }
+    output.answer(&found, || text(&found))?;
     Ok(if found.are_well() { 0 } else { MISSING })
 }
 

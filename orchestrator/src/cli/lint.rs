@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::CommandFactory as _;
 
 use super::run::param;
-use super::{Cli, Output, USAGE, print, print_json};
+use super::{Cli, Output, USAGE};
 use crate::lint::{self, Finding, Severity, Subject};
 use crate::spec::FILE_NAME;
 
@@ -70,10 +70,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<u8> {
             }
         }
     }
-    match output {
-        Output::Text => print(&for_people(&findings)),
-        Output::Json => print_json(&findings)?,
-    }
+    output.answer(&findings, || for_people(&findings))?;
     let bad = findings.iter().any(|f| f.severity == Severity::Error);
     Ok(match (unread, bad) {
         (true, _) => USAGE,

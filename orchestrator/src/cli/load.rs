@@ -1,36 +1,68 @@
-//! `memq load`: lines into a queue.
+//! `memq load`: a file or a pipe into a queue, each item once however often it is asked for.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal as _};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Seek as _};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use queue_api::{Code, QueueName, SettingsPatch};
-use queue_client::{EnqueueOptions, QueueClient};
-use tokio::sync::mpsc;
+use sha2::{Digest as _, Sha256};
 
-use super::{Output, ServerArg, print, print_json, shell};
-use crate::feed::{Batch, Batcher, FeedError, LineReader};
-use crate::view::count;
+use super::{Misuse, Output, ServerArg, duration, shell};
+use crate::feed::{Pour, PourError, Poured, Source};
+use crate::spec::{Mark, Marks, Pick};
+use crate::view::{count, say};
 
-/// Batches read ahead of the one that is being sent.
-const AHEAD: usize = 2;
+/// Bytes of a file read at once.
+const BUFFER: usize = 256 * 1024;
+/// Digits of a name made of a file's content, or of chance: 128 bits.
+const ID_DIGITS: usize = 32;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The queue.
     queue: QueueName,
-    /// A text file, an item a line (empty lines are skipped); - or nothing: standard input.
+    /// A file, an item a line; - or nothing: standard input.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Each line that is not empty is an item [default, but for names that end in .ndjson or .jsonl]
+    #[arg(long, conflicts_with = "ndjson")]
+    lines: bool,
+    /// Each line is {"body": …} or {"body_base64": …}, with key, group, priority, delay_ms and ttl_ms if it likes.
+    #[arg(long)]
+    ndjson: bool,
+    /// Where each item's unique key lies: . is the item itself, .id a field of an item that is a JSON object.
+    #[arg(long, value_name = "PLACE")]
+    key: Option<Pick>,
+    /// Group of all items, or where each item's own lies, as .tenant.
+    #[arg(long, value_name = "NAME-or-PLACE")]
+    group: Option<Mark<String>>,
+    /// Priority of all items, higher first, or where each item's own lies, as .priority.
+    #[arg(long, value_name = "N-or-PLACE", allow_negative_numbers = true)]
+    priority: Option<Mark<i16>>,
+    /// Lend none of the items before this time has passed.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    delay: Option<Duration>,
+    /// End each item as expired that nobody took within this time.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ttl: Option<Duration>,
     /// Make the queue if there is none.
     #[arg(long)]
     create: bool,
     /// Seal the queue afterwards: no more items will come, and workers leave when all are finished.
     #[arg(long)]
     seal: bool,
+    /// Name this load [default: made of what is in the file; for a pipe, of chance]
+    #[arg(long, value_name = "NAME", value_parser = load_id)]
+    load_id: Option<String>,
+    /// Wait for a server that is gone for this time.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    server_timeout: Duration,
     #[command(flatten)]
     server: ServerArg,
     /// How the answer is printed.
@@ -39,237 +71,349 @@ pub(super) struct Args {
 }
 
 const EXAMPLES: &str = "\
+A file of any size goes in by requests of about 1 MiB, each of which has a name that the queue remembers for
+a day. So the same command again, after a failure or by mistake, puts in what is missing and nothing twice: it
+answers \"0 new, 100 already loaded\". Another --load-id, or a file with other content, is another load. Of a
+pipe nobody knows what comes: a load that broke off is gone on with by the --load-id that it names.
+
 Examples:
   memq load thumbs photos.txt --create --seal
-  find . -name '*.jpg' | memq load thumbs --create --seal";
+  find . -name '*.jpg' | memq load thumbs --create --seal
+  memq load mails mails.jsonl --lines --key .id --group .customer
+  memq load mails urgent.txt --priority 10 --ttl 1h";
 
-/// A batch, and the line of the file it ends with.
-struct Piece {
-    batch: Batch,
-    last_line: u64,
+/// A name of a load: part of a request's, which has room for a number after it.
+fn load_id(text: &str) -> Result<String, String> {
+    let fits = (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "give 1 to 200 visible ASCII characters".into())
 }
 
 #[derive(serde::Serialize)]
 struct Loaded<'a> {
     queue: &'a QueueName,
+    load_id: &'a str,
     items: u64,
+    new: u64,
+    already: u64,
+    duplicates: u64,
     sealed: bool,
 }
 
+/// Where the items come from, and what names them.
+struct Input {
+    reader: Box<dyn BufRead + Send>,
+    /// For people.
+    shown: String,
+    id: String,
+    /// Whether the same command makes the same name.
+    lasting: bool,
+    /// Lines it has, where that is known.
+    lines: Option<u64>,
+}
+
 pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
+    let described = is_described(&args);
     let Args {
         queue: name,
         file,
+        key,
+        group,
+        priority,
+        delay,
+        ttl,
         create,
         seal,
+        load_id,
+        server_timeout,
         server,
         output,
+        ..
     } = args;
-    let file = file.filter(|file| file.as_os_str() != "-");
+    let marks = Marks {
+        key,
+        group,
+        priority,
+        delay,
+        ttl,
+    };
     let url = server.url();
     let queue = server.client()?.queue(name.clone());
-    if create {
-        let made = queue.create(&SettingsPatch::default()).await;
-        made.with_context(|| format!("cannot make queue {name} on {url}"))?;
-    }
-    let (sender, pieces) = mpsc::channel(AHEAD);
-    let (reader, shown): (Box<dyn BufRead + Send>, String) = match &file {
-        None => (
-            Box::new(BufReader::new(io::stdin())),
-            "standard input".into(),
-        ),
-        Some(path) => {
-            let shown = format!("`{}`", path.display());
-            let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-            (Box::new(BufReader::with_capacity(256 * 1024, file)), shown)
-        }
+    // With the usual patience: a server that was never there is not waited for as one that is away.
+    let made = match create {
+        true => queue.create(&SettingsPatch::default()).await,
+        false => queue.show().await,
     };
-    let lines = LineReader::new(reader, shown.clone());
-    let reading = tokio::task::spawn_blocking(move || read(lines, &sender));
-    let mut sent = Sent::default();
+    if let Err(error) = made {
+        let missing = error.code() == Some(Code::NoSuchQueue);
+        let error = anyhow::Error::new(error);
+        return Err(match missing {
+            true => error.context(format!(
+                "cannot load into queue {name}; nothing went in; there is no such queue: the same command with \
+                 `--create` makes it"
+            )),
+            false => error.context(format!("cannot load into queue {name} on {url}")),
+        });
+    }
+    let queue = queue.with_give_up_after(server_timeout);
+    let file = file.filter(|file| file.as_os_str() != "-");
+    let way = format!("{} {marks:?}", if described { "ndjson" } else { "lines" });
+    let opening = tokio::task::spawn_blocking(move || open(file, load_id, &way));
+    let input = opening.await.context("the reader of the file stopped")??;
+    let Input {
+        reader,
+        shown,
+        id,
+        lasting,
+        lines,
+    } = input;
+    let bar = bar(lines);
+    let pour = Pour {
+        source: Arc::new(Source::piped(reader, shown.clone(), described, marks)),
+        choice: None,
+        id: id.clone(),
+    };
+    let mut reached = Poured::default();
+    let pouring = pour.into(&queue, |poured| {
+        reached = poured;
+        bar.set_position(poured.items);
+        ControlFlow::Continue(())
+    });
     let outcome = tokio::select! {
-        outcome = send(&queue, pieces, &mut sent) => outcome,
+        outcome = pouring => outcome.map_err(anyhow::Error::from),
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("stopped by Ctrl-C")),
     };
-    sent.bar.finish_and_clear();
-    let outcome = match outcome {
-        Ok(()) => reading
-            .await
-            .context("the reader of lines stopped")?
-            .map_err(Into::into),
-        Err(error) => Err(error),
-    };
-    let again = Again {
-        name: &name,
-        file: file.as_deref(),
-        server: &url,
-        create,
-        seal,
-    };
-    outcome.map_err(|error| {
-        let missing = error
-            .downcast_ref::<queue_client::Error>()
-            .is_some_and(|error| error.code() == Some(Code::NoSuchQueue));
-        let way_on = sent.way_on(&again, missing);
-        error.context(format!("cannot load {shown} into queue {name}; {way_on}"))
-    })?;
+    bar.finish_and_clear();
+    if let Err(error) = outcome {
+        let way_on = way_on(&error, reached, (!lasting).then_some(id.as_str()));
+        return Err(told(error).context(format!("cannot load {shown} into queue {name}; {way_on}")));
+    }
     if seal {
         let sealed = queue.seal().await;
         sealed.with_context(|| {
             format!(
-                "all {} are in queue {name}, but sealing it failed: `memq queue seal {name} {}`",
-                count(sent.items, "item"),
-                again.at()
+                "all {} are in queue {name}, but sealing it failed: `memq queue seal {name} --server {}`",
+                count(reached.items, "item"),
+                shell::quoted(&url)
             )
         })?;
     }
-    match output {
-        Output::Json => print_json(&Loaded {
-            queue: &name,
-            items: sent.items,
-            sealed: seal,
-        })?,
-        Output::Text => {
-            let sealed = if seal { ", sealed" } else { "" };
-            print(&format!(
-                "{} into queue {name}{sealed}",
-                count(sent.items, "item")
-            ));
-        }
+    let loaded = Loaded {
+        queue: &name,
+        load_id: &id,
+        items: reached.items,
+        new: reached.new,
+        already: reached.already,
+        duplicates: reached.duplicates,
+        sealed: seal,
+    };
+    output.answer(&loaded, || {
+        let sealed = if seal { ", sealed" } else { "" };
+        format!("{} into queue {name}{sealed}", sum(reached))
+    })?;
+    if reached.new == 0 && reached.already > 0 && lasting {
+        say(
+            "the queue had this load already; to put it in once more, give it a name: --load-id NAME",
+        );
     }
     Ok(0)
 }
 
-fn read<R: BufRead>(mut lines: LineReader<R>, to: &mpsc::Sender<Piece>) -> Result<(), FeedError> {
-    let (mut batcher, mut last_line) = (Batcher::default(), 0);
-    while let Some((number, line)) = lines.read()? {
-        for batch in batcher.push(line) {
-            // What goes out before this line ends with the one before; a line on its own, with itself.
-            let last_line = if matches!(batch, Batch::Raw(_)) {
-                number
-            } else {
-                last_line
-            };
-            if to.blocking_send(Piece { batch, last_line }).is_err() {
-                return Ok(());
-            }
+fn is_described(args: &Args) -> bool {
+    let by_name = || {
+        let suffix = args.file.as_deref().and_then(Path::extension);
+        suffix.is_some_and(|suffix| suffix == "ndjson" || suffix == "jsonl")
+    };
+    args.ndjson || (!args.lines && by_name())
+}
+
+/// Opens what is to be loaded. `way` is how its lines are read: another way makes other items of them.
+fn open(file: Option<PathBuf>, id: Option<String>, way: &str) -> anyhow::Result<Input> {
+    let Some(path) = file else {
+        return Ok(Input {
+            reader: Box::new(BufReader::new(io::stdin())),
+            shown: "standard input".into(),
+            lasting: id.is_some(),
+            id: id.map_or_else(chance, Ok)?,
+            lines: None,
+        });
+    };
+    let shown = format!("`{}`", path.display());
+    let opened = File::open(&path).with_context(|| format!("cannot open {shown}"));
+    let mut file = opened?;
+    let kind = file
+        .metadata()
+        .with_context(|| format!("cannot look at {shown}"))?;
+    if kind.is_dir() {
+        anyhow::bail!(Misuse(format!(
+            "{shown} is a folder: give a file, an item a line"
+        )));
+    }
+    let (id, lasting, lines) = match id {
+        Some(id) => (id, true, None),
+        // What comes out of a pipe can be read but once.
+        None if !kind.is_file() => (chance()?, false, None),
+        None => {
+            let (id, lines) =
+                read_through(&file, way).with_context(|| format!("cannot read {shown}"))?;
+            file.rewind()
+                .with_context(|| format!("cannot read {shown} again"))?;
+            (id, true, Some(lines))
         }
-        last_line = number;
-    }
-    if let Some(batch) = batcher.flush() {
-        // A closed channel means that sending failed, which has been said.
-        let _over = to.blocking_send(Piece { batch, last_line });
-    }
-    Ok(())
+    };
+    Ok(Input {
+        reader: Box::new(BufReader::with_capacity(BUFFER, file)),
+        shown,
+        id,
+        lasting,
+        lines,
+    })
 }
 
-/// What has gone in so far.
-struct Sent {
-    items: u64,
-    /// The last line that is in.
-    line: u64,
-    /// Lines of a request that was under way when it failed.
-    in_doubt: u64,
-    bar: ProgressBar,
-}
-
-impl Default for Sent {
-    fn default() -> Self {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr_with_hz(10)
-        } else {
-            ProgressDrawTarget::hidden()
+/// A name for what is in a file, read in a way; and how many lines it has.
+fn read_through(mut file: &File, way: &str) -> io::Result<(String, u64)> {
+    let mut hash = Sha256::new();
+    hash.update(format!("memq load 1, {way}\n"));
+    let (mut buffer, mut lines, mut last) = (vec![0; BUFFER], 0, b'\n');
+    loop {
+        let read = match file.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
         };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{human_pos} items, {per_sec}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self {
-            items: 0,
+        let Some(end) = buffer[..read].last() else {
+            lines += u64::from(last != b'\n');
+            return Ok((digits(&hash.finalize()), lines));
+        };
+        last = *end;
+        hash.update(&buffer[..read]);
+        lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
+    }
+}
+
+fn chance() -> anyhow::Result<String> {
+    let mut bytes = [0; ID_DIGITS / 2];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("cannot get random bytes: {error}"))?;
+    Ok(digits(&bytes))
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes[..ID_DIGITS / 2]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn bar(lines: Option<u64>) -> ProgressBar {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr_with_hz(10)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(lines, target);
+    let form = match lines {
+        Some(_) => "{human_pos} of {human_len} items, {per_sec}, {eta} left",
+        None => "{human_pos} items, {per_sec}",
+    };
+    bar.set_style(
+        ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    bar
+}
+
+/// What went in, in words.
+fn sum(poured: Poured) -> String {
+    let Poured {
+        items,
+        new,
+        already,
+        duplicates,
+        ..
+    } = poured;
+    let mut text = match already {
+        0 if duplicates == 0 => return count(items, "item"),
+        0 => format!("{new} new"),
+        already => format!("{new} new, {already} already loaded"),
+    };
+    if duplicates > 0 {
+        text.push_str(&format!(
+            ", {} of a key that is taken",
+            count(duplicates, "duplicate")
+        ));
+    }
+    text
+}
+
+/// How far it came, and how to go on; `id` is the name that a load of a pipe had.
+fn way_on(error: &anyhow::Error, reached: Poured, id: Option<&str>) -> String {
+    let mut text = match reached.items {
+        0 => "nothing went in".to_owned(),
+        _ => format!("{} went in (to line {})", sum(reached), reached.line),
+    };
+    let code = match error.downcast_ref::<PourError>() {
+        Some(PourError::Send { source, .. }) => source.code(),
+        _ => None,
+    };
+    let next = match (code, id) {
+        (Some(Code::NoSuchQueue), _) => {
+            "there is no such queue: the same command with `--create` makes it".to_owned()
+        }
+        (Some(Code::IdempotencyMismatch), _) => {
+            "under this --load-id the queue was given something else: give another".to_owned()
+        }
+        (_, None) => "the same command goes on where this one stopped".to_owned(),
+        (_, Some(id)) => {
+            format!("to go on give it all of the same input again, with `--load-id {id}`")
+        }
+    };
+    text.push_str(&format!("; {next}"));
+    text
+}
+
+/// The error as the command line tells it: what the server said, which names the queue itself.
+fn told(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<PourError>() {
+        Ok(PourError::Send { source, .. }) => source.into(),
+        Ok(other) => other.into(),
+        Err(error) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_name_of_what_is_in_it_and_of_how_it_is_read() {
+        let named = |text: &str, way: &str| {
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(text.as_bytes()).expect("it can be written");
+            file.rewind().expect("it can be read");
+            read_through(&file, way).expect("a name")
+        };
+        assert_eq!(named("a\nb", "lines"), named("a\nb", "lines"));
+        assert_eq!(named("a\nb", "lines").1, 2);
+        assert_ne!(named("a\nb", "lines").0, named("a\nb\n", "lines").0);
+        assert_ne!(named("a\nb", "lines").0, named("a\nb", "ndjson").0);
+        assert_eq!(named("", "lines").1, 0);
+    }
+
+    #[test]
+    fn what_went_in_is_told_in_as_few_words_as_it_takes() {
+        let poured = |new, already, duplicates| Poured {
+            items: new + already + duplicates,
+            new,
+            already,
+            duplicates,
             line: 0,
-            in_doubt: 0,
-            bar,
-        }
-    }
-}
-
-async fn send(
-    queue: &QueueClient,
-    mut pieces: mpsc::Receiver<Piece>,
-    sent: &mut Sent,
-) -> anyhow::Result<()> {
-    let options = EnqueueOptions::default();
-    while let Some(Piece { batch, last_line }) = pieces.recv().await {
-        let items = batch.items();
-        sent.in_doubt = items;
-        let answer = match batch {
-            Batch::Lines { lines, .. } => queue.enqueue_lines(lines, options).await,
-            Batch::Raw(body) => queue.enqueue(body, options).await,
         };
-        if let Err(error) = answer {
-            // An answer, even a refusal, says that none of the batch is in.
-            if error.status().is_some() {
-                sent.in_doubt = 0;
-            }
-            return Err(error.into());
-        }
-        sent.in_doubt = 0;
-        sent.items += items;
-        sent.line = last_line;
-        sent.bar.set_position(sent.items);
-    }
-    Ok(())
-}
-
-/// The command line as it was given, for the advice to repeat: left out, the server would be another.
-struct Again<'a> {
-    name: &'a QueueName,
-    file: Option<&'a Path>,
-    server: &'a str,
-    create: bool,
-    seal: bool,
-}
-
-impl Again<'_> {
-    /// The option that names the server.
-    fn at(&self) -> String {
-        format!("--server {}", shell::quoted(self.server))
-    }
-
-    /// `memq load` from standard input, with all that was given.
-    fn load(&self) -> String {
-        let create = if self.create { " --create" } else { "" };
-        let seal = if self.seal { " --seal" } else { "" };
-        format!("memq load {} -{create}{seal} {}", self.name, self.at())
-    }
-}
-
-impl Sent {
-    /// How many lines went in, and how to go on with the others.
-    fn way_on(&self, again: &Again<'_>, missing: bool) -> String {
-        let mut text = match self.line {
-            0 => "nothing went in".to_owned(),
-            line => format!("{} went in (to line {line})", count(self.items, "item")),
-        };
-        if self.in_doubt > 0 {
-            let doubt = count(self.in_doubt, "item");
-            text.push_str(&format!(
-                "; the next {doubt} may have gone in too: see `memq queue show {} {}`",
-                again.name,
-                again.at()
-            ));
-        }
-        if missing && self.line == 0 {
-            text.push_str("; there is no such queue: the same command with `--create` makes it");
-            return text;
-        }
-        let (next, load) = (self.line + 1, again.load());
-        match again.file {
-            Some(file) => {
-                let file = shell::quoted(&file.display().to_string());
-                text.push_str(&format!("; go on with `tail -n +{next} {file} | {load}`"));
-            }
-            None => text.push_str(&format!("; go on from line {next} with `{load}`")),
-        }
-        text
+        assert_eq!(sum(poured(3, 0, 0)), "3 items");
+        assert_eq!(sum(poured(0, 100, 0)), "0 new, 100 already loaded");
+        assert_eq!(
+            sum(poured(1, 0, 1)),
+            "1 new, 1 duplicate of a key that is taken"
+        );
     }
 }

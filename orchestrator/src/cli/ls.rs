@@ -4,13 +4,12 @@ use anyhow::Context as _;
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
+use super::Form;
 use super::cluster::{ClusterArgs, HELP};
-use super::queue::trimmed;
-use super::{Output, print, print_json};
 use crate::kube::clock;
 use crate::kube::outside::records::{self, Record, Scope};
 use crate::kube::status::RunPhase;
-use crate::view::human;
+use crate::view::{human, trimmed};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -22,7 +21,7 @@ pub(super) struct Args {
     all_namespaces: bool,
     /// How they are printed.
     #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
-    output: Output,
+    output: Form,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
@@ -38,15 +37,19 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     };
     let found = records::list(&link.client, &scope).await;
     let records = found.with_context(|| link.cluster.clone())?;
-    match output {
-        Output::Json => print_json(&records.iter().map(row_object).collect::<Vec<_>>())?,
-        Output::Text if records.is_empty() => print(&match scope {
-            Scope::All => "no runs".to_owned(),
-            Scope::Namespace(namespace) => format!("no runs in namespace {namespace}"),
-        }),
-        Output::Text => print(&table(&records, all_namespaces)),
-    }
+    let rows: Vec<_> = records.iter().map(row_object).collect();
+    let names: Vec<_> = records.iter().map(name).collect();
+    output.answer(&rows, names, || match scope {
+        _ if !records.is_empty() => table(&records, all_namespaces),
+        Scope::All => "no runs".to_owned(),
+        Scope::Namespace(namespace) => format!("no runs in namespace {namespace}"),
+    })?;
     Ok(0)
+}
+
+/// As kubectl names it.
+fn name(record: &Record) -> String {
+    format!("run.memq.dev/{}", record.name)
 }
 
 fn row_object(record: &Record) -> Value {

@@ -4,15 +4,19 @@ mod backup;
 mod bytes_bar;
 mod cancel;
 mod cluster;
+mod completions;
 mod controller;
 mod doctor;
 mod kuard;
 mod lint;
 mod load;
+mod logs;
 mod ls;
+mod output;
 mod queue;
 mod render;
 mod restore;
+mod retry;
 mod run;
 mod run_kube;
 mod shell;
@@ -20,12 +24,13 @@ mod show;
 mod wait;
 mod why;
 
+use output::{Form, Output};
 pub(crate) use shell::quoted;
 
 use std::future::Future;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use queue_client::Client;
 
 use crate::spec::SpecError;
@@ -63,12 +68,16 @@ enum Command {
     /// List, make, look at and change queues.
     #[command(subcommand)]
     Queue(queue::Command),
-    /// Put the lines of a file into a queue, an item a line.
+    /// Put a file or a pipe into a queue, an item a line.
     Load(load::Args),
     /// Copy all queues of a server that goes on meanwhile into a file.
     Backup(backup::Args),
     /// Bring the queues of a backup into a server that has none.
     Restore(restore::Args),
+    /// Go on with a run of this machine, in the same history.
+    Retry(retry::Args),
+    /// Show what the attempts at items printed.
+    Logs(logs::Args),
     /// List the runs of a cluster.
     Ls(ls::Args),
     /// Show a run of a cluster, with its steps.
@@ -89,21 +98,13 @@ enum Command {
     Controller(controller::Args),
     /// Serve queues over HTTP: the same as memq-server.
     Server(Box<queue_server::Args>),
+    /// Print what a shell must know to complete command lines.
+    Completions(completions::Args),
     /// Watch over one command of a run.
     #[command(hide = true)]
     Guard(crate::execute::GuardArgs),
     /// Work on a queue until it is finished: the same as memq-worker.
     Worker(Box<worker::Args>),
-}
-
-/// How answers are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Output {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// Which server is asked.
@@ -152,6 +153,9 @@ pub fn main() -> ExitCode {
         Command::Load(args) => in_runtime(load::run(args)),
         Command::Backup(args) => in_runtime(backup::run(args)),
         Command::Restore(args) => in_runtime(restore::run(args)),
+        Command::Retry(args) => in_runtime(retry::run(args)),
+        Command::Logs(args) => in_runtime(logs::run(args)),
+        Command::Completions(args) => outcome(completions::run(&args)),
         Command::Ls(args) => in_runtime(ls::run(args)),
         Command::Show(args) => in_runtime(show::run(args)),
         Command::Why(args) => in_runtime(why::run(args)),
@@ -159,7 +163,7 @@ pub fn main() -> ExitCode {
         Command::Cancel(args) => in_runtime(cancel::run(args)),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Lint(args) => outcome(lint::run(args)),
-        Command::Render(args) => outcome(render::run(args)),
+        Command::Render(args) => in_runtime(render::run(args)),
         Command::Controller(args) => in_runtime(controller::run(args)),
         Command::Server(args) => queue_server::run(*args),
         Command::Guard(args) => in_runtime(crate::execute::guard(args)),

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::run::param;
 use super::{Misuse, print};
+use crate::kube::outside::connect::{Whither, connect};
 use crate::kube::render::{self, Place, ephemeral};
 use crate::spec::{Document, Given};
 
@@ -22,9 +23,9 @@ pub(super) struct Args {
     /// Set a parameter of the spec.
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = param)]
     params: Vec<(String, String)>,
-    /// The namespace of the objects.
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
-    namespace: String,
+    /// The namespace of the objects [default: that of the spec, else of the kubeconfig's context, else default].
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
     /// memq's own image.
     #[arg(long, env = "MEMQ_IMAGE", value_name = "IMAGE", default_value = render::IMAGE)]
     image: String,
@@ -61,7 +62,13 @@ enum Form {
     Json,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<u8> {
+/// Where a run would be made by the same command: no cluster is asked for it, and none need be there.
+async fn usual_namespace() -> String {
+    let link = connect(&Whither::default()).await;
+    link.map_or_else(|_| "default".to_owned(), |link| link.namespace)
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let Args {
         spec,
         params,
@@ -78,6 +85,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<u8> {
     let document = Document::open(&spec)?;
     let (spec, object) = (document.read(given)?, document.object(given)?);
     let run = spec.name.to_string();
+    let of_file = object
+        .pointer("/metadata/namespace")
+        .and_then(serde_json::Value::as_str);
+    let namespace = match namespace.or_else(|| of_file.map(str::to_owned)) {
+        Some(namespace) => namespace,
+        None => usual_namespace().await,
+    };
     let place = Place {
         namespace,
         owner: None,

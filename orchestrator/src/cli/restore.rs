@@ -12,7 +12,7 @@ use futures_util::stream;
 use tokio::io::AsyncReadExt as _;
 
 use super::bytes_bar::BytesBar;
-use super::{Misuse, Output, ServerArg, print, print_json};
+use super::{Misuse, Output, ServerArg};
 use crate::view::count;
 
 /// Bytes that are read at a time.
@@ -73,14 +73,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     };
     drop(bar);
     let restored = restored.with_context(|| format!("cannot restore {shown}"))?;
-    match output {
-        Output::Json => print_json(&restored)?,
-        Output::Text => print(&format!(
+    output.answer(&restored, || {
+        format!(
             "restored {} with {} to do from {shown}",
             count(restored.queues, "queue"),
             count(restored.unfinished, "item")
-        )),
-    }
+        )
+    })?;
     Ok(0)
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::run_kube::{self, Asked, Form, Kube};
-use super::{Misuse, duration, shell};
-use crate::execute::{self, Job};
+use super::run_kube::{self, Asked, Kube};
+use super::{Form, Misuse, duration, shell};
+use crate::execute::{self, Job, Memory};
 use crate::spec::{self, Given};
 
 /// Letters and digits of generated names: no vowels that make words, nothing that looks alike.
@@ -129,12 +129,29 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     if matches!(output, Form::Yaml | Form::Name) {
         anyhow::bail!(Misuse("-o yaml and -o name are for --kube".into()));
     }
+    let server = server.and_then(queue_client::named_server);
+    let read = spec::load(&spec, given)?;
+    let memory = Memory {
+        spec: std::path::absolute(&read.file).context("cannot tell where the spec lies")?,
+        suffix: suffix.clone(),
+        params: params.clone(),
+        workers,
+        env_file: env_file
+            .as_deref()
+            .map(std::path::absolute)
+            .transpose()
+            .context("cannot tell where --env-file lies")?,
+        server: server.clone(),
+        joblog: PathBuf::new(),
+    };
     let job = Job {
-        spec: spec::load(&spec, given)?,
+        spec: read,
         workers,
         joblog,
         env_file,
-        server: server.and_then(queue_client::named_server),
+        server,
+        again_on: None,
+        memory: Some(memory),
         server_timeout,
         timeout,
         grace,

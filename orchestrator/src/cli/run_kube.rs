@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::cluster::ClusterArgs;
-use super::{Misuse, print, print_json, say};
+use super::{Form, Misuse, print, print_json, say};
 use crate::joblog::Joblog;
 use crate::kube::outside::follow::{self, Following, Wish};
 use crate::kube::outside::order::{self, NoOrder, Order};
@@ -48,20 +47,6 @@ impl Kube {
     pub(super) fn names_a_cluster(&self) -> bool {
         self.cluster.names_something()
     }
-}
-
-/// How a run in a cluster is told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum Form {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-    /// For programs and people.
-    Yaml,
-    /// Its name alone, as kubectl has it.
-    Name,
 }
 
 /// What a run is made of.

@@ -10,6 +10,12 @@ pub(super) fn again(joblog: &Path) -> String {
     with_joblog(words, &joblog.display().to_string())
 }
 
+/// The command line of this process.
+pub(super) fn plain_again(_joblog: &Path) -> String {
+    let words = std::env::args_os().map(|word| quoted(&word.to_string_lossy()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn with_joblog(mut words: Vec<String>, joblog: &str) -> String {
     let given = words
         .iter()

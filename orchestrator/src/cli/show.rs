@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
+use super::Output;
 use super::cluster::{ClusterArgs, HELP};
-use super::queue::trimmed;
-use super::{Output, print, print_json};
 use crate::flow::Phase;
 use crate::kube::outside::records::{Form, Record};
 use crate::kube::outside::{stage, verdict};
 use crate::kube::status::{RunStatus, StepStatus};
-use crate::view::human;
+use crate::view::{human, trimmed};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -35,13 +34,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     } = args;
     let (_, record) = cluster.find(&run).await?;
     let status = record.status.clone().map_err(anyhow::Error::msg)?;
-    match output {
-        Output::Json => print_json(&json!({
-            "namespace": record.namespace, "name": record.name, "form": record.form, "created": record.created,
-            "cancelled": record.cancelled, "spec": record.spec, "status": status,
-        }))?,
-        Output::Text => print(&text(&record, &status)),
-    }
+    let whole = json!({
+        "namespace": record.namespace, "name": record.name, "form": record.form, "created": record.created,
+        "cancelled": record.cancelled, "spec": record.spec, "status": status,
+    });
+    output.answer(&whole, || text(&record, &status))?;
     Ok(0)
 }
 
@@ -117,7 +114,6 @@ fn steps(status: &RunStatus) -> String {
         "TOTAL",
         "WORKERS",
         "FAILED PODS",
-        "WHAT",
     ]);
     for step in &status.steps {
         let counts = counts(step);
@@ -132,10 +128,12 @@ fn steps(status: &RunStatus) -> String {
             number(2),
             workers.unwrap_or_else(|| "-".to_owned()),
             step.failed_pods.to_string(),
-            step.message.clone(),
         ]);
     }
-    trimmed(&table)
+    // Beside the numbers a sentence would make the table wider than a terminal.
+    let said = status.steps.iter().filter(|step| !step.message.is_empty());
+    let said = said.map(|step| format!("\n  {}: {}", step.name, step.message));
+    trimmed(&table) + &said.collect::<String>()
 }
 
 fn counts(step: &StepStatus) -> Option<[u64; 3]> {

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cluster::{ClusterArgs, HELP};
-use super::duration;
-use super::run_kube::{self, Form};
+use super::{Form, duration, run_kube};
 use crate::kube::outside::bundle;
 use crate::kube::outside::follow::Following;
 use crate::kube::outside::records;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::Output;
 use super::cluster::{ClusterArgs, HELP};
-use super::{Output, print, print_json};
 use crate::kube::outside::bundle::{self, Start};
 use crate::kube::outside::records::Form;
 use crate::kube::plan;
@@ -54,12 +54,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         }
         lines.splice(0..0, said);
     }
-    match output {
-        Output::Json => print_json(&json!({
-            "run": run, "namespace": record.namespace, "phase": status.phase, "why": lines,
-        }))?,
-        Output::Text if lines.is_empty() => print("nothing stands in its way"),
-        Output::Text => print(&lines.join("\n")),
-    }
+    let answer = json!({
+        "run": run, "namespace": record.namespace, "phase": status.phase, "why": lines,
+    });
+    output.answer(&answer, || match lines.is_empty() {
+        true => "nothing stands in its way".to_owned(),
+        false => lines.join("\n"),
+    })?;
     Ok(0)
 }

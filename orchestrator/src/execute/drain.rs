@@ -13,10 +13,10 @@ use super::stage::Stage;
 use super::target::Target;
 use crate::feed::{Choice, Source};
 use crate::flow::Phase;
-use crate::plan::{End, Why};
+use crate::plan::{End, Signal, Why};
 use crate::spec::{Items, Pool};
 use crate::tally::Tally;
-use crate::view::{Drained, Fault, StepReport, Work, count};
+use crate::view::{Drained, Fault, Kind, StepReport, Work, count};
 
 /// What came of the items, and what the worker that ended it said last.
 pub(super) struct Drain {
@@ -26,6 +26,8 @@ pub(super) struct Drain {
     pub(super) took: Option<Duration>,
     /// The last lines of the worker that ended it.
     pub(super) last_lines: Vec<String>,
+    /// Items that are not done and were not to be tried.
+    aside: u64,
 }
 
 /// Goes through the items of a step. An error is what kept it from beginning.
@@ -43,31 +45,55 @@ async fn drain_loaded(
     items: Items,
 ) -> anyhow::Result<Drain> {
     let done = stage.done_of(place).items;
-    let source = Source::open(items)?;
+    let only = stage.only_of(place);
+    let marks = pool.marks.clone();
+    if items.are_piped() {
+        stage.board.say("reading items from standard input");
+    }
     let choosing = tokio::task::spawn_blocking(move || {
-        let choice = Choice::make(&source, done);
+        let source = Source::open(items, marks)?;
+        let choice = Choice::make(&source, done, only);
         choice.map(|choice| (source, choice))
     });
-    let (source, choice) = choosing
-        .await
-        .context("the reader of the items stopped")??;
-    let tally = Tally::new(choice.total, choice.already);
+    let mut signals = stage.signals.clone();
+    let (source, choice) = tokio::select! {
+        chosen = choosing => chosen.context("the reader of the items stopped")??,
+        // A pipe may stay silent for as long as it likes.
+        Ok(received) = signals.wait_for(|received| received.first.is_some()) => {
+            return Ok(stopped(pool, received.first));
+        }
+    };
+    let aside = choice.aside;
+    let tally = Tally::new(choice.total - aside, choice.already);
     if choice.to_do() == 0 {
-        return Ok(nothing_to_do(pool, tally));
+        return Ok(nothing_to_do(pool, tally).beside(aside));
     }
     stage.works(place)?;
     let started = Instant::now();
     let server = stage.server.reach().await?;
     let (file, name) = (stage.job.spec.file.clone(), queue_name(&stage, place)?);
-    let target = Target::make(server, name, &pool.item, &choice, &file).await?;
+    if let Some(again) = &stage.job.again_on
+        && !server.is_own()
+    {
+        let ids = again.ids_of(&stage.step(place).name);
+        let (target, ready) = Target::go_on(server, name, ids).await?;
+        let what = format!("{} again", count(ready, "item"));
+        let tally = Tally::new(choice.already + ready, choice.already);
+        let load = |session: &mut Session, _: &Target| session.take_as_loaded();
+        let drain = carry_out(stage, place, pool, (started, what), target, tally, load).await?;
+        return Ok(drain.beside(aside));
+    }
+    let target = Target::make(server, name, pool, &choice, &file).await?;
     let what = match choice.already {
+        _ if aside > 0 => format!("{}, {aside} left aside", count(choice.to_do(), "item")),
         0 => count(choice.to_do(), "item"),
         already => format!("{already} already done, {} to do", choice.to_do()),
     };
     let load = |session: &mut Session, target: &Target| {
         session.load(source, Arc::new(choice), target);
     };
-    carry_out(stage, place, pool, (started, what), target, tally, load).await
+    let drain = carry_out(stage, place, pool, (started, what), target, tally, load).await?;
+    Ok(drain.beside(aside))
 }
 
 async fn drain_found(
@@ -106,6 +132,13 @@ async fn drain_found(
     .await
 }
 
+/// Stopped before it was known what there is to do.
+fn stopped(pool: &Pool, signal: Option<Signal>) -> Drain {
+    let mut drain = nothing_to_do(pool, Tally::new(0, 0));
+    drain.drained.end = End::Stopped(Why::Signal(signal.unwrap_or(Signal::Terminate)));
+    drain
+}
+
 fn nothing_to_do(pool: &Pool, tally: Tally) -> Drain {
     Drain {
         drained: Drained {
@@ -115,6 +148,7 @@ fn nothing_to_do(pool: &Pool, tally: Tally) -> Drain {
         },
         took: None,
         last_lines: Vec::new(),
+        aside: 0,
     }
 }
 
@@ -154,6 +188,7 @@ async fn carry_out(
         },
         took: Some(started.elapsed()),
         last_lines,
+        aside: 0,
     })
 }
 
@@ -203,9 +238,19 @@ fn beginning(stage: &Stage, what: &str, workers: u32, folder: &RunDir) -> String
 }
 
 impl Drain {
+    /// The same, with so many items left aside.
+    fn beside(self, aside: u64) -> Self {
+        Self { aside, ..self }
+    }
+
     /// What came of the step.
     pub(super) fn report(self, name: &str) -> StepReport {
-        let fault = Fault::of(&self.drained);
+        // What comes after a step rests on all of its items.
+        let aside = (self.aside > 0).then(|| Fault {
+            kind: Kind::Work,
+            text: format!("{} left aside", count(self.aside, "item")),
+        });
+        let fault = Fault::of(&self.drained).or(aside);
         StepReport {
             name: name.to_owned(),
             phase: match fault {

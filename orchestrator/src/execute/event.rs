@@ -48,4 +48,9 @@ impl Events {
     pub(super) async fn tell(&self, event: Event) {
         let _over = self.0.send(event).await;
     }
+
+    /// Tells what the next news of its kind will tell better: where many wait already it may be lost.
+    pub(super) fn mention(&self, event: Event) {
+        let _later = self.0.try_send(event);
+    }
 }

@@ -44,7 +44,14 @@ pub(super) fn launch(
             flag("--builtin", builtin);
             args.push("--stop-with-stdin".into());
         }
+        Handler::Http(url) => {
+            flag("--http", url);
+            args.push("--stop-with-stdin".into());
+        }
         other => {
+            if matches!(other, Handler::Process(_)) {
+                args.push("--process".into());
+            }
             args.extend(["--stop-with-stdin", "--"].map(Into::into));
             args.extend(words(other, folder, "script")?);
         }
@@ -76,7 +83,7 @@ pub(super) fn words(
     script: &str,
 ) -> anyhow::Result<Vec<OsString>> {
     Ok(match handler {
-        Handler::Command(words) => words.iter().map(Into::into).collect(),
+        Handler::Command(words) | Handler::Process(words) => words.iter().map(Into::into).collect(),
         Handler::Script(text) => {
             let path = folder
                 .write_script(script, text)
@@ -85,6 +92,7 @@ pub(super) fn words(
             shell.into_iter().chain([path.into()]).collect()
         }
         Handler::Builtin(name) => bail!("the built-in `{name}` works on items only"),
+        Handler::Http(url) => bail!("{url} is sent items only"),
         Handler::Image => bail!("what an image does by itself cannot be run without a cluster"),
     })
 }

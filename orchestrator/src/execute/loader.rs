@@ -1,17 +1,16 @@
-//! Puts the items of a run into its queue. Reading runs on a thread of its own, sending here.
+//! Puts the items of a run into its queue.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use queue_api::Code;
-use queue_client::{EnqueueOptions, QueueClient};
-use tokio::sync::mpsc;
+use queue_client::QueueClient;
 
 use super::event::{Event, Events};
-use crate::feed::{Batch, Batcher, Choice, FeedError, Source, Visit};
+use crate::feed::{Choice, Pour, PourError, Source};
 
-/// Batches read ahead of the one that is being sent.
-const AHEAD: usize = 2;
+/// What names the load in its queue, which is this step's alone.
+const LOAD: &str = "memq-run";
 
 /// Loads what the choice leaves of the source; tells how far it is, and in the end how it went.
 /// `within` is where our own server keeps the queue.
@@ -22,12 +21,20 @@ pub(super) async fn load(
     within: Option<String>,
     events: Events,
 ) {
-    let news = match send(source, choice, &queue, &events).await {
-        Ok(()) => Event::Loaded,
+    let pour = Pour {
+        source: Arc::new(source),
+        choice: Some(choice),
+        id: LOAD.to_owned(),
+    };
+    let poured = pour.into(&queue, |poured| {
+        events.mention(Event::Loading(poured.items));
+        ControlFlow::Continue(())
+    });
+    let news = match poured.await {
+        Ok(_) => Event::Loaded,
         Err(error) => {
-            let mut trouble = format!("{error:#}");
-            let refused = error.downcast_ref::<queue_client::Error>();
-            let full = refused.and_then(queue_client::Error::code) == Some(Code::StorageFull);
+            let full = matches!(&error, PourError::Send { source, .. } if source.code() == Some(Code::StorageFull));
+            let mut trouble = format!("{:#}", anyhow::Error::new(error));
             if let Some(within) = within.filter(|_| full) {
                 trouble.push_str(&format!("; the queue lies {within}"));
             }
@@ -35,57 +42,4 @@ pub(super) async fn load(
         }
     };
     events.tell(news).await;
-}
-
-async fn send(
-    source: Source,
-    choice: Arc<Choice>,
-    queue: &QueueClient,
-    events: &Events,
-) -> anyhow::Result<()> {
-    let (sender, mut batches) = mpsc::channel(AHEAD);
-    let reader = tokio::task::spawn_blocking(move || read(&source, &choice, &sender));
-    let mut loaded = 0;
-    while let Some(batch) = batches.recv().await {
-        let items = batch.items();
-        let options = EnqueueOptions {
-            ids: false,
-            ..EnqueueOptions::default()
-        };
-        let sent = match batch {
-            Batch::Lines { lines, .. } => queue.enqueue_lines(lines, options).await,
-            Batch::Raw(body) => queue.enqueue(body, options).await,
-        };
-        sent.with_context(|| {
-            format!(
-                "cannot load items into queue {} after the first {loaded}",
-                queue.name()
-            )
-        })?;
-        loaded += items;
-        events.tell(Event::Loading(loaded)).await;
-    }
-    reader.await.context("the reader of the items stopped")??;
-    Ok(())
-}
-
-fn read(source: &Source, choice: &Choice, to: &mpsc::Sender<Batch>) -> Result<(), FeedError> {
-    let (mut batcher, mut index) = (Batcher::default(), 0);
-    // A closed channel means that the sender of requests failed or was stopped; it has said so.
-    let send = |batch| to.blocking_send(batch).map_or(Visit::Stop, |()| Visit::Go);
-    source.visit(|body| {
-        let skip = choice.is_skipped(index);
-        index += 1;
-        if skip {
-            return Visit::Go;
-        }
-        let mut ready = batcher.push(body);
-        if ready.all(|batch| send(batch) == Visit::Go) {
-            Visit::Go
-        } else {
-            Visit::Stop
-        }
-    })?;
-    batcher.flush().map(send);
-    Ok(())
 }

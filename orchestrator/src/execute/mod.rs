@@ -13,6 +13,7 @@ mod guard;
 mod halt;
 mod launch;
 mod loader;
+mod memory;
 mod own;
 mod place;
 mod pool;
@@ -32,15 +33,17 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::flow::Node;
-use crate::joblog::{Joblog, Past, Tail};
+use crate::joblog::{ItemLine, Joblog, Past, Tail};
 use crate::spec::{Machine, RunSpec, Step, Trouble, Work, local_trouble};
 use crate::view::{Board, Report, Summary, count};
 
 use environ::Outside;
+use queue_api::ItemId;
 use rundir::RunDir;
 use stage::Stage;
 
 pub(crate) use guard::{Args as GuardArgs, guard};
+pub(crate) use memory::{Memory, Remembered, find as find_run};
 
 /// Largest result of a process in bytes: what a queue takes from an item by default.
 const MAX_RESULT_BYTES: usize = 64 * 1024;
@@ -64,8 +67,29 @@ pub(crate) struct Job {
     pub(crate) timeout: Option<Duration>,
     /// How long workers and processes may finish what they do when the run is stopped.
     pub(crate) grace: Duration,
+    /// What is tried again of an earlier run with the same joblog, if that is what is asked for.
+    pub(crate) again_on: Option<AgainOn>,
+    /// What another command needs to try it again; written beside the joblog.
+    pub(crate) memory: Option<Memory>,
     /// The command that goes on with what is not done, given the joblog.
     pub(crate) again: fn(&Path) -> String,
+}
+
+/// What is tried again of an earlier run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AgainOn {
+    /// These items; absent: all that are not done.
+    pub(crate) items: Option<Vec<ItemLine>>,
+    /// This step and what comes after it, done or not.
+    pub(crate) from: Option<String>,
+}
+
+impl AgainOn {
+    /// The ids of the items of a step, if items were named.
+    fn ids_of(&self, step: &str) -> Option<Vec<ItemId>> {
+        let items = self.items.as_ref()?.iter().filter(|item| item.is_of(step));
+        Some(items.map(|item| item.id).collect())
+    }
 }
 
 /// What is said at the end of a run.
@@ -141,6 +165,20 @@ async fn run_in(rundir: &RunDir, job: Job, outside: Outside) -> anyhow::Result<T
     let (joblog, past) = Joblog::open(&path)?;
     one_pool_if_unnamed(&past, &job.spec, &path)?;
     let torn = matches!(past.tail, Tail::Torn { .. });
+    let (mut joblog, mut past) = (joblog, past);
+    if let Some(from) = job
+        .again_on
+        .as_ref()
+        .and_then(|again| again.from.as_deref())
+    {
+        joblog.append_anew(from)?;
+        past.steps.remove(from);
+    }
+    if let Some(memory) = &job.memory {
+        memory
+            .write(rundir, &path)
+            .context("cannot write down how the run was started")?;
+    }
 
     let nodes = Node::of(&job.spec.steps);
     let (signals, _listeners) = signals::listen().context("cannot listen for signals")?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Where all that memq keeps by itself lies, below the folder the command was given in.
 const ROOT: &str = ".memq";
 /// Where the folders of runs lie.
-const RUNS: &str = ".memq/runs";
+pub(super) const RUNS: &str = ".memq/runs";
 /// How much of the end of a log is looked at for its last lines.
 const TAIL_BYTES: u64 = 8 * 1024;
 /// How many last lines are shown.

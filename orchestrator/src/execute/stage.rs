@@ -1,5 +1,6 @@
 //! What the steps of a run share: its spec, its folder, its server, its joblog, its end.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -113,6 +114,19 @@ impl Stage {
     pub(super) fn done_of(&self, place: usize) -> Done {
         let only = self.is_only_pool(place);
         self.past().take(&self.step(place).name, only)
+    }
+
+    /// Which bodies of a step are to be tried, by how often; all that are not done if nobody said.
+    pub(super) fn only_of(&self, place: usize) -> Option<HashMap<Vec<u8>, u64>> {
+        let again = self.job.again_on.as_ref()?;
+        let items = again.items.as_ref()?;
+        let step = &self.step(place).name;
+        let mut only = HashMap::new();
+        let named = items.iter().filter(|item| item.is_of(step));
+        for body in named.map(|item| item.body.clone()) {
+            *only.entry(body).or_default() += 1;
+        }
+        Some(only)
     }
 
     /// Notes that a step has something to do: what earlier runs did of the steps that come after it

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use queue_api::{Code, QueueName};
+use queue_api::{Code, ItemId, Queue, QueueName, Redrive};
 use queue_client::QueueClient;
 
 use super::server::Reached;
 use crate::cli::quoted;
 use crate::feed::{Choice, queue_settings};
-use crate::spec::ItemRules;
+use crate::spec::Pool;
 
 /// Length of a lease on our own server, in milliseconds: workers and server share a machine, so a renewal is late only
 /// if the machine stands still, and an item of a killed worker waits no longer than this.
@@ -30,12 +30,12 @@ impl Target {
     pub(super) async fn make(
         server: Reached,
         name: QueueName,
-        rules: &ItemRules,
+        pool: &Pool,
         choice: &Choice,
         file: &Path,
     ) -> anyhow::Result<Self> {
         let queue = server.client.queue(name.clone());
-        let mut settings = queue_settings(rules, choice.longest as u64);
+        let mut settings = queue_settings(&pool.item, &pool.marks, choice.longest as u64);
         if server.is_own() {
             settings.lease_ms = Some(Some(OWN_LEASE_MS));
         } else {
@@ -52,6 +52,46 @@ impl Target {
         })
     }
 
+    /// Finds the queue of an earlier try of the step, and makes what died in it ready again: these items, or all.
+    /// Also how many there are.
+    pub(super) async fn go_on(
+        server: Reached,
+        name: QueueName,
+        ids: Option<Vec<ItemId>>,
+    ) -> anyhow::Result<(Self, u64)> {
+        let queue = server.client.queue(name.clone());
+        let url = quoted(&server.url);
+        let found = queue
+            .show()
+            .await
+            .with_context(|| format!("cannot find queue {name} of the run on {url}"))?;
+        if !found.sealed {
+            bail!(
+                "queue {name} was not loaded to its end, so it cannot be gone on with: remove it with \
+                 `memq queue rm {name} --force --server {url}` and run the spec anew"
+            );
+        }
+        let which = Redrive {
+            ids,
+            ..Redrive::default()
+        };
+        let again = queue.redrive(&which).await;
+        let again =
+            again.with_context(|| format!("cannot make what died in queue {name} ready again"))?;
+        let ready = again.queue.unfinished;
+        if ready == 0 {
+            bail!(
+                "queue {name} holds nothing that could be tried again: its dead items have been thrown away"
+            );
+        }
+        let target = Self {
+            server,
+            queue,
+            after: outcomes(&found),
+        };
+        Ok((target, ready))
+    }
+
     /// Finds a queue that others have loaded; also how many of its items are not finished, and whether
     /// it is sealed.
     pub(super) async fn find(
@@ -64,8 +104,7 @@ impl Target {
             .show()
             .await
             .with_context(|| format!("cannot find queue {name} on {url}"))?;
-        // Outcomes are numbered from 1, and each is an item that was acknowledged or died.
-        let after = found.totals.acked + found.totals.dead;
+        let after = outcomes(&found);
         let target = Self {
             server,
             queue,
@@ -73,6 +112,12 @@ impl Target {
         };
         Ok((target, found.unfinished, found.sealed))
     }
+}
+
+/// The number of the last outcome. They are numbered from 1, and each is an item that ended.
+fn outcomes(queue: &Queue) -> u64 {
+    let totals = queue.totals;
+    totals.acked + totals.dead + totals.item_expired + totals.cancelled
 }
 
 /// A queue that others have used, or still use, has counts and outcomes that are not this run's.

@@ -1,6 +1,6 @@
 //! Which items of a run are still to be done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::source::{FeedError, Source, Visit};
 
@@ -11,18 +11,36 @@ pub struct Choice {
     pub total: u64,
     /// How many of them are done.
     pub already: u64,
+    /// Items besides, left out because one before them has the same unique key.
+    pub duplicates: u64,
+    /// Items that are not done and are not to be tried now.
+    pub aside: u64,
     /// Bytes of the longest body that is left.
     pub longest: usize,
-    /// A bit an item: done.
+    /// A bit an item: done, or left out.
     skipped: Vec<u64>,
 }
 
 impl Choice {
-    /// Goes through the source once. A body that was done n times takes off its first n items.
-    pub fn make(source: &Source, mut done: HashMap<Vec<u8>, u64>) -> Result<Self, FeedError> {
+    /// Goes through the source once. A body that was done n times takes off its first n items; `only` names
+    /// those, by how often, that are to be tried of what is left.
+    pub fn make(
+        source: &Source,
+        mut done: HashMap<Vec<u8>, u64>,
+        mut only: Option<HashMap<Vec<u8>, u64>>,
+    ) -> Result<Self, FeedError> {
         let mut choice = Self::default();
-        source.visit(|body| {
-            let index = choice.total;
+        let mut keys = HashSet::new();
+        source.visit(|item| {
+            let (index, body) = (choice.total + choice.duplicates, item.body);
+            // Whether the queue still knows the key when the second comes is a matter of speed.
+            if let Some(key) = &item.options.key
+                && !keys.insert(key.clone())
+            {
+                choice.duplicates += 1;
+                choice.skip(index);
+                return Visit::Go;
+            }
             choice.total += 1;
             match done.get_mut(body) {
                 Some(left) if *left > 0 => {
@@ -30,7 +48,19 @@ impl Choice {
                     choice.already += 1;
                     choice.skip(index);
                 }
-                _ => choice.longest = choice.longest.max(body.len()),
+                _ => {
+                    let wanted = only.as_mut().map(|only| only.get_mut(body));
+                    match wanted {
+                        Some(Some(left)) if *left > 0 => *left -= 1,
+                        Some(_) => {
+                            choice.aside += 1;
+                            choice.skip(index);
+                            return Visit::Go;
+                        }
+                        None => {}
+                    }
+                    choice.longest = choice.longest.max(body.len());
+                }
             }
             Visit::Go
         })?;
@@ -40,10 +70,10 @@ impl Choice {
     /// How many items are left.
     #[must_use]
     pub fn to_do(&self) -> u64 {
-        self.total - self.already
+        self.total - self.already - self.aside
     }
 
-    /// Whether the item at this place of the source is done.
+    /// Whether the item at this place of the source is done, or left out.
     #[must_use]
     pub fn is_skipped(&self, index: u64) -> bool {
         let (word, bit) = place(index);
@@ -69,21 +99,25 @@ fn place(index: u64) -> (usize, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Items;
+    use crate::spec::{Items, Marks};
 
     fn choose(items: &[&str], done: &[(&str, u64)]) -> (Choice, Vec<String>) {
+        choose_by(Marks::default(), items, done)
+    }
+
+    fn choose_by(marks: Marks, items: &[&str], done: &[(&str, u64)]) -> (Choice, Vec<String>) {
         let list = items.iter().map(|&item| item.into()).collect();
-        let source = Source::open(Items::List(list)).expect("a list opens");
+        let source = Source::open(Items::List(list), marks).expect("a list opens");
         let done = done
             .iter()
             .map(|(body, n)| (body.as_bytes().to_vec(), *n))
             .collect();
-        let choice = Choice::make(&source, done).expect("a list is read");
+        let choice = Choice::make(&source, done, None).expect("a list is read");
         let (mut left, mut index) = (Vec::new(), 0);
         source
-            .visit(|body| {
+            .visit(|item| {
                 if !choice.is_skipped(index) {
-                    left.push(String::from_utf8_lossy(body).into_owned());
+                    left.push(String::from_utf8_lossy(item.body).into_owned());
                 }
                 index += 1;
                 Visit::Go
@@ -97,6 +131,32 @@ mod tests {
         let (choice, left) = choose(&["a", "b", "a", "c", "a"], &[("a", 2), ("c", 1), ("x", 9)]);
         assert_eq!(left, ["b", "a"]);
         assert_eq!((choice.total, choice.already, choice.to_do()), (5, 3, 2));
+    }
+
+    #[test]
+    fn of_items_with_one_key_the_first_stands_for_all() {
+        let marks = || Marks {
+            key: Some(".".parse().expect("a place")),
+            ..Marks::default()
+        };
+        let (choice, left) = choose_by(marks(), &["a", "b", "a", "c", "a"], &[]);
+        assert_eq!(left, ["a", "b", "c"]);
+        assert_eq!((choice.total, choice.duplicates), (3, 2));
+        // The first is done: neither it nor those that it stands for come again.
+        let (choice, left) = choose_by(marks(), &["a", "b", "a", "c", "a"], &[("a", 1)]);
+        assert_eq!(left, ["b", "c"]);
+        assert_eq!((choice.total, choice.already, choice.to_do()), (3, 1, 2));
+    }
+
+    #[test]
+    fn of_what_is_not_done_only_the_named_ones_are_tried() {
+        let list = ["a", "b", "a", "c"].map(str::to_owned).to_vec();
+        let source = Source::open(Items::List(list), Marks::default()).expect("a list opens");
+        let of = |body: &str, times| HashMap::from([(body.as_bytes().to_vec(), times)]);
+        let choice = Choice::make(&source, of("c", 1), Some(of("a", 1))).expect("a list is read");
+        let skipped: Vec<_> = (0..4).map(|index| choice.is_skipped(index)).collect();
+        assert_eq!(skipped, [false, true, true, true]);
+        assert_eq!((choice.already, choice.aside, choice.to_do()), (1, 2, 1));
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! Items on their way into a queue: read one by one, chosen, packed into requests; and what the queue is told of them.
+//! Items on their way into a queue: read one by one, chosen, packed into requests, sent; and what the queue is told of
+//! them.
 //!
-//! It knows bodies and requests' limits. It does not send anything.
+//! It knows bodies and requests' limits. It does not know what a run is, nor what handles the items.
 
 mod batch;
 mod choice;
+mod lines;
+mod pour;
 mod queue;
 mod source;
 
-pub use batch::{Batch, Batcher};
+pub use batch::{Batch, Batcher, Form};
 pub use choice::Choice;
+pub use lines::LineReader;
+pub use pour::{Pour, PourError, Poured};
 pub use queue::queue_settings;
-pub use source::{FeedError, LineReader, MAX_BODY_BYTES, Source, Visit};
+pub use source::{FeedError, Item, MAX_BODY_BYTES, Source, Visit};

@@ -1,13 +1,20 @@
-//! Where bodies come from: numbers, a list, the lines of a file.
+//! Where items come from: numbers, a list, names of files, the lines of a file or of a pipe.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use crate::spec::Items;
+use queue_api::Options;
+
+use super::lines::{LineReader, described};
+use crate::spec::{GlobError, Input, Items, Marks};
 
 /// Longest body in bytes: one more for its line end still fits the largest request.
 pub const MAX_BODY_BYTES: usize = queue_api::limits::MAX_REQUEST_BYTES - 1;
+/// How much of a file is read at once.
+const BUFFER: usize = 256 * 1024;
 
 /// Why items cannot be read. All of them are for whoever provides the items.
 #[derive(Debug, thiserror::Error)]
@@ -38,141 +45,234 @@ pub enum FeedError {
         /// The entry, from 0.
         entry: usize,
     },
+    /// An item is not what it must be, or lacks what it must have.
+    #[error("{what} {why}")]
+    Item {
+        /// Which one.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A pattern gives no names.
+    #[error(transparent)]
+    Glob(#[from] GlobError),
 }
 
-/// Lines as items: ended by LF, one CR before it dropped, empty ones skipped.
-#[derive(Debug)]
-pub struct LineReader<R> {
-    reader: R,
-    name: String,
-    line: Vec<u8>,
-    number: u64,
+/// An item on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// Its body.
+    pub body: &'a [u8],
+    /// What it is given.
+    pub options: Options,
+    /// The number of its line, where it is one.
+    pub line: u64,
 }
 
-impl<R: BufRead> LineReader<R> {
-    /// Reads from here; errors call it by this name.
-    pub fn new(reader: R, name: impl Into<String>) -> Self {
-        Self {
-            reader,
-            name: name.into(),
-            line: Vec::new(),
-            number: 0,
-        }
-    }
-
-    /// The next item, with the number of its line; none at the end.
-    pub fn read(&mut self) -> Result<Option<(u64, &[u8])>, FeedError> {
-        loop {
-            self.line.clear();
-            let most = MAX_BODY_BYTES as u64 + 2;
-            let read = (&mut self.reader)
-                .take(most)
-                .read_until(b'\n', &mut self.line);
-            let length = read.map_err(|source| FeedError::Read {
-                name: self.name.clone(),
-                source,
-            })?;
-            if length == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            if self.line.last() == Some(&b'\n') {
-                self.line.pop();
-            }
-            if self.line.last() == Some(&b'\r') {
-                self.line.pop();
-            }
-            if self.line.len() > MAX_BODY_BYTES {
-                return Err(FeedError::TooLong {
-                    name: self.name.clone(),
-                    line: self.number,
-                });
-            }
-            if !self.line.is_empty() {
-                return Ok(Some((self.number, &self.line)));
-            }
-        }
-    }
-}
-
-/// The items of a step, to be gone through as often as one likes.
-#[derive(Debug)]
+/// The items of a step, to be gone through as often as one likes; those of a pipe once.
 pub struct Source {
-    items: Items,
-    /// Kept open, so that a file put in its place later is not mixed with it.
-    file: Option<(File, PathBuf)>,
+    bodies: Bodies,
+    marks: Marks,
+}
+
+enum Bodies {
+    /// As the spec has them.
+    Spec(Items),
+    /// Names of files, looked for once.
+    Names(Vec<PathBuf>),
+    /// Lines of a file that is kept open, so that a file put in its place later is not mixed with it.
+    File {
+        file: File,
+        name: String,
+        described: bool,
+    },
+    /// Lines that come but once.
+    Pipe {
+        reader: Mutex<Option<Box<dyn BufRead + Send>>>,
+        name: String,
+        described: bool,
+    },
 }
 
 impl Source {
-    /// Opens the items of a step.
-    pub fn open(items: Items) -> Result<Self, FeedError> {
-        let file = match &items {
-            Items::Lines { file: path } => {
-                let file = File::open(path).map_err(|source| FeedError::Read {
-                    name: format!("`{}`", path.display()),
-                    source,
-                })?;
-                Some((file, path.clone()))
-            }
-            Items::Count { .. } | Items::List(_) | Items::Queue(_) => None,
+    /// Opens the items of a step. Standard input is read to its end, into a file without a name.
+    pub fn open(items: Items, marks: Marks) -> Result<Self, FeedError> {
+        let bodies = match items {
+            Items::Lines(input) => opened(&input, false)?,
+            Items::Ndjson(input) => opened(&input, true)?,
+            Items::Glob(glob) => Bodies::Names(glob.names()?),
+            items @ (Items::Count { .. } | Items::List(_) | Items::Queue(_)) => Bodies::Spec(items),
         };
-        Ok(Self { items, file })
+        Ok(Self { bodies, marks })
+    }
+
+    /// Lines that come but once, and are gone through once.
+    pub fn piped(
+        reader: impl BufRead + Send + 'static,
+        name: String,
+        described: bool,
+        marks: Marks,
+    ) -> Self {
+        let reader = Mutex::new(Some(Box::new(reader) as Box<dyn BufRead + Send>));
+        Self {
+            bodies: Bodies::Pipe {
+                reader,
+                name,
+                described,
+            },
+            marks,
+        }
+    }
+
+    /// What all items are given; none where each may be given something else.
+    #[must_use]
+    pub fn same(&self) -> Option<Options> {
+        let described = match self.bodies {
+            Bodies::File { described, .. } | Bodies::Pipe { described, .. } => described,
+            Bodies::Spec(_) | Bodies::Names(_) => false,
+        };
+        (!described && !self.marks.vary()).then(|| self.marks.same())
     }
 
     /// Bytes of the longest body; a file is read for it.
     pub fn longest(&self) -> Result<u64, FeedError> {
-        let mut longest = match &self.items {
+        let mut longest = match &self.bodies {
             // Numbers grow no shorter.
-            Items::Count { count: 0, .. } => return Ok(0),
-            Items::Count { count, format } => return Ok(format.with(count - 1).len() as u64),
-            Items::List(_) | Items::Lines { .. } | Items::Queue(_) => 0,
+            Bodies::Spec(Items::Count { count: 0, .. }) => return Ok(0),
+            Bodies::Spec(Items::Count { count, format }) => {
+                return Ok(format.with(count - 1).len() as u64);
+            }
+            _ => 0,
         };
-        self.visit(|body| {
-            longest = longest.max(body.len());
+        self.visit(|item| {
+            longest = longest.max(item.body.len());
             Visit::Go
         })?;
         Ok(longest as u64)
     }
 
-    /// Shows every body to `each`, in order, until it says stop.
-    pub fn visit(&self, mut each: impl FnMut(&[u8]) -> Visit) -> Result<(), FeedError> {
-        match (&self.items, &self.file) {
-            (Items::Count { count, format }, _) => {
+    /// Shows every item to `each`, in order, until it says stop.
+    pub fn visit(&self, mut each: impl FnMut(&Item<'_>) -> Visit) -> Result<(), FeedError> {
+        let same = self.same();
+        let mut show = |what: &dyn Fn() -> String, body: &[u8], own: Options, line| {
+            let options = match &same {
+                Some(same) => same.clone(),
+                None => self
+                    .marks
+                    .of(body, own)
+                    .map_err(|why| FeedError::Item { what: what(), why })?,
+            };
+            Ok::<_, FeedError>(each(&Item {
+                body,
+                options,
+                line,
+            }))
+        };
+        let none = Options::default;
+        match &self.bodies {
+            Bodies::Spec(Items::Count { count, format }) => {
                 for number in 0..*count {
-                    if each(format.with(number).as_bytes()) == Visit::Stop {
+                    let body = format.with(number);
+                    let what = || format!("item {number}");
+                    if show(&what, body.as_bytes(), none(), 0)? == Visit::Stop {
                         break;
                     }
                 }
             }
-            (Items::List(list), _) => {
+            Bodies::Spec(Items::List(list)) => {
                 for (entry, body) in list.iter().enumerate() {
                     if body.len() > MAX_BODY_BYTES {
                         return Err(FeedError::EntryTooLong { entry });
                     }
-                    if each(body.as_bytes()) == Visit::Stop {
+                    let what = || format!("entry {entry} of the list");
+                    if show(&what, body.as_bytes(), none(), 0)? == Visit::Stop {
                         break;
                     }
                 }
             }
-            (Items::Lines { .. }, Some((file, path))) => {
-                let name = format!("`{}`", path.display());
+            Bodies::Names(names) => {
+                for name in names {
+                    let what = || format!("the name `{}`", name.display());
+                    if show(&what, name.as_os_str().as_bytes(), none(), 0)? == Visit::Stop {
+                        break;
+                    }
+                }
+            }
+            Bodies::File {
+                file,
+                name,
+                described,
+            } => {
                 io::Seek::rewind(&mut &*file).map_err(|source| FeedError::Read {
                     name: name.clone(),
                     source,
                 })?;
-                let mut lines = LineReader::new(BufReader::with_capacity(256 * 1024, file), name);
-                while let Some((_, body)) = lines.read()? {
-                    if each(body) == Visit::Stop {
-                        break;
-                    }
+                lines(
+                    BufReader::with_capacity(BUFFER, file),
+                    name,
+                    *described,
+                    show,
+                )?;
+            }
+            Bodies::Pipe {
+                reader,
+                name,
+                described,
+            } => {
+                let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(reader) = reader {
+                    lines(reader, name, *described, show)?;
                 }
             }
-            // They lie in the queue already.
-            (Items::Queue(_), _) => {}
-            (Items::Lines { .. }, None) => unreachable!("a source of lines is made with its file"),
+            // They lie in the queue already; the others were opened.
+            Bodies::Spec(_) => {}
         }
         Ok(())
     }
+}
+
+fn opened(input: &Input, described: bool) -> Result<Bodies, FeedError> {
+    let name = input.to_string();
+    let file = match input {
+        Input::File(path) => File::open(path),
+        Input::Stdin => tempfile::tempfile().and_then(|mut file| {
+            io::copy(&mut io::stdin().lock(), &mut file)?;
+            Ok(file)
+        }),
+    };
+    let file = file.map_err(|source| FeedError::Read {
+        name: name.clone(),
+        source,
+    })?;
+    Ok(Bodies::File {
+        file,
+        name,
+        described,
+    })
+}
+
+fn lines(
+    reader: impl BufRead,
+    name: &str,
+    is_described: bool,
+    mut show: impl FnMut(&dyn Fn() -> String, &[u8], Options, u64) -> Result<Visit, FeedError>,
+) -> Result<(), FeedError> {
+    let mut lines = LineReader::new(reader, name);
+    while let Some((number, line)) = lines.read()? {
+        let what = || format!("line {number} of {name}");
+        let visit = match is_described {
+            false => show(&what, line, Options::default(), number)?,
+            true => {
+                let (body, own) =
+                    described(line).map_err(|why| FeedError::Item { what: what(), why })?;
+                show(&what, &body, own, number)?
+            }
+        };
+        if visit == Visit::Stop {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a visit goes on.
@@ -192,39 +292,96 @@ mod tests {
     use crate::spec::{Given, Work};
 
     #[test]
-    fn lines_are_items_as_the_server_reads_them() {
-        let text = b"a\r\n\n b \r\r\n\r\nlast";
-        let mut lines = LineReader::new(text.as_slice(), "text");
-        let mut got = Vec::new();
-        while let Some((number, line)) = lines.read().expect("lines") {
-            got.push((number, String::from_utf8_lossy(line).into_owned()));
-        }
-        assert_eq!(
-            got,
-            [(1, "a".into()), (3, " b \r".into()), (5, "last".into())]
-        );
-    }
-
-    #[test]
     fn the_longest_body_is_known_before_any_is_sent() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(&file, "a\nlonger\r\n\nbb").expect("lines");
         let counted = "items: {count: 1000001, format: 'n%d'}";
         for (items, longest) in [
             (Items::List(vec!["ab".into(), "abc".into()]), 3),
-            (
-                Items::Lines {
-                    file: file.path().to_owned(),
-                },
-                6,
-            ),
+            (Items::Lines(Input::File(file.path().to_owned())), 6),
             (Items::List(Vec::new()), 0),
             (of_step(counted), "n1000000".len() as u64),
             (of_step("items: {count: 0}"), 0),
         ] {
-            let source = Source::open(items.clone()).expect("a source");
+            let source = Source::open(items.clone(), Marks::default()).expect("a source");
             assert_eq!(source.longest().expect("a length"), longest, "{items:?}");
         }
+    }
+
+    fn bodies(source: &Source) -> Result<Vec<(String, Options)>, FeedError> {
+        let mut found = Vec::new();
+        source.visit(|item| {
+            let body = String::from_utf8_lossy(item.body).into_owned();
+            found.push((body, item.options.clone()));
+            Visit::Go
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn json_lines_keep_what_they_say_of_themselves_and_get_the_rest() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "{\"body\":{\"id\":1}}\n\n{\"body\":\"x\",\"key\":\"own\",\"group\":\"g\"}\n";
+        std::fs::write(&file, text).expect("lines");
+        let marks = Marks {
+            key: Some(".id".parse().expect("a place")),
+            group: Some("usual".parse().expect("a group")),
+            ..Marks::default()
+        };
+        let items = Items::Ndjson(Input::File(file.path().to_owned()));
+        let source = Source::open(items, marks).expect("a source");
+        let found = bodies(&source).expect("two items");
+        assert_eq!(found[0].0, "{\"id\":1}");
+        assert_eq!(
+            (found[0].1.key.as_deref(), found[0].1.group.as_deref()),
+            (Some("1"), Some("usual"))
+        );
+        assert_eq!(found[1].0, "x");
+        assert_eq!(
+            (found[1].1.key.as_deref(), found[1].1.group.as_deref()),
+            (Some("own"), Some("g"))
+        );
+
+        std::fs::write(&file, "{\"body\":1,\"key\":\"a\"}\n{\"body\":2}\n").expect("lines");
+        let error = bodies(&source)
+            .expect_err("the second has no id")
+            .to_string();
+        assert!(
+            error.starts_with("line 2 of `") && error.contains("no JSON object")
+                || error.contains("has no `.id`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn names_of_files_are_items_in_order_as_seen_from_the_folder() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(dir.path().join("[a]/b")).expect("folders");
+        for name in [
+            "[a]/2.jpg",
+            "[a]/10.jpg",
+            "[a]/b/1.jpg",
+            "[a]/.hidden.jpg",
+            "[a]/x.txt",
+        ] {
+            std::fs::write(dir.path().join(name), "").expect("a file");
+        }
+        let names = |pattern: &str| -> Vec<String> {
+            let glob = crate::spec::Glob {
+                pattern: pattern.to_owned(),
+                // A folder whose own name would be a pattern.
+                dir: dir.path().join("[a]"),
+            };
+            let source = Source::open(Items::Glob(glob), Marks::default()).expect("a source");
+            bodies(&source)
+                .expect("names")
+                .into_iter()
+                .map(|(body, _)| body)
+                .collect()
+        };
+        assert_eq!(names("*.jpg"), ["10.jpg", "2.jpg"]);
+        assert_eq!(names("**/*.jpg"), ["10.jpg", "2.jpg", "b/1.jpg"]);
+        assert_eq!(names("*.png"), Vec::<String>::new());
     }
 
     /// The items of a step with this line.
@@ -245,22 +402,5 @@ mod tests {
             Work::Items(pool) => pool.items,
             work => panic!("{work:?}"),
         }
-    }
-
-    #[test]
-    fn a_line_one_past_the_limit_is_refused_by_its_number() {
-        let mut text = b"short\n".to_vec();
-        text.extend(std::iter::repeat_n(b'x', MAX_BODY_BYTES));
-        text.extend(b"\n");
-        let mut lines = LineReader::new(text.as_slice(), "text");
-        lines.read().expect("a line");
-        assert!(matches!(lines.read(), Ok(Some((2, line))) if line.len() == MAX_BODY_BYTES));
-        text.insert(6, b'x');
-        let mut lines = LineReader::new(text.as_slice(), "text");
-        lines.read().expect("a line");
-        assert!(matches!(
-            lines.read(),
-            Err(FeedError::TooLong { line: 2, .. })
-        ));
     }
 }

@@ -6,6 +6,7 @@
 //! A line is one write to a file opened for appending: a process killed at any moment leaves whole
 //! lines and at most one torn one at the end, which the next run takes away.
 
+mod items;
 mod line;
 mod past;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use queue_api::Outcome;
 
+pub use items::{ItemLine, items};
 pub use line::Ended;
 pub use past::{Done, Past, Tail};
 

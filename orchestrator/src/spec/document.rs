@@ -12,7 +12,7 @@ use super::node::{self, Node, Value};
 use super::params::{self, Values};
 use super::room::Room;
 use super::schema::{METADATA, RUN, SPEC, Shape, json};
-use super::step::{Context, Inherited, Step, optional_duration};
+use super::step::{Context, Inherited, Step, Work, optional_duration};
 use super::substitute::{Each, Known};
 use super::{API_VERSION, FILE_NAME, Given, MAX_RUN_NAME, MAX_STEPS, RunSpec, order, pod};
 
@@ -198,6 +198,7 @@ fn body(head: Head<'_>, values: &Values, files: Files<'_>, file: &Path) -> Resul
         .map(|step| Step::read(step, &context))
         .collect::<Result<Vec<_>, _>>()?;
     order::check(&steps, &list)?;
+    one_pipe(&steps, &list)?;
     Ok(RunSpec {
         name: head.name,
         generated: head.generated,
@@ -206,6 +207,19 @@ fn body(head: Head<'_>, values: &Values, files: Files<'_>, file: &Path) -> Resul
         dir: files.dir.to_owned(),
         ttl: head.ttl,
     })
+}
+
+/// Standard input comes but once.
+fn one_pipe(steps: &[Step], list: &[At<'_>]) -> Result<(), Fault> {
+    let piped = |step: &Step| matches!(&step.work, Work::Items(pool) if pool.items.are_piped());
+    let mut piped = steps.iter().zip(list).filter(|(step, _)| piped(step));
+    match (piped.next(), piped.next()) {
+        (Some((first, _)), Some((_, at))) => Err(at.fault(
+            format!("standard input goes to step `{}` already", first.name),
+            "give one of them a file",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn run_name(metadata: &At<'_>, source: Source<'_>) -> Result<(QueueName, bool), Fault> {

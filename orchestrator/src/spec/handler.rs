@@ -12,6 +12,10 @@ pub enum Handler {
     Script(String),
     /// One of the worker's own.
     Builtin(String),
+    /// A program, with its arguments, that is started once and given item after item as lines of JSON.
+    Process(Vec<String>),
+    /// An address that each item is sent to.
+    Http(String),
     /// What the image runs by itself; nothing on one machine.
     Image,
 }
@@ -25,7 +29,9 @@ const COMMAND: &str = "a list: the program and its arguments, as [wc, -c, \"{}\"
                        for a line of shell use `script`";
 
 /// The fields that say what runs.
-const KINDS: [&str; 3] = ["command", "script", "builtin"];
+const KINDS: [&str; 5] = ["command", "script", "builtin", "process", "http"];
+/// What an address looks like.
+const ADDRESS: &str = "an address of HTTP: http://127.0.0.1:8000/item";
 
 impl Handler {
     /// The field of a step that says what it runs, if one does.
@@ -55,7 +61,8 @@ impl Handler {
                 step.one_of(
                     &KINDS,
                     &format!(
-                        "give {what}: command: [PROGRAM, ARG…], script: TEXT or builtin: NAME{image}"
+                        "give {what}: command: [PROGRAM, ARG…], script: TEXT, builtin: NAME, \
+                         process: [PROGRAM, ARG…] or http: URL{image}"
                     ),
                 )
                 .and_then(|(kind, at)| Self::of(kind, at, items))
@@ -68,6 +75,8 @@ impl Handler {
         match kind {
             "command" => command(at, items),
             "script" => script(at),
+            "process" => process(at, items),
+            "http" => http(at, items),
             _ => builtin(at, items),
         }
     }
@@ -86,6 +95,45 @@ fn script(at: &At<'_>) -> Result<Handler, Fault> {
         text.push('\n');
     }
     Ok(Handler::Script(text))
+}
+
+/// Refuses what handles items where there are none.
+fn needs_items(at: &At<'_>, items: bool, what: &str) -> Result<(), Fault> {
+    match items {
+        true => Ok(()),
+        false => Err(at.fault(
+            format!("{what} handles items, and this step has none"),
+            "give `items`, or a command or script in its place",
+        )),
+    }
+}
+
+fn process(at: &At<'_>, items: bool) -> Result<Handler, Fault> {
+    needs_items(at, items, "a process that reads lines of JSON")?;
+    match command(at, items)? {
+        Handler::Command(words) if words.iter().any(|word| word == "{}") => Err(at.fault(
+            "a process is given many items, and `{}` is one",
+            "read each item from a line of standard input",
+        )),
+        Handler::Command(words) => Ok(Handler::Process(words)),
+        other => Ok(other),
+    }
+}
+
+fn http(at: &At<'_>, items: bool) -> Result<Handler, Fault> {
+    needs_items(at, items, "an address")?;
+    let url = at.text(ADDRESS)?;
+    let host = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    match host {
+        Some(host)
+            if !host.is_empty() && !host.starts_with('/') && !url.contains(char::is_whitespace) =>
+        {
+            Ok(Handler::Http(url.to_owned()))
+        }
+        _ => Err(at.wrong(ADDRESS)),
+    }
 }
 
 fn builtin(at: &At<'_>, items: bool) -> Result<Handler, Fault> {

@@ -1,11 +1,13 @@
-//! What the items of a step are: counted, lines of a file, or a list.
+//! What the items of a step are: counted, lines of a file, names of files, or a list.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use queue_api::QueueName;
 
 use super::cursor::At;
 use super::fault::Fault;
+use super::marks::Marks;
 use super::schema::ITEMS;
 
 /// Where a step's items come from.
@@ -18,15 +20,113 @@ pub enum Items {
         /// The text.
         format: NumberFormat,
     },
-    /// Each line of a file that is not empty.
-    Lines {
-        /// The file.
-        file: PathBuf,
-    },
+    /// Each line that is not empty.
+    Lines(Input),
+    /// Each line, a JSON object with the item's body and its options.
+    Ndjson(Input),
+    /// The name of each file and folder that a pattern matches, in order.
+    Glob(Glob),
     /// These.
     List(Vec<String>),
     /// What lies in a queue of the server already: the run neither loads nor seals it.
     Queue(QueueName),
+}
+
+/// Where lines are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// The standard input of the command that carries the run out.
+    Stdin,
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "`{}`", path.display()),
+            Self::Stdin => f.write_str("standard input"),
+        }
+    }
+}
+
+/// Names of files that match a pattern, seen from a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob {
+    /// The pattern, as it was given.
+    pub pattern: String,
+    /// The folder.
+    pub dir: PathBuf,
+}
+
+/// Most names that a pattern may match: they are held in memory.
+pub(crate) const MAX_NAMES: usize = 1_000_000;
+
+/// Why a pattern gives no names. All of them are for whoever wrote it.
+#[derive(Debug, thiserror::Error)]
+pub enum GlobError {
+    /// It is no pattern.
+    #[error("`{pattern}` is no pattern: {why}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A folder cannot be looked into.
+    #[error("cannot look for `{pattern}`: {why}")]
+    Look {
+        /// The pattern.
+        pattern: String,
+        /// Which folder, and why not.
+        why: String,
+    },
+    /// It matches too much to be held.
+    #[error("`{0}` matches more than {MAX_NAMES} names")]
+    TooMany(String),
+}
+
+impl Glob {
+    /// The names that match now, sorted by their bytes. A name below the folder is told from there on.
+    pub fn names(&self) -> Result<Vec<PathBuf>, GlobError> {
+        let whole = self.dir.join(&self.pattern);
+        let escaped = match Path::new(&self.pattern).is_absolute() {
+            true => self.pattern.clone(),
+            // The folder's own name is no pattern, whatever it is called.
+            false => {
+                let dir = glob::Pattern::escape(&self.dir.to_string_lossy());
+                Path::new(&dir)
+                    .join(&self.pattern)
+                    .to_string_lossy()
+                    .into_owned()
+            }
+        };
+        let as_shells = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let found = glob::glob_with(&escaped, as_shells).map_err(|error| GlobError::Pattern {
+            pattern: self.pattern.clone(),
+            why: error.msg,
+        })?;
+        let mut names = Vec::new();
+        for name in found {
+            let name = name.map_err(|error| GlobError::Look {
+                pattern: whole.display().to_string(),
+                why: error.to_string(),
+            })?;
+            if names.len() == MAX_NAMES {
+                return Err(GlobError::TooMany(self.pattern.clone()));
+            }
+            names.push(
+                name.strip_prefix(&self.dir)
+                    .map_or(name.clone(), Path::to_owned),
+            );
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
 }
 
 /// A text with one `%d` (or `%05d`) in it.
@@ -111,25 +211,76 @@ impl Files<'_> {
             "give a text file, an item a line; a relative name starts at the folder of the spec";
         Err(at.fault(problem, help))
     }
+
+    /// A file, or the standard input.
+    fn input(self, at: &At<'_>) -> Result<Input, Fault> {
+        match at.text("the name of a text file, an item a line, or `-` for standard input")? {
+            "-" => Ok(Input::Stdin),
+            name => self.find(at, name).map(Input::File),
+        }
+    }
+
+    /// A pattern that matches something, where that can be seen.
+    fn glob(self, at: &At<'_>) -> Result<Glob, Fault> {
+        let glob = Glob {
+            pattern: at
+                .text("a pattern of names of files: photos/*.jpg")?
+                .to_owned(),
+            dir: self.dir.to_owned(),
+        };
+        if let Err(error) = glob::Pattern::new(&glob.pattern) {
+            let message = format!("this is no pattern: {}", error.msg);
+            return Err(at.fault(
+                message,
+                "`*` and `?` stand for what is no `/`, `**/` for any folders",
+            ));
+        }
+        if self.here {
+            let none = glob
+                .names()
+                .map_err(|error| at.fault(error, "give a pattern of names of files"))?;
+            if none.is_empty() {
+                let message = format!("this matches nothing in `{}`", self.dir.display());
+                return Err(at.fault(
+                    message,
+                    "a relative pattern starts at the folder of the spec",
+                ));
+            }
+        }
+        Ok(glob)
+    }
 }
 
 /// Most items a `count` may ask for: past it, it is a slip of the pen.
 pub(super) const MAX_COUNT: i64 = 1_000_000_000;
 
-const WANTED: &str = "{count: 100, format: \"work-item-%d\"}, {lines: FILE}, {list: [a, b, c]} \
-                      or {queue: NAME}";
+const WANTED: &str = "{count: 100, format: \"work-item-%d\"}, {lines: FILE}, {ndjson: FILE}, {glob: \"*.jpg\"}, \
+                      {list: [a, b, c]} or {queue: NAME}";
 
 impl Items {
-    pub(crate) fn read(at: &At<'_>, files: Files<'_>) -> Result<Self, Fault> {
+    /// Reads the items, and what they are given besides their bodies.
+    pub(crate) fn read(at: &At<'_>, files: Files<'_>) -> Result<(Self, Marks), Fault> {
         let fields = at.fields(&ITEMS)?;
-        let (source, value) = fields.one_of(&["count", "lines", "list", "queue"], WANTED)?;
+        let sources = ["count", "lines", "ndjson", "glob", "list", "queue"];
+        let (source, value) = fields.one_of(&sources, WANTED)?;
+        let marks = Marks::read(&fields)?;
+        if source == "queue"
+            && let Some(at) = ["key", "group", "priority"]
+                .iter()
+                .find_map(|name| fields.get(name))
+        {
+            return Err(at.fault(
+                "what lies in a queue has its key, group and priority already",
+                "give it where the queue is loaded",
+            ));
+        }
         if let Some(format) = fields.get("format").filter(|_| source != "count") {
             return Err(format.fault(
                 format!("`format` does not go with `{source}`"),
                 "it is for `count`",
             ));
         }
-        match source {
+        let items = match source {
             "count" => {
                 let format = match fields.get("format") {
                     None => NumberFormat::parse("%d"),
@@ -141,12 +292,9 @@ impl Items {
                         .ok_or_else(|| fields.get("format").unwrap_or(at).wrong(FORMAT))?,
                 })
             }
-            "lines" => {
-                let wanted = "the name of a text file, an item a line";
-                Ok(Self::Lines {
-                    file: files.find(value, value.text(wanted)?)?,
-                })
-            }
+            "lines" => files.input(value).map(Self::Lines),
+            "ndjson" => files.input(value).map(Self::Ndjson),
+            "glob" => files.glob(value).map(Self::Glob),
             "queue" => {
                 let name = value.text("the name of a queue")?;
                 name.parse().map(Self::Queue).map_err(|error| {
@@ -165,7 +313,25 @@ impl Items {
                 })
                 .collect::<Result<_, _>>()
                 .map(Self::List),
+        };
+        Ok((items?, marks))
+    }
+
+    /// The field and the words for items that lie with whoever carries the run out, and not in the spec.
+    #[must_use]
+    pub fn lie_outside(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Lines(input) => Some(("items.lines", input.to_string())),
+            Self::Ndjson(input) => Some(("items.ndjson", input.to_string())),
+            Self::Glob(glob) => Some(("items.glob", format!("`{}`", glob.pattern))),
+            Self::Count { .. } | Self::List(_) | Self::Queue(_) => None,
         }
+    }
+
+    /// Whether they are read from standard input.
+    #[must_use]
+    pub fn are_piped(&self) -> bool {
+        matches!(self, Self::Lines(Input::Stdin) | Self::Ndjson(Input::Stdin))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::cursor::{At, Fields, duration};
 use super::fault::Fault;
 use super::items::{Files, Items};
+use super::marks::Marks;
 use super::node::Value;
 use super::schema::{ITEM, TOLERATE, WORKERS};
 use super::step::optional_duration;
@@ -16,6 +17,8 @@ use super::step::optional_duration;
 pub struct Pool {
     /// The items.
     pub items: Items,
+    /// What they are given besides their bodies.
+    pub marks: Marks,
     /// How many workers run over them.
     pub workers: Workers,
     /// The rules an item is under.
@@ -27,8 +30,10 @@ pub struct Pool {
 impl Pool {
     /// Reads the fields of a step that has `items`.
     pub(crate) fn read(items: &At<'_>, step: &Fields<'_>, files: Files<'_>) -> Result<Self, Fault> {
+        let (items, marks) = Items::read(items, files)?;
         Ok(Self {
-            items: Items::read(items, files)?,
+            items,
+            marks,
             workers: step
                 .get("workers")
                 .map_or(Ok(Workers::default()), Workers::read)?,

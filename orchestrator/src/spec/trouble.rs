@@ -152,6 +152,9 @@ pub fn cluster_trouble(spec: &RunSpec) -> Vec<Trouble> {
                 Handler::Command(words) if !is_ours(&words[0]) => {
                     Some(("command", "a command needs an image that has its program"))
                 }
+                Handler::Process(_) => {
+                    Some(("process", "a process needs an image that has its program"))
+                }
                 _ => None,
             };
             if let Some((field, wants)) = wants {
@@ -182,11 +185,11 @@ pub fn cluster_trouble(spec: &RunSpec) -> Vec<Trouble> {
             }
         }
         if let Work::Items(pool) = &step.work
-            && let Items::Lines { file } = &pool.items
+            && let Some((field, what)) = pool.items.lie_outside()
         {
             say(
-                "items.lines",
-                format!("a cluster does not see the file {}", file.display()),
+                field,
+                format!("a cluster does not see {what}"),
                 "`memq run --kube` loads it; a Run made in another way waits for its items".into(),
                 false,
             );

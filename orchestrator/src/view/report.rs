@@ -248,15 +248,22 @@ impl Report {
 
     fn headline(&self) -> String {
         let of = |phase| self.steps.iter().filter(|step| step.phase == phase).count();
+        let was_stopped = |step: &&StepReport| {
+            let fault = step.fault.as_ref().map(|fault| fault.kind);
+            step.phase == Phase::Failed && fault == Some(Kind::Stopped)
+        };
+        let stopped = self.steps.iter().filter(was_stopped).count();
         let steps = self.steps.len();
         let all = count(steps as u64, "step");
-        let (failed, skipped) = (of(Phase::Failed), of(Phase::Skipped));
+        let (failed, skipped) = (of(Phase::Failed) - stopped, of(Phase::Skipped));
         let mut parts = Vec::new();
         if let Some(reason) = self.reason() {
             parts.push(reason.to_owned());
         }
         if failed > 0 {
             parts.push(format!("{failed} of {all} failed"));
+        } else if stopped > 0 {
+            parts.push(format!("{stopped} of {all} stopped"));
         } else {
             parts.push(format!("{} of {all} done", of(Phase::Succeeded)));
         }

@@ -191,6 +191,9 @@ fn about_itself(state: &State, path: &str) -> Option<Response> {
             "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "memq.dev/v1alpha1",
             "resources": [{"name": "runs", "singularName": "run", "namespaced": true, "kind": "Run", "verbs": ["get"]}],
         }),
+        "/api/v1/namespaces/team" => json!({
+            "kind": "Namespace", "apiVersion": "v1", "metadata": {"name": super::NAMESPACE},
+        }),
         _ => return None,
     };
     Some(with(200, &answer))

@@ -1,4 +1,4 @@
-//! Fills the queues of steps whose items lie on this machine, from where the queue says that filling stopped.
+//! Fills the queues of steps whose items lie on this machine, until each is full: what is in already is not put in again.
 
 use std::time::Duration;
 
@@ -37,9 +37,17 @@ impl Filling {
 /// Fills a queue, and tells how far it is until it is full or cannot be.
 pub(crate) async fn fill(server: Client, fill: Fill, tell: watch::Sender<Filling>) {
     let queue = server.queue(fill.queue).with_give_up_after(PATIENCE);
+    // Once for all tries: standard input comes but once, and a file is not to become another.
+    let source = match load::open(&fill.pool).await {
+        Ok(source) => source,
+        Err(error) => {
+            tell.send_replace(Filling::Hopeless(format!("{error:#}")));
+            return;
+        }
+    };
     loop {
         let (told, mut seen) = watch::channel(LoadSeen::Loading(0));
-        let loading = load::bring(fill.pool.clone(), queue.clone(), told);
+        let loading = load::bring(&fill.pool, source.clone(), queue.clone(), told);
         let telling = async {
             while seen.changed().await.is_ok() {
                 if let LoadSeen::Loading(items) = &*seen.borrow_and_update() {

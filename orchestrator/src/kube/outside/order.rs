@@ -88,7 +88,7 @@ pub(crate) fn order(
     metadata["namespace"] = json!(namespace);
     let mut fills = Vec::new();
     for (index, step) in spec.steps.iter().enumerate() {
-        if matches!(items(step), Some(Items::Lines { .. })) {
+        if items(step).is_some_and(|items| items.lie_outside().is_some()) {
             fills.push(take(&mut object, &namespace, &spec, index)?);
         }
     }
@@ -107,7 +107,12 @@ pub(crate) fn order(
         worker_account: None,
     };
     render::review(&spec, &object, &place, false)?;
-    let told = |trouble: &Trouble| trouble.field != "items.lines";
+    let brought = |trouble: &Trouble| {
+        let steps = spec.steps.iter().filter(|step| step.name == trouble.step);
+        let mut fields = steps.filter_map(|step| items(step)?.lie_outside());
+        fields.any(|(field, _)| field == trouble.field)
+    };
+    let told = |trouble: &Trouble| !brought(trouble);
     Ok(Order {
         warnings: warnings
             .iter()
@@ -216,7 +221,7 @@ mod tests {
             (fill.step.as_str(), fill.queue.as_str()),
             ("a", "run.usual.r-x7k2p.a")
         );
-        assert!(matches!(fill.pool.items, Items::Lines { .. }));
+        assert!(matches!(fill.pool.items, Items::Lines(_)));
         spec::from_object(&order.object).expect("the cluster reads it");
     }
 

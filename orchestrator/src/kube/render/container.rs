@@ -95,8 +95,9 @@ fn start(part: Part<'_>) -> Result<(Vec<String>, Vec<String>), RenderError> {
             return Err(no_image("a command"));
         }
         Handler::Script(_) if part.own_image().is_none() => return Err(no_image("a script")),
-        Handler::Builtin(_) | Handler::Image => Vec::new(),
-        Handler::Command(words) => words.clone(),
+        Handler::Process(_) if part.own_image().is_none() => return Err(no_image("a process")),
+        Handler::Builtin(_) | Handler::Http(_) | Handler::Image => Vec::new(),
+        Handler::Command(words) | Handler::Process(words) => words.clone(),
         Handler::Script(text) => script::command(text),
     };
     let words: Vec<_> = words.iter().map(|word| literal(word)).collect();
@@ -132,8 +133,11 @@ fn env(place: &Place, wanted: &Wanted<'_>, part: Part<'_>) -> Vec<EnvVar> {
     ];
     if let Work::Items(pool) = &part.step.work {
         env.extend(worker_env(&wanted.queue, pool));
-        if let Handler::Builtin(builtin) = part.handler {
-            env.push(text("MEMQ_BUILTIN", builtin));
+        match part.handler {
+            Handler::Builtin(builtin) => env.push(text("MEMQ_BUILTIN", builtin)),
+            Handler::Process(_) => env.push(text("MEMQ_PROCESS", "true")),
+            Handler::Http(url) => env.push(text("MEMQ_HTTP", url)),
+            Handler::Command(_) | Handler::Script(_) | Handler::Image => {}
         }
     }
     if !matches!(part.step.work, Work::Items(_)) {

@@ -48,7 +48,11 @@ pub fn job(place: &Place, wanted: &Wanted<'_>) -> Result<Rendered, RenderError> 
     let step = wanted.step;
     let config_maps = match part.handler {
         Handler::Script(text) => vec![script::config_map(place, &step.name, text)?],
-        Handler::Command(_) | Handler::Builtin(_) | Handler::Image => Vec::new(),
+        Handler::Command(_)
+        | Handler::Builtin(_)
+        | Handler::Process(_)
+        | Handler::Http(_)
+        | Handler::Image => Vec::new(),
     };
     let mounted = config_maps.iter().map(script::volume).collect();
     let template = pod::template(place, wanted, part, mounted)?;

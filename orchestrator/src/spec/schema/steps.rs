@@ -117,7 +117,7 @@ pub(crate) static STEP: Object = Object {
             },
             meaning: "a list: the program and its arguments; with `items`, an argument that is exactly `{}` \
                       becomes the item",
-            absent: "give one of `command`, `script`, `builtin`, or an `image` alone",
+            absent: "give one of `command`, `script`, `builtin`, `process`, `http`, or an `image` alone",
         },
         Field {
             name: "script",
@@ -132,6 +132,28 @@ pub(crate) static STEP: Object = Object {
             name: "builtin",
             shape: Shape::Word(&BUILTINS),
             meaning: "`keygen`, `sleep`, `echo` or `fail`; with `items` only",
+            absent: "",
+        },
+        Field {
+            name: "process",
+            shape: Shape::List {
+                of: &Shape::Scalar { most: 131_072 },
+                least: 1,
+                most: 1_000,
+                told: Told::Place,
+            },
+            meaning: "a list: a program and its arguments, started once and given item after item as lines of \
+                      JSON; with `items` only",
+            absent: "",
+        },
+        Field {
+            name: "http",
+            shape: Shape::Text {
+                most: TEXT,
+                pattern: "",
+            },
+            meaning: "an address that each item is sent to, `http://127.0.0.1:8000/item`; with `items` only. In \
+                      a cluster what answers there is a container that `pod` adds",
             absent: "",
         },
         ENV,
@@ -164,16 +186,16 @@ pub(crate) static STEP: Object = Object {
     ],
     rules: &[
         Rule {
-            cel: "[has(self.command), has(self.script), has(self.builtin)].filter(x, x).size() <= 1",
-            message: "command, script and builtin exclude each other",
+            cel: "[has(self.command), has(self.script), has(self.builtin), has(self.process), has(self.http)].filter(x, x).size() <= 1",
+            message: "command, script, builtin, process and http exclude each other",
         },
         Rule {
-            cel: "!has(self.items) || has(self.command) || has(self.script) || has(self.builtin)",
-            message: "with items, one of command, script and builtin says what runs for each of them",
+            cel: "!has(self.items) || has(self.command) || has(self.script) || has(self.builtin) || has(self.process) || has(self.http)",
+            message: "with items, one of command, script, builtin, process and http says what runs for each of them",
         },
         Rule {
-            cel: "has(self.items) || !(has(self.item) || has(self.tolerate) || has(self.builtin))",
-            message: "item, tolerate and builtin go with items only",
+            cel: "has(self.items) || !(has(self.item) || has(self.tolerate) || has(self.builtin) || has(self.process) || has(self.http))",
+            message: "item, tolerate, builtin, process and http go with items only",
         },
         Rule {
             cel: "!(has(self.items) && has(self.retries))",
@@ -220,8 +242,28 @@ pub(crate) static ITEMS: Object = Object {
                 most: TEXT,
                 pattern: "",
             },
-            meaning: "a text file: each line that is not empty is an item. For a cluster, `memq run --kube` \
-                      loads it",
+            meaning: "a text file: each line that is not empty is an item; `-` is standard input. For a \
+                      cluster, `memq run --kube` loads it",
+            absent: "",
+        },
+        Field {
+            name: "ndjson",
+            shape: Shape::Text {
+                most: TEXT,
+                pattern: "",
+            },
+            meaning: "a file of JSON lines, or `-`: each `{\"body\": …}` or `{\"body_base64\": …}`, with `key`, \
+                      `group`, `priority`, `delay_ms` and `ttl_ms` of its own if it has them. Loaded as `lines` are",
+            absent: "",
+        },
+        Field {
+            name: "glob",
+            shape: Shape::Text {
+                most: TEXT,
+                pattern: "",
+            },
+            meaning: "a pattern of names of files, `photos/**/*.jpg`: each name that matches, seen from the \
+                      folder of the spec, is an item, in order; at most 1000000. Loaded as `lines` are",
             absent: "",
         },
         Field {
@@ -247,18 +289,64 @@ pub(crate) static ITEMS: Object = Object {
             meaning: "the name of a queue that is loaded already: the run neither loads nor seals it",
             absent: "",
         },
+        Field {
+            name: "key",
+            shape: Shape::Text {
+                most: TEXT,
+                pattern: r"^\.|\$\(",
+            },
+            meaning: "where each item's unique key lies: `.` is the item itself, `.user.id` a field of an item \
+                      that is a JSON object. Of items with one key only the first is done",
+            absent: "none",
+        },
+        Field {
+            name: "group",
+            shape: Shape::Text {
+                most: TEXT,
+                pattern: "",
+            },
+            meaning: "the group of all items, or where each item's own lies, as `.tenant`; groups take turns",
+            absent: "none",
+        },
+        Field {
+            name: "priority",
+            shape: Shape::Either(&[
+                Shape::Integer {
+                    least: i16::MIN as i64,
+                    most: i16::MAX as i64,
+                },
+                Shape::Text {
+                    most: TEXT,
+                    pattern: r"^\.|\$\(",
+                },
+            ]),
+            meaning: "the priority of all items, -32768 to 32767, higher first, or where each item's own lies, \
+                      as `.priority`",
+            absent: "0",
+        },
     ],
     rules: &[
         Rule {
-            cel: "[has(self.count), has(self.lines), has(self.queue)].filter(x, x).size() <= 1",
-            message: "count, lines, list and queue exclude each other",
+            cel: "[has(self.count), has(self.lines), has(self.ndjson), has(self.glob), has(self.queue)].filter(x, x).size() <= 1",
+            message: "count, lines, ndjson, glob, list and queue exclude each other",
+        },
+        Rule {
+            cel: "!has(self.queue) || !(has(self.key) || has(self.group))",
+            message: "what lies in a queue has its key, group and priority already",
         },
         Rule {
             cel: "!has(self.format) || has(self.count)",
             message: "format goes with count only",
         },
     ],
-    apart: &[&["list", "count"], &["list", "lines"], &["list", "queue"]],
+    apart: &[
+        &["list", "count"],
+        &["list", "lines"],
+        &["list", "ndjson"],
+        &["list", "glob"],
+        &["list", "queue"],
+        &["priority", "queue"],
+    ],
 };
 
 /// `workers` as a map.

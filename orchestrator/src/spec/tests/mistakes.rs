@@ -108,7 +108,7 @@ fn each_mistake_is_told_with_its_line_its_field_and_what_is_allowed() {
             step("items: {count: 1, lines: f}\nbuiltin: echo"),
             "7:30: spec.steps[0].items.lines",
             "`count` and `lines` exclude each other",
-            "exactly one of count, lines, list, queue",
+            "exactly one of count, lines, ndjson, glob, list, queue",
         ),
         (
             "a format for lines",
@@ -139,10 +139,76 @@ fn each_mistake_is_told_with_its_line_its_field_and_what_is_allowed() {
             "folder of the spec",
         ),
         (
+            "a pattern that matches nothing",
+            step("items: {glob: \"*.nothing\"}\nbuiltin: echo"),
+            "7:19: spec.steps[0].items.glob",
+            "this matches nothing in `/specs`",
+            "folder of the spec",
+        ),
+        (
+            "a pattern that is none",
+            step("items: {glob: \"a/***\"}\nbuiltin: echo"),
+            "7:19: spec.steps[0].items.glob",
+            "this is no pattern",
+            "`**/` for any folders",
+        ),
+        (
+            "a key that all items would share",
+            step("items: {count: 2, key: same}\nbuiltin: echo"),
+            "7:28: spec.steps[0].items.key",
+            "a key that all items share would leave one of them",
+            "`.` for the item itself",
+        ),
+        (
+            "a group that is too long",
+            step(&format!(
+                "items: {{count: 2, group: {}}}\nbuiltin: echo",
+                "g".repeat(256)
+            )),
+            "7:30: spec.steps[0].items.group",
+            "this cannot be used",
+            "give at most 255",
+        ),
+        (
+            "a priority past its limit",
+            step("items: {count: 2, priority: 32768}\nbuiltin: echo"),
+            "7:33: spec.steps[0].items.priority",
+            "`32768`",
+            "-32768 to 32767",
+        ),
+        (
+            "a group for what lies in a queue",
+            step("items: {queue: q, group: g}\nbuiltin: echo"),
+            "7:30: spec.steps[0].items.group",
+            "has its key, group and priority already",
+            "where the queue is loaded",
+        ),
+        (
+            "a process without items",
+            step("process: [cat]"),
+            "7:14: spec.steps[0].process",
+            "this step has none",
+            "give `items`",
+        ),
+        (
+            "an item in the words of a process",
+            step("items: {count: 1}\nprocess: [cat, \"{}\"]"),
+            "8:14: spec.steps[0].process",
+            "is given many items",
+            "standard input",
+        ),
+        (
+            "an address of another protocol",
+            step("items: {count: 1}\nhttp: ftp://x/y"),
+            "8:11: spec.steps[0].http",
+            "`ftp://x/y`",
+            "http://127.0.0.1:8000/item",
+        ),
+        (
             "no handler",
             step("items: {count: 1}"),
             "6:5: spec.steps[0]",
-            "one of command, script, builtin is missing",
+            "one of command, script, builtin, process, http is missing",
             "script: TEXT",
         ),
         (
@@ -325,7 +391,7 @@ fn a_mistake_is_shown_in_its_line() {
         "run.yaml:7:5: spec.steps[0].itmes: unknown or unsupported field `itmes`\n    \
          7 |     itmes: {count: 1}\n      |     ^\n  \
          did you mean `items`? allowed here: name, after, when, items, forEach, maxParallel, \
-         failFast, command, script, builtin, env, workers, item, tolerate, timeout, retries, image, \
+         failFast, command, script, builtin, process, http, env, workers, item, tolerate, timeout, retries, image, \
          resources, volumes, serviceAccountName, nodeSelector, pod"
     );
 }

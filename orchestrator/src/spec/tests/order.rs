@@ -65,7 +65,7 @@ fn each_mistake_between_steps_is_told_with_its_line_its_field_and_what_is_allowe
             "nothing to run",
             step("timeout: 1m"),
             "6:5: spec.steps[0]",
-            "one of command, script, builtin is missing",
+            "one of command, script, builtin, process, http is missing",
             "or an image that runs by itself",
         ),
         (

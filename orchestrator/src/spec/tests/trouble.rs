@@ -59,7 +59,7 @@ fn what_needs_a_laptop_is_named_with_what_helps() {
              memq alone; give `image: NAME` to the step or to `defaults`",
             "step c: script: a script needs a shell, and memq's own image holds memq alone; give \
              `image: NAME` to the step or to `defaults`",
-            "(warning) step d: items.lines: a cluster does not see the file /etc/hostname; `memq run \
+            "(warning) step d: items.lines: a cluster does not see `/etc/hostname`; `memq run \
              --kube` loads it; a Run made in another way waits for its items",
             "step e: volumes./d: nothing in a cluster stands for this folder; give pvc, configMap, \
              secret or emptyDir beside `local`",

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Namespace, Pod, PodSpec};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
@@ -29,6 +29,20 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 /// A pool of the usual shape, to see how many of its workers would fit.
 const USUAL: &str = "{apiVersion: memq.dev/v1alpha1, kind: Run, metadata: {name: usual}, \
                      spec: {steps: [{name: usual, items: {count: 1}, builtin: keygen}]}}";
+
+/// The namespace, if it is certain that there is none by this name.
+pub(super) async fn no_namespace(client: &Client, name: &str) -> Option<Finding> {
+    let found = Api::<Namespace>::all(client.clone()).get(name).await;
+    let Err(kube::Error::Api(status)) = found else {
+        return None;
+    };
+    // Whoever may not look at namespaces can well work in one.
+    (status.code == 404).then(|| {
+        Finding::missing("namespace", format!("there is no namespace {name}")).help(format!(
+            "kubectl create namespace {name}, or name another with -n"
+        ))
+    })
+}
 
 /// Whether the kind is as this version has it.
 pub(super) async fn kind(client: &Client) -> Finding {

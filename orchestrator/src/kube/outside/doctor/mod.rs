@@ -133,6 +133,11 @@ pub(crate) async fn examine(link: &Link, question: &Question) -> Findings {
         return found;
     };
     found.findings.push(version);
+    if let Some(missing) = install::no_namespace(client, namespace).await {
+        // All else would be told of a place that there is not.
+        found.findings.push(missing);
+        return found;
+    }
     let installed = kind(client, &mut found.findings).await;
     let controller = match installed {
         true => keeper(client, namespace, question, &mut found.findings).await,

@@ -43,6 +43,27 @@ fn of<'a>(found: &'a Findings, about: &str) -> Vec<&'a Finding> {
 }
 
 #[tokio::test]
+async fn a_namespace_that_there_is_not_is_said_before_anything_else_of_it() {
+    let api = installed().await;
+    let link = Link {
+        client: api.client(),
+        namespace: "nowhere".into(),
+        named: true,
+        cluster: "context test".into(),
+    };
+    let question = Question {
+        whose: Whose::Both,
+        account: None,
+        image: "memq:1".into(),
+    };
+    let found = examine(&link, &question).await;
+    let last = found.findings.last().expect("findings");
+    assert_eq!((last.about, last.state), ("namespace", State::Missing));
+    assert!(last.message.contains("no namespace nowhere"), "{last:?}");
+    assert!(!found.are_well() && found.roles.is_empty());
+}
+
+#[tokio::test]
 async fn a_missing_right_is_told_with_the_role_that_gives_it() {
     let api = installed().await;
     api.forbid("create", "runs");

@@ -49,6 +49,7 @@ pub(super) fn pool(name: &str, workers: u32) -> Step {
         name,
         Work::Items(Pool {
             items: Items::List(vec!["a".to_owned()]),
+            marks: crate::spec::Marks::default(),
             workers: Workers {
                 min: workers,
                 max: workers,

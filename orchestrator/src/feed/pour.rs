@@ -1,0 +1,170 @@
+//! Items put into a queue, each once however often it is tried.
+//!
+//! Each request is named after the load and the number of items before it, and the server remembers the name for a
+//! day: a request that was cut off and is carried out later, or by whoever took over, adds nothing a second time.
+//! Reading runs on a thread of its own, a few requests ahead.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use queue_api::Options;
+use queue_client::{Bodies, EnqueueOptions, QueueClient};
+use tokio::sync::mpsc;
+
+use super::{Batch, Batcher, Choice, FeedError, Form, Source, Visit};
+
+/// Requests read ahead of the one that is being sent.
+const AHEAD: usize = 2;
+
+/// A load: items that go into one queue, under one name.
+pub struct Pour {
+    /// The items.
+    pub source: Arc<Source>,
+    /// Which of them; absent: all.
+    pub choice: Option<Arc<Choice>>,
+    /// Names the load in its queue: letters, digits, `.` and `-`, at most 200.
+    pub id: String,
+}
+
+/// How far a load is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Poured {
+    /// Items that have been dealt with, whichever way.
+    pub items: u64,
+    /// Items that came in now.
+    pub new: u64,
+    /// Items that an earlier try of the same load had brought in.
+    pub already: u64,
+    /// Items that were left out because the queue has another with their key.
+    pub duplicates: u64,
+    /// The last line that has been dealt with, where items are lines.
+    pub line: u64,
+}
+
+/// Why a load did not come to its end. All of them are for whoever asked for it.
+#[derive(Debug, thiserror::Error)]
+pub enum PourError {
+    /// The items cannot be read.
+    #[error(transparent)]
+    Read(#[from] FeedError),
+    /// The queue did not take them.
+    #[error("cannot load items into queue {queue} after the first {after}")]
+    Send {
+        /// The queue.
+        queue: String,
+        /// Items that are in.
+        after: u64,
+        /// Why not.
+        source: queue_client::Error,
+    },
+    /// Whoever listened does not want it any more.
+    #[error("nobody wants queue {queue} to be loaded any more")]
+    Unwanted {
+        /// The queue.
+        queue: String,
+    },
+    /// The thread that reads is gone.
+    #[error("the reader of the items stopped")]
+    Reader(#[source] tokio::task::JoinError),
+}
+
+impl Pour {
+    /// Puts them in; `told` hears after each request how far it is, and may say that it is enough.
+    pub async fn into(
+        self,
+        queue: &QueueClient,
+        mut told: impl FnMut(Poured) -> ControlFlow<()>,
+    ) -> Result<Poured, PourError> {
+        let Self { source, choice, id } = self;
+        let name = || queue.name().to_string();
+        let (sender, mut batches) = mpsc::channel(AHEAD);
+        let reader = tokio::task::spawn_blocking(move || read(&source, choice.as_deref(), &sender));
+        let mut poured = Poured::default();
+        while let Some(batch) = batches.recv().await {
+            let (items, last_line) = (batch.items, batch.last_line);
+            let sent = send(queue, batch, &id).await;
+            let sent = sent.map_err(|source| PourError::Send {
+                queue: name(),
+                after: poured.items,
+                source,
+            })?;
+            match sent.replayed {
+                true => poured.already += items,
+                false => {
+                    poured.duplicates += sent.duplicates;
+                    poured.new += items - sent.duplicates.min(items);
+                }
+            }
+            poured.items += items;
+            poured.line = last_line;
+            if told(poured).is_break() {
+                return Err(PourError::Unwanted { queue: name() });
+            }
+        }
+        reader.await.map_err(PourError::Reader)??;
+        Ok(poured)
+    }
+}
+
+/// What came of a request.
+struct Sent {
+    replayed: bool,
+    duplicates: u64,
+}
+
+async fn send(queue: &QueueClient, batch: Batch, id: &str) -> Result<Sent, queue_client::Error> {
+    let Batch {
+        first,
+        keyed,
+        form,
+        body,
+        ..
+    } = batch;
+    let (bodies, options) = match form {
+        Form::Lines(options) => (Bodies::Lines(body), options),
+        Form::Raw(options) => (Bodies::Raw(body), options),
+        Form::Ndjson => (Bodies::Ndjson(body), Options::default()),
+    };
+    let options = EnqueueOptions {
+        // Only items with a key can be left out, and only the answer for each tells which.
+        ids: keyed,
+        item: options,
+        idempotency_key: Some(format!("{id}.{first}")),
+        ..EnqueueOptions::default()
+    };
+    let placed = queue.place(bodies, options).await?;
+    let items = placed.enqueued.items.iter();
+    Ok(Sent {
+        replayed: placed.replayed,
+        duplicates: items.filter(|item| item.duplicate).count() as u64,
+    })
+}
+
+fn read(
+    source: &Source,
+    choice: Option<&Choice>,
+    to: &mpsc::Sender<Batch>,
+) -> Result<(), FeedError> {
+    let mut batcher = match source.same() {
+        Some(options) => Batcher::of_lines(options),
+        None => Batcher::of_ndjson(),
+    };
+    let mut index = 0;
+    // A closed channel means that the sender of requests failed or was stopped; it has said so.
+    let send = |batch| to.blocking_send(batch).map_or(Visit::Stop, |()| Visit::Go);
+    source.visit(|item| {
+        let skip = choice.is_some_and(|choice| choice.is_skipped(index));
+        index += 1;
+        if skip {
+            return Visit::Go;
+        }
+        let mut ready = batcher.push(item);
+        if ready.all(|batch| send(batch) == Visit::Go) {
+            Visit::Go
+        } else {
+            Visit::Stop
+        }
+    })?;
+    batcher.flush().map(send);
+    Ok(())
+}
