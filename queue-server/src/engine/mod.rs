@@ -67,7 +67,7 @@ pub(crate) use changes::{Changed, Watch};
 pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page};
 pub(crate) use fault::Fault;
-pub(crate) use grant::{Grant, Granted};
+pub(crate) use grant::{Grant, Granted, Terms};
 #[allow(
     unused_imports,
     reason = "the calls that need all of it are being written"

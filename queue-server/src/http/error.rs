@@ -13,7 +13,9 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use queue_api::{Code, DurationError, NameError, PROBLEM_JSON, Problem, SettingsError};
+use queue_api::{
+    Code, DurationError, NameError, OptionsError, PROBLEM_JSON, Problem, SettingsError,
+};
 
 use super::answer::document;
 use crate::serve::BodyTimedOut;
@@ -73,6 +75,15 @@ impl ApiError {
         }
     }
 
+    /// The same, which may succeed after so long, and not before.
+    pub(crate) fn again_after(self, after: Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self {
+            retry_after_s: Some(seconds.max(RETRY_AFTER_S)),
+            ..self
+        }
+    }
+
     /// A body that is not the JSON this call takes. `what` names it: "the lease request".
     pub(crate) fn json(what: &str, error: &serde_json::Error) -> Self {
         Self::bad_request(format!("{what} is not as it should be: {error}"))
@@ -124,6 +135,12 @@ impl From<NameError> for ApiError {
 
 impl From<DurationError> for ApiError {
     fn from(error: DurationError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<OptionsError> for ApiError {
+    fn from(error: OptionsError) -> Self {
         Self::bad_request(error.to_string())
     }
 }
@@ -233,6 +250,21 @@ mod tests {
             problem,
             Problem::new(Code::QueueFull, "queue `q` holds 10 items")
         );
+    }
+
+    #[test]
+    fn whole_seconds_are_told_and_never_too_few() {
+        for (ms, told) in [
+            (0, "1"),
+            (1, "1"),
+            (1_000, "1"),
+            (1_001, "2"),
+            (9_999, "10"),
+        ] {
+            let error = ApiError::new(Code::RateLimited, "later");
+            let response = error.again_after(Duration::from_millis(ms)).into_response();
+            assert_eq!(response.headers()[RETRY_AFTER], told, "{ms} ms");
+        }
     }
 
     #[test]

@@ -66,18 +66,22 @@ fn items(queues: &[Queue]) -> Result<IntGaugeVec> {
 
 fn totals(queues: &[Queue]) -> Result<IntCounterVec> {
     let help = "What ever happened to the items of a queue. Enqueued is ready + leased + delayed + \
-                dead + done + purged.";
+                dead + done + purged + item_expired + cancelled, a redriven item counted once.";
     let opts = Opts::new("memq_queue_events_total", help);
     let events = IntCounterVec::new(opts, &["queue", "event"])?;
     for Queue { name, totals, .. } in queues {
         for (event, count) in [
             ("enqueued", totals.enqueued),
+            ("duplicates", totals.duplicates),
             ("leased", totals.leased),
             ("acked", totals.acked),
             ("nacked", totals.nacked),
             ("released", totals.released),
             ("lease_expired", totals.lease_expired),
+            ("item_expired", totals.item_expired),
+            ("cancelled", totals.cancelled),
             ("dead", totals.dead),
+            ("redriven", totals.redriven),
             ("purged", totals.purged),
             ("taken", totals.taken),
         ] {

@@ -2,6 +2,8 @@
 //! server of its own for each test.
 
 mod backup;
+mod cancel;
+mod children;
 mod connections;
 mod container;
 mod durability;
@@ -14,17 +16,27 @@ mod durability_spilled;
 mod embedding;
 mod encodings;
 mod events;
+mod expiry;
+mod groups;
 mod handling;
 mod harness;
+mod idempotency;
 mod items;
+mod keys;
 mod kuard;
 mod leases;
 mod limits;
+mod look;
+mod ndjson;
 mod operations;
+mod options;
 mod outcomes;
+mod priorities;
 mod problems;
 mod process;
 mod queues;
+mod rate;
 mod raw_leases;
+mod redrive;
 mod settling;
 mod waiting;

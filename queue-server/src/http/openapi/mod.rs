@@ -17,7 +17,7 @@ use queue_api::{Code, Deleted, Outcome, Problem};
 use utoipa::OpenApi;
 use utoipa::openapi;
 
-pub(super) use params::{Message, OneLease, OneQueue, Raw, Stats};
+pub(super) use params::{Message, OneItem, OneLease, OneQueue, Raw, Stats};
 pub(super) use problems::*;
 
 use super::described;

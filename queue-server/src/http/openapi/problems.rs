@@ -42,6 +42,12 @@ problems! {
     NoQueue: ANY + ;
     /// A call that shows a queue.
     Shows: ANY + NoSuchQueue;
+    /// A call that shows an item.
+    ShowsItem: ANY + NoSuchQueue NoSuchItem;
+    /// A call that ends an item.
+    Cancels: ANY + NoSuchQueue NoSuchItem ItemFinished StorageFull;
+    /// A call that brings items back.
+    Redrives: ANY BODY + NoSuchQueue StorageFull;
     /// A call that may park on a queue, and changes nothing.
     Waits: ANY + NoSuchQueue Gone;
     /// A call that makes a queue, or changes its settings.

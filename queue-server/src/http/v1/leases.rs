@@ -27,6 +27,8 @@ use crate::http::openapi::{Lends, OneLease, OneQueue, Raw, Settles, SettlesOne};
 /// Headers that tell a shell what a JSON answer tells in fields.
 const ITEM_ID: HeaderName = HeaderName::from_static("memq-item-id");
 const ATTEMPT: HeaderName = HeaderName::from_static("memq-attempt");
+const ITEM_KEY: HeaderName = HeaderName::from_static("memq-item-key");
+const ITEM_GROUP: HeaderName = HeaderName::from_static("memq-item-group");
 
 /// What a shell can say without writing JSON. Fields of the body win.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -57,7 +59,7 @@ pub(super) struct LeaseQuery {
     params(OneQueue, LeaseQuery),
     request_body(content = Option<LeaseRequest>, content_type = "application/json"),
     responses(
-        (status = 200, description = "The items, and why there are no more; with `raw` the one item as it is", content((LeaseAnswer = "application/json"), (Raw = "application/octet-stream")), headers(("memq-lease" = LeaseToken, description = "With `raw`: the lease's token"), ("memq-item-id" = ItemId, description = "With `raw`: the item's id"), ("memq-attempt" = u32, description = "With `raw`: which attempt this is"))),
+        (status = 200, description = "The items, and why there are no more; with `raw` the one item as it is", content((LeaseAnswer = "application/json"), (Raw = "application/octet-stream")), headers(("memq-lease" = LeaseToken, description = "With `raw`: the lease's token"), ("memq-item-id" = ItemId, description = "With `raw`: the item's id"), ("memq-attempt" = u32, description = "With `raw`: which attempt this is"), ("memq-item-key" = String, description = "With `raw`: the item's key, if it has one"), ("memq-item-group" = String, description = "With `raw`: its group, if it is of one"))),
         (status = 204, description = "With `raw`: there is nothing to lend now"),
         Lends,
     )
@@ -135,6 +137,7 @@ fn raw(queue: &LiveQueue, granted: Granted, until: Option<Until>) -> Result<Resp
     let id = ItemId::derive(incarnation, grant.seq.0).to_string();
     let lease = lent::token(incarnation, grant.seq, grant.fence);
     let attempt = grant.attempt;
+    let terms = grant.terms;
     let mut response = Response::new(HttpBody::from(grant.body.into_vec()));
     let headers = response.headers_mut();
     headers.insert(
@@ -150,6 +153,17 @@ fn raw(queue: &LiveQueue, granted: Granted, until: Option<Until>) -> Result<Resp
             name,
             HeaderValue::from_str(value).map_err(ApiError::internal)?,
         );
+    }
+    let terms = terms.as_deref();
+    for (name, value) in [
+        (ITEM_KEY, terms.and_then(|terms| terms.key.as_deref())),
+        (ITEM_GROUP, terms.and_then(|terms| terms.group.as_deref())),
+    ] {
+        // UTF-8, which a header can carry: no control character is in it.
+        if let Some(value) = value {
+            let value = HeaderValue::from_bytes(value.as_bytes());
+            headers.insert(name, value.map_err(ApiError::internal)?);
+        }
     }
     Ok(response)
 }

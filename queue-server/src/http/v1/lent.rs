@@ -3,7 +3,7 @@
 use queue_api::{LeaseToken, QueueState, Settled};
 use queue_core::{Fence, Seq, Time};
 
-use crate::engine::{Grant, Granted, Token};
+use crate::engine::{Grant, Granted, Terms, Token};
 use crate::http::json;
 
 /// Bytes of an answer beside its items and settlements, of an item with a small body, and of a settlement.
@@ -28,6 +28,7 @@ struct Lent {
     attempt: u32,
     enqueued: Time,
     body: Vec<u8>,
+    terms: Option<Box<Terms>>,
 }
 
 impl From<Grant> for Lent {
@@ -39,7 +40,7 @@ impl From<Grant> for Lent {
             attempt,
             enqueued,
             body,
-            terms: _,
+            terms,
         } = grant;
         Self {
             seq,
@@ -48,6 +49,7 @@ impl From<Grant> for Lent {
             attempt,
             enqueued,
             body: body.into_vec(),
+            terms,
         }
     }
 }
@@ -109,7 +111,35 @@ fn item(incarnation: u64, now: Time, lent: &Lent, text: &mut Vec<u8>) {
     json::time(lent.deadline, text);
     text.extend_from_slice(br#","enqueued":"#);
     json::time(lent.enqueued, text);
+    if let Some(terms) = &lent.terms {
+        given(terms, text);
+    }
     text.push(b'}');
+}
+
+/// What an item was given besides its body.
+fn given(terms: &Terms, text: &mut Vec<u8>) {
+    let Terms {
+        priority,
+        group,
+        key,
+    } = terms;
+    for (field, value) in [
+        (br#","key":"#.as_slice(), key.as_deref()),
+        (br#","group":"#, group.as_deref()),
+    ] {
+        if let Some(value) = value {
+            text.extend_from_slice(field);
+            json::string(value, text);
+        }
+    }
+    if *priority != 0 {
+        text.extend_from_slice(br#","priority":"#);
+        if *priority < 0 {
+            text.push(b'-');
+        }
+        json::number(priority.unsigned_abs().into(), text);
+    }
 }
 
 /// [`Settled`]. A token has no character that JSON escapes.
@@ -169,7 +199,18 @@ mod tests {
             attempt: seq as u32 + 1,
             enqueued: Time(1_789_999_999_990),
             body: body.to_vec(),
+            terms: terms(seq),
         }
+    }
+
+    /// Of every fourth item nothing, of the others more and more.
+    fn terms(seq: u64) -> Option<Box<Terms>> {
+        let given = Terms {
+            priority: [0, 0, i16::MIN, 7][seq as usize % 4],
+            group: (seq % 4 > 1).then(|| "g".into()),
+            key: Some("k \"1\" é".into()),
+        };
+        (!seq.is_multiple_of(4)).then(|| Box::new(given))
     }
 
     fn serdes(now: Time, items: &[Lent], state: QueueState, settled: &[Settled]) -> String {
@@ -181,9 +222,15 @@ mod tests {
             lease_ms: lent.deadline.since(now).as_millis() as u64,
             lease_expires: timestamp(lent.deadline),
             enqueued: timestamp(lent.enqueued),
-            key: None,
-            group: None,
-            priority: 0,
+            key: lent
+                .terms
+                .as_ref()
+                .and_then(|terms| terms.key.as_deref().map(str::to_owned)),
+            group: lent
+                .terms
+                .as_ref()
+                .and_then(|terms| terms.group.as_deref().map(str::to_owned)),
+            priority: lent.terms.as_ref().map_or(0, |terms| terms.priority),
         });
         let answer = LeaseAnswer {
             items: leased.collect(),

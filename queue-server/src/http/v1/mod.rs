@@ -5,8 +5,12 @@ mod events;
 mod items;
 mod leases;
 mod lent;
+mod look;
+mod ndjson;
+mod options;
 mod outcomes;
 mod queues;
+mod repeat;
 
 use std::sync::Arc;
 
@@ -40,7 +44,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
         .routes(routes!(queues::purge))
-        .routes(routes!(items::enqueue))
+        .routes(routes!(items::enqueue, look::list))
+        .routes(routes!(look::show, look::cancel))
+        .routes(routes!(look::log))
+        .routes(routes!(look::redrive))
         .routes(routes!(leases::lease))
         .routes(routes!(leases::settle))
         .routes(routes!(leases::extend))
@@ -62,13 +69,13 @@ where
     let answered = async {
         let mut parts = parts;
         let query = FromQuery::from_request_parts(&mut parts, app).await?;
-        let Ok(form) = items::Form::from_request_parts(&mut parts, app).await;
+        let head = items::Head::from_request_parts(&mut parts, app).await?;
         let encoding = Encoding::of(&parts.headers)?;
         // They hold the connection's read buffer.
         drop(parts);
         let payload = app.intake.read_as(encoding, body).await?;
         let engine = State(Arc::clone(&app.engine));
-        items::enqueue(engine, FromPath(name), query, form, payload).await
+        items::enqueue(engine, FromPath(name), query, head, payload).await
     };
     answered.await.into_response()
 }
@@ -92,6 +99,10 @@ where
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        Self::new(fault.code(), fault.to_string())
+        let error = Self::new(fault.code(), fault.to_string());
+        match fault.retry_after() {
+            Some(after) => error.again_after(after),
+            None => error,
+        }
     }
 }

@@ -214,6 +214,26 @@ impl Api {
         answer["items"][0]["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Enqueues lines of JSON into `q`, with this query.
+    pub(crate) async fn ndjson(&self, query: &str, lines: impl IntoBody) -> Answer {
+        let path = format!("/v1/queues/q/items{query}");
+        let headers = [("content-type", "application/x-ndjson")];
+        self.call_with("POST", &path, &headers, lines).await
+    }
+
+    /// An item of `q` as it is looked at.
+    pub(crate) async fn item(&self, id: &str) -> Value {
+        let path = format!("/v1/queues/q/items/{id}");
+        self.get(&path).await.is(200).json()
+    }
+
+    /// All outcomes of `q`, up to a thousand.
+    pub(crate) async fn outcomes(&self) -> Vec<Value> {
+        let text = self.get("/v1/queues/q/outcomes").await.is(200).text();
+        let outcome = |line| serde_json::from_str(line).expect("JSON");
+        text.lines().map(outcome).collect()
+    }
+
     /// `q` as it is.
     pub(crate) async fn queue(&self) -> Value {
         self.get("/v1/queues/q").await.is(200).json()
@@ -316,11 +336,14 @@ impl Api {
 }
 
 /// What neither time nor a restart changes.
-const LASTING: [&str; 11] = [
+const LASTING: [&str; 14] = [
     "/settings",
     "/sealed",
     "/paused",
     "/totals/enqueued",
+    "/totals/duplicates",
+    "/totals/cancelled",
+    "/totals/redriven",
     "/totals/acked",
     "/totals/nacked",
     "/totals/released",
@@ -430,8 +453,9 @@ fn assert_numbers_add_up(queue: &Value) {
     let count = |state: &str| number(&format!("/counts/{state}"));
     let total = |what: &str| number(&format!("/totals/{what}"));
     let unfinished = count("ready") + count("leased") + count("delayed");
-    let held = unfinished + count("dead") + count("done") + total("purged");
-    assert_eq!(total("enqueued"), held, "{queue}");
+    let finished = count("done") + total("item_expired") + total("cancelled");
+    let all = unfinished + count("dead") + finished + total("purged");
+    assert_eq!(total("enqueued"), all, "{queue}");
     assert_eq!(number("/unfinished"), unfinished, "{queue}");
     assert_eq!(count("done"), total("acked") + total("taken"), "{queue}");
     let ended = total("acked") + total("nacked") + total("released") + total("lease_expired");
