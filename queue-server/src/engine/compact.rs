@@ -172,7 +172,7 @@ impl LiveQueue {
     }
 
     /// Writes the queue down at the end of the log, and has it begin there.
-    async fn write_down(&self) -> Result<(), Fault> {
+    pub(super) async fn write_down(&self) -> Result<(), Fault> {
         // Looked at before the first slice: half a snapshot makes no room.
         let bytes = self.lock().live_bytes();
         if !self.shared.store().can_rewrite(bytes) {

@@ -40,6 +40,8 @@ mod token;
 mod turn;
 mod view;
 mod waiters;
+#[cfg(test)]
+mod whole_life;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
