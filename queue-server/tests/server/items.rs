@@ -76,18 +76,6 @@ async fn the_content_type_of_a_raw_item_does_not_matter(#[case] content_type: &s
     assert_eq!(bodies(&api).await, ["a=b&c=%20"]);
 }
 
-#[tokio::test]
-async fn a_type_that_promises_many_items_is_not_taken_for_one() {
-    let api = Api::start();
-    api.make(json!({})).await;
-    let headers = [("content-type", "application/x-ndjson")];
-    let refused = api
-        .call_with("POST", "/v1/queues/q/items", &headers, "{\"body\":\"a\"}\n")
-        .await;
-    refused.problem(415, "unsupported_media_type");
-    assert_eq!(api.queue().await["totals"]["enqueued"], 0);
-}
-
 #[rstest]
 #[case::ended("a\nb\n", &["a", "b"])]
 #[case::open_end("a\nb", &["a", "b"])]
