@@ -52,7 +52,7 @@ class Ledger(Served):
             self.server.start()
             workers = [*workers[1:], self.worker(words)]
         for worker in workers:
-            self.assertEqual(worker.wait(BOUND + items / 20), 0)
+            self.assertEqual(worker.wait(BOUND + items / 5), 0)
         if ASKED:
             took = time.monotonic() - began
             print(f"{items} items, {KILLS} kills of worker and server: {took:.1f} s", file=sys.stderr)
@@ -70,7 +70,7 @@ class Ledger(Served):
         return worker
 
     def until_done(self, count: int) -> None:
-        end = time.monotonic() + BOUND + count / 20
+        end = time.monotonic() + BOUND + count / 5
         while self.server.queue("q")["counts"]["done"] < count:
             self.assertLess(time.monotonic(), end, f"{count} are not done in time")
             time.sleep(0.02)
