@@ -16,6 +16,7 @@ mod durability_spilled;
 mod embedding;
 mod encodings;
 mod events;
+mod examples;
 mod expiry;
 mod groups;
 mod handling;
