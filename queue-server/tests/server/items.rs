@@ -179,7 +179,7 @@ async fn sealing_with_no_items_is_a_seal() {
 #[rstest]
 #[case::misspelt("sael=true", "sael")]
 #[case::no_flag("seal=maybe", "")]
-#[case::of_another_time("priority=3", "priority")]
+#[case::of_a_settlement("exit_code=3", "exit_code")]
 #[tokio::test]
 async fn an_option_that_is_not_one_is_refused(#[case] query: &str, #[case] named: &str) {
     let api = Api::start();
