@@ -13,14 +13,15 @@ async fn a_new_queue_is_shown_whole() {
         "name": "q", "sealed": false, "paused": false, "drained": false, "empty": false,
         "counts": {"ready": 0, "leased": 0, "delayed": 0, "dead": 0, "done": 0},
         "backlog": 0, "unfinished": 0, "rate_per_s": 0.0, "handling": {"completions": 0},
-        "totals": {"enqueued": 0, "leased": 0, "acked": 0, "nacked": 0, "released": 0,
-            "lease_expired": 0, "dead": 0, "purged": 0, "taken": 0},
+        "totals": {"enqueued": 0, "duplicates": 0, "leased": 0, "acked": 0, "nacked": 0, "released": 0,
+            "lease_expired": 0, "item_expired": 0, "cancelled": 0, "dead": 0, "redriven": 0,
+            "purged": 0, "taken": 0},
         "settings": {
             "lease_ms": 30_000, "max_attempts": 5,
             "backoff": {"min_ms": 1000, "max_ms": 300_000, "factor": 2.0},
             "done_retention_items": 1_000_000, "done_retention_ms": 7 * 24 * 3_600_000_u64,
             "done_retention_bytes": 256 * 1024 * 1024, "quiet_ms": 5000,
-            "max_body_bytes": 1_048_576, "max_result_bytes": 65_536,
+            "max_body_bytes": 1_048_576, "max_result_bytes": 65_536, "key_window_ms": 0,
         },
     });
     assert_eq!(made, expected, "no null is sent, nothing is missing");
