@@ -29,6 +29,17 @@ def whole(value):
     return value
 
 
+def agree(settings):
+    """Settings that belong together, of which a schema can say nothing where they may be null."""
+    if settings.get("rate_per_s") is None:
+        settings.pop("burst", None)
+    backoff = settings.get("backoff")
+    if isinstance(backoff, dict):
+        least, most = backoff.get("min_ms", 1_000), backoff.get("max_ms", 300_000)
+        if type(least) is int and type(most) is int and least > most:
+            backoff["min_ms"], backoff["max_ms"] = most, least
+
+
 def is_true(value):
     return str(value).lower() == "true"
 
@@ -40,6 +51,8 @@ def before_call(context, case, kwargs):
         body = case.body = whole(body)
         if type(body.get("wait_ms")) is int:
             body["wait_ms"] = shortened(body["wait_ms"])
+        if case.meta.generation.mode.is_positive:
+            agree(body)
     if not isinstance(query, dict):
         return
     if "wait_ms" in query:

@@ -89,7 +89,7 @@ pub(super) async fn lease(
     let ask = Ask {
         max: max as usize,
         length: checked_lease(length)?,
-        worker: checked_worker(request.worker.or(query.worker))?,
+        worker: checked_worker(request.worker)?.or(checked_worker(query.worker)?),
         until: request.until.or(query.until),
     };
     let reports = reports(request.settle)?;
