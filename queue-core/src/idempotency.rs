@@ -113,6 +113,13 @@ impl Idempotency {
             .map(|(number, remembered)| (*number, remembered))
     }
 
+    /// Bytes that the answers take with their keys when they are written down, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        const KEY_BYTES: u64 = 64;
+        const DUPLICATE_BYTES: u64 = 8;
+        self.len() as u64 * KEY_BYTES + self.duplicates * DUPLICATE_BYTES
+    }
+
     /// How many answers are remembered.
     pub(crate) fn len(&self) -> usize {
         self.answers.len()

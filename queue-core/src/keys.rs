@@ -29,6 +29,8 @@ use index::Index;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
     texts: Paged<Box<str>, 16>,
+    /// Bytes of all of them.
+    bytes: u64,
     until: Paged<Time, 16>,
     timers: Timers,
     freed: SeqSet,
@@ -59,8 +61,19 @@ impl Vacant for Time {
 }
 
 impl Keys {
+    /// Bytes of all keys that are known.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn forget_text(&mut self, seq: Seq) {
+        let text = self.texts.remove(seq.0);
+        self.bytes -= text.map_or(0, |text| text.len() as u64);
+    }
+
     /// A live item comes in and takes a key that is free.
     pub(crate) fn claim(&mut self, seq: Seq, text: &str) {
+        self.bytes += text.len() as u64;
         self.texts.insert(seq.0, text.into());
         self.take(seq);
     }
@@ -68,6 +81,7 @@ impl Keys {
     /// An item that ended comes back, from a snapshot, and others may have its key: as [`Keys::claim`],
     /// but the key is freed.
     pub(crate) fn mention(&mut self, seq: Seq, text: &str) {
+        self.bytes += text.len() as u64;
         self.texts.insert(seq.0, text.into());
         self.freed.insert(seq);
     }
@@ -104,7 +118,7 @@ impl Keys {
         self.release(seq);
         if self.gone.contains(seq) {
             self.gone.remove(seq);
-            self.texts.remove(seq.0);
+            self.forget_text(seq);
         } else {
             self.freed.insert(seq);
         }
@@ -128,7 +142,7 @@ impl Keys {
             self.gone.insert(seq);
         } else if self.freed.contains(seq) {
             self.freed.remove(seq);
-            self.texts.remove(seq.0);
+            self.forget_text(seq);
         } else {
             assert!(!self.texts.contains(seq.0), "{seq:?} leaves with its key");
         }
@@ -202,8 +216,9 @@ impl Keys {
             timers.insert(*until, Seq(seq));
         }
         assert_eq!(timers, self.timers, "the timers of keys");
-        let mut taken = 0;
+        let (mut taken, mut bytes) = (0, 0);
         for (seq, text) in self.texts.range(0) {
+            bytes += text.len() as u64;
             let seq = Seq(seq);
             let freed = self.freed.contains(seq);
             assert_ne!(is_there(seq), self.gone.contains(seq), "{seq:?} is gone");
@@ -213,6 +228,7 @@ impl Keys {
             taken += u64::from(!freed);
         }
         assert_eq!(self.index.len(), taken, "keys that are taken");
+        assert_eq!(bytes, self.bytes, "bytes of keys");
         let freed = self.freed.iter().filter(|seq| self.texts.contains(seq.0));
         assert_eq!(
             freed.count() as u64,

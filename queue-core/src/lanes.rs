@@ -80,6 +80,8 @@ pub(crate) struct Lanes {
     /// The turn of the items without group, which have no entry in `groups` and no cap.
     ungrouped: Turn,
     last: GroupId,
+    /// Bytes of the name of each item's group.
+    bytes: u64,
     /// Most items of one group in workers' hands.
     cap: u64,
 }
@@ -97,6 +99,7 @@ impl Lanes {
             ids: BTreeMap::new(),
             ungrouped: None,
             last: GroupId::NONE,
+            bytes: 0,
             cap: cap.unwrap_or(u64::MAX),
         };
         lanes.update(GroupId::NONE);
@@ -124,6 +127,7 @@ impl Lanes {
         });
         assert_eq!(group.name, *name, "{:?} has one name", lane.group);
         group.items += 1;
+        self.bytes += name.len() as u64;
     }
 
     /// An item that is neither ready nor lent leaves the queue. A plain one need not be told.
@@ -135,10 +139,16 @@ impl Lanes {
             return;
         };
         group.items -= 1;
+        self.bytes -= group.name.len() as u64;
         if group.items == 0 {
             self.ids.remove(&group.name);
             self.groups.remove(&id);
         }
+    }
+
+    /// Bytes of the names of groups, that of each item on its own.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether no item is left that is not plain: there is nothing to order any more.

@@ -286,6 +286,16 @@ impl Queue {
         self.outcomes.len() + self.items.len() + self.stories.attempts() + keys + answers
     }
 
+    /// Bytes of the keys and the names of groups that a snapshot begun now would hold, about: a name may
+    /// be written once for many items.
+    #[must_use]
+    pub fn snapshot_texts(&self) -> u64 {
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.bytes());
+        let groups = self.lanes.as_ref().map_or(0, |lanes| lanes.bytes());
+        let answers = self.idempotency.as_ref().map_or(0, |it| it.bytes());
+        keys + groups + answers
+    }
+
     fn has_outcomes_for(&self, cursor: &Cursor) -> bool {
         cursor.outcome.max(self.first_outcome) < cursor.outcomes_end
     }

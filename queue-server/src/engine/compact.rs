@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use queue_core::{Blob, Cursor, Seq};
+use queue_core::{Blob, Cursor, Part, Seq};
 use queue_log::{Lsn, Room};
 use tracing::{debug, error, info, warn};
 
@@ -162,7 +162,8 @@ impl Engine {
 impl Inner {
     /// Bytes that a snapshot of it would take, about.
     pub(super) fn live_bytes(&self) -> u64 {
-        QUEUE_BYTES + self.bodies.live_bytes() + self.core.snapshot_len() * PART_BYTES
+        let parts = self.core.snapshot_len() * PART_BYTES;
+        QUEUE_BYTES + self.bodies.live_bytes() + parts + self.core.snapshot_texts()
     }
 }
 
@@ -261,7 +262,8 @@ impl LiveQueue {
         }
         let store = self.shared.store();
         let brought: u64 = upcoming.iter().map(|(_, blob)| u64::from(blob.len)).sum();
-        let bytes = brought.min(SLICE_BYTES) + parts.len() as u64 * PART_BYTES;
+        let texts: u64 = parts.iter().map(texts_of).sum();
+        let bytes = brought.min(SLICE_BYTES) + parts.len() as u64 * PART_BYTES + texts;
         if !store.has_room(Room::Lend, bytes, 0) {
             return Err(Fault::StorageFull);
         }
@@ -311,6 +313,20 @@ impl LiveQueue {
             Ok(Err(error)) => Err(Fault::Unreadable(error.to_string())),
             Err(stopped) => Err(Fault::Unreadable(stopped.to_string())),
         }
+    }
+}
+
+/// Bytes of the keys and names in a part, and of the duplicates that an answer names.
+fn texts_of(part: &Part) -> u64 {
+    let len = |text: &str| text.len() as u64;
+    match part {
+        Part::Item(item) => item.terms.as_deref().map_or(0, |terms| {
+            let group = terms.group.as_ref().map_or(0, |group| len(&group.name));
+            group + terms.key.as_deref().map_or(0, len)
+        }),
+        Part::Key { text, .. } => len(text),
+        Part::Answer { key, answer, .. } => len(key) + answer.duplicates.len() as u64 * 8,
+        Part::Outcome { .. } | Part::Order { .. } | Part::Closed { .. } => 0,
     }
 }
 

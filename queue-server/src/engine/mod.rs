@@ -5,32 +5,25 @@
 
 mod backup;
 mod bodies;
-#[allow(dead_code, reason = "the stream of events is what watches")]
 mod changes;
 mod clock;
 mod commands;
 mod compact;
 mod entropy;
-#[allow(dead_code, reason = "the calls that need all of it are being written")]
 mod fault;
 mod fetch;
-#[allow(dead_code, reason = "the calls that need all of it are being written")]
 mod grant;
 mod handling;
 mod held;
-#[allow(dead_code, reason = "the calls that need all of it are being written")]
 mod incoming;
 mod live;
-#[allow(dead_code, reason = "the calls that need it are being written")]
 mod look;
 mod names;
 mod park;
 mod rate;
 mod recover;
-#[allow(dead_code, reason = "the calls that need it are being written")]
 mod redrive;
 mod room;
-#[allow(dead_code, reason = "the calls that need it are being written")]
 mod seen;
 mod settings;
 mod settle;
@@ -64,7 +57,6 @@ use store::Store;
 use timer::Timer;
 
 pub(crate) use backup::Chunks;
-#[allow(unused_imports, reason = "the stream of events is what watches")]
 pub(crate) use changes::{Changed, Watch};
 pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page};
@@ -76,7 +68,6 @@ pub(crate) use grant::{Grant, Granted, Terms};
 )]
 pub(crate) use incoming::{Entered, Entry, Idempotent, Incoming, check_sizes};
 pub(crate) use live::LiveQueue;
-#[allow(unused_imports, reason = "the calls that need it are being written")]
 pub(crate) use look::Wanted;
 pub(crate) use recover::{RecoverError, Storage};
 pub(crate) use settle::{Report, Verdict};

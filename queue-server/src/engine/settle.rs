@@ -38,6 +38,12 @@ pub(crate) struct Report {
     pub(crate) verdict: Verdict,
 }
 
+/// What an attempt leaves behind.
+struct Left<'v> {
+    note: Option<&'v [u8]>,
+    log: Option<&'v [u8]>,
+}
+
 impl LiveQueue {
     /// Applies settlements in their order; each is applied or refused for itself.
     pub(crate) async fn settle(&self, reports: &[Report]) -> Result<Vec<Settled>, Fault> {
@@ -120,7 +126,7 @@ impl LiveQueue {
         verdict: &Verdict,
     ) -> Result<bool, Fault> {
         let note = self.checked_note(turn, verdict)?;
-        let (note, log) = self.with_room(verdict, note, checked_log(verdict))?;
+        let Left { note, log } = self.with_room(verdict, note, checked_log(verdict))?;
         let entropy = turn.draw();
         let mut put = |bytes: &[u8]| turn.inner.bodies.put(bytes);
         let (note, log) = (note.map(&mut put), log.map(&mut put));
@@ -167,7 +173,7 @@ impl LiveQueue {
         verdict: &Verdict,
         note: Option<&'v [u8]>,
         log: Option<&'v [u8]>,
-    ) -> Result<(Option<&'v [u8]>, Option<&'v [u8]>), Fault> {
+    ) -> Result<Left<'v>, Fault> {
         let short = note.map(|note| &note[..note.len().min(A_NOTE)]);
         let bytes = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as u64);
         let log = log.filter(|log| {
@@ -181,7 +187,7 @@ impl LiveQueue {
         };
         let brought = bytes(note) + bytes(log);
         self.shared.room_for(Room::Settle, 1, brought)?;
-        Ok((note, log))
+        Ok(Left { note, log })
     }
 
     /// A result over the limit is refused, so that its worker can say something shorter; an error is

@@ -116,8 +116,11 @@ impl Keeper for Keeping {
     }
 }
 
+/// What a record holds.
+type Read = (Vec<Event>, Vec<Part>, Option<Head>);
+
 /// Reads whatever a record holds.
-fn read(bytes: &[u8]) -> Result<(Vec<Event>, Vec<Part>, Option<Head>), Malformed> {
+fn read(bytes: &[u8]) -> Result<Read, Malformed> {
     let mut frame = Reader::new(bytes, Lsn(0));
     let mut keeper = Keeping::default();
     let (mut events, mut parts, mut head) = (Vec::new(), Vec::new(), None);
@@ -277,10 +280,10 @@ fn every_part() -> Vec<Part> {
             attempts: 3,
             releases: 1,
             enqueued: NOW,
-            key_until: (state == State::Expired).then(|| Time(NOW.0 + 9)),
+            key_until: (state == State::Expired).then_some(Time(NOW.0 + 9)),
             terms: terms.map(Box::new),
             body: blob(11),
-            lease: (state == State::Leased).then(|| Lease {
+            lease: (state == State::Leased).then_some(Lease {
                 fence: Fence(1),
                 worker: None,
                 started: NOW,
