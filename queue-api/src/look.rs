@@ -207,11 +207,18 @@ pub struct Redrive {
     pub ids: Option<Vec<ItemId>>,
     /// Is of this group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 255))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            min_length = 1,
+            max_length = 255,
+            pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+        )
+    )]
     pub group: Option<String>,
     /// Its last error holds this text, at most [`crate::limits::MAX_NEEDLE_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 1_024))]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1_024))]
     pub error_contains: Option<String>,
     /// The command of its last attempt ended with this code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,6 +231,7 @@ pub struct Redrive {
     pub ended_before: Option<jiff::Timestamp>,
     /// No more than so many, oldest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub limit: Option<u64>,
 }
 

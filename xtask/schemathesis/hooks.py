@@ -3,10 +3,13 @@
 Only values that are valid are changed, so that an invalid one is still refused.
 """
 
+import re
+
 import schemathesis
 
 LONGEST_MS = 300_000
 SHORT_MS = 10
+ITEM = re.compile("[0-9a-f]{32}")
 
 
 def shortened(wait):
@@ -63,6 +66,13 @@ def before_call(context, case, kwargs):
     if is_true(query.get("raw")) and isinstance(body, dict) and type(body.get("max")) is int:
         # With `raw` there is one item, which the body's schema cannot know.
         body["max"] = 1 if 0 <= body["max"] <= 1_000 else body["max"]
+    if is_true(query.get("lines")) or case.media_type == "application/x-ndjson":
+        # It would be the key of every line.
+        query.pop("key", None)
+    if case.operation.label == "GET /v1/queues/{queue}/items":
+        # An item of another queue is no place to go on from.
+        if ITEM.fullmatch(str(query.get("after"))):
+            del query["after"]
     if case.meta.generation.mode.is_positive and "ids" in query:
         # Taken for the ids of items, which answers are full of.
         if str(query["ids"]).lower() not in ("true", "false"):

@@ -134,7 +134,6 @@ impl Names {
 }
 
 #[tokio::test]
-#[ignore = "until the calls about one item are there"]
 async fn the_examples_of_the_protocol_are_as_they_stand_there() {
     let page = include_str!("../../../docs/protocol.md");
     let exchanges = exchanges(page);

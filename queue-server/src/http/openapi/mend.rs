@@ -27,6 +27,7 @@ pub(super) fn mended(document: OpenApi) -> Value {
     }
     share_problems(&mut document);
     bound_integers(&mut document);
+    close(&mut document["components"]["schemas"]["Settlement"]);
     for (name, schema) in document["components"]["schemas"]
         .as_object_mut()
         .into_iter()
@@ -129,6 +130,13 @@ fn bound_integers(value: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(bound_integers),
         _ => {}
+    }
+}
+
+/// The library leaves it out where a shape is one of several: other fields are refused.
+fn close(shape: &mut Value) {
+    for choice in shape["oneOf"].as_array_mut().into_iter().flatten() {
+        choice["additionalProperties"] = false.into();
     }
 }
 

@@ -48,12 +48,21 @@ pub(super) struct EnqueueQuery {
     #[param(value_type = Option<u64>, maximum = 315_360_000_000_u64)]
     delay_ms: Option<Duration>,
     /// Lent before items of a lower one; default 0.
+    #[param(minimum = -32_768, maximum = 32_767)]
     priority: Option<i16>,
     /// Unique key; only where the body is one item.
-    #[param(min_length = 1, max_length = 255)]
+    #[param(
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+    )]
     key: Option<String>,
     /// Items of a group take turns with those of the others.
-    #[param(min_length = 1, max_length = 255)]
+    #[param(
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+    )]
     group: Option<String>,
     /// Ends as expired unless it is lent within so many milliseconds.
     #[serde(default, deserialize_with = "duration")]

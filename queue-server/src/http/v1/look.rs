@@ -25,7 +25,11 @@ pub(super) struct LookQuery {
     /// Only items of this state.
     state: Option<ItemState>,
     /// Only items of this group.
-    #[param(min_length = 1, max_length = 255)]
+    #[param(
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+    )]
     group: Option<String>,
     /// Most items, default 100.
     #[param(minimum = 1, maximum = 1_000)]
