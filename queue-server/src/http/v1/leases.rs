@@ -81,14 +81,14 @@ pub(super) async fn lease(
             "max is {max}: give at most {most}"
         )));
     }
-    let length = request
-        .lease_ms
-        .map(Duration::from_millis)
-        .or(query.lease_ms);
-    let wait = request.wait_ms.map(Duration::from_millis).or(query.wait_ms);
+    // What the body overrides must still be as it should be.
+    let (query_length, query_wait) = (checked_lease(query.lease_ms)?, query.wait_ms);
+    let length = checked_lease(request.lease_ms.map(Duration::from_millis))?.or(query_length);
+    checked_wait(query_wait)?;
+    let wait = request.wait_ms.map(Duration::from_millis).or(query_wait);
     let ask = Ask {
         max: max as usize,
-        length: checked_lease(length)?,
+        length,
         worker: checked_worker(request.worker)?.or(checked_worker(query.worker)?),
         until: request.until.or(query.until),
     };
