@@ -97,7 +97,7 @@ class Draining(Served):
         wrongs: tuple[dict[str, Any], ...] = ({"until": "done"}, {"wait": 0}, {"wait": 301}, {"concurrency": 0})
         for wrong in wrongs:
             with self.assertRaises(ValueError, msg=str(wrong)):
-                memq.drain(self.url, "q", **wrong)  # pyright: ignore[reportArgumentType]
+                memq.drain(self.url, "q", **wrong)
         for url in ("127.0.0.1:8080", "ftp://x", "http://", "http://x/?a"):
             with self.assertRaises(ValueError, msg=url):
                 memq.enqueue(url, "q", "a")

@@ -99,8 +99,7 @@ async fn turns_go_on_where_they_were_after_a_restart() {
 async fn a_group_has_no_more_in_work_than_it_may() {
     let api = Api::start();
     api.make(json!({"max_leased_per_group": 2})).await;
-    let lines =
-        "{\"body\":1,\"group\":\"a\"}\n".repeat(5) + &"{\"body\":1,\"group\":\"b\"}\n".repeat(1);
+    let lines = "{\"body\":1,\"group\":\"a\"}\n".repeat(5) + "{\"body\":1,\"group\":\"b\"}\n";
     api.ndjson("", lines).await.is(201);
     api.post("/v1/queues/q/items?lines=true", "1\n2\n3\n4\n")
         .await

@@ -1,14 +1,15 @@
 //! The clients that are not Rust's, and what the docs say about clients: held to types and style, and run
 //! against the real programs.
 //!
-//! What is tested stands in `clients/test`; which packages it needs, in its `requirements.txt`.
+//! What is tested stands in `clients/test`; which packages that needs, in its `requirements.txt`, and which judge it, in
+//! its `lint.txt`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
-use super::python::environment;
+use super::python::listed;
 use super::results::Results;
 use super::{cargo, step, step_with_results, target_folder};
 
@@ -16,7 +17,8 @@ use super::{cargo, step, step_with_results, target_folder};
 pub(super) fn test() -> Result<Results> {
     let example = &["build", "--package", "queue-client", "--example", "drain"];
     step("build the example of a worker", &mut cargo(example))?;
-    let mut run = Command::new(python()?);
+    let python = listed("clients", &list("requirements.txt"))?;
+    let mut run = Command::new(python);
     run.arg(root().join("manifests/test/run.py"))
         .arg(root().join("clients/test"))
         .env("MEMQ_PROGRAMS", target_folder()?.join("debug"))
@@ -27,52 +29,45 @@ pub(super) fn test() -> Result<Results> {
     Ok(results)
 }
 
-/// Checks types and style of the Python client and its tests.
+/// Checks types and style of the Python client and its tests, and that the client needs no newer Python than it says.
 pub(super) fn check() -> Result<()> {
-    let python = python()?;
+    let programs = listed("clients-lint", &list("lint.txt"))?;
+    let ruff = [
+        "--config",
+        "pyproject.toml",
+        ".",
+        "../test",
+        "../../docs/migrate",
+    ];
+    let style = [&["ruff", "check", "--no-cache"][..], &ruff].concat();
+    let format = [&["ruff", "format", "--check", "--no-cache"][..], &ruff].concat();
+    let python = [
+        "vermin",
+        "--no-config-file",
+        "--target=3.9-",
+        "--violations",
+        "--quiet",
+    ];
     for (name, words) in [
-        ("style of Python", &["ruff", "check", "--no-cache"][..]),
+        ("style of Python", style),
+        ("format of Python", format),
+        ("types of Python", vec!["mypy", "--cache-dir=/dev/null"]),
         (
-            "format of Python",
-            &["ruff", "format", "--check", "--no-cache"],
+            "oldest Python",
+            [&python[..], &["--feature=union-types", "memq.py"]].concat(),
         ),
-        (
-            "types of Python, by mypy",
-            &["mypy", "--cache-dir=/dev/null"],
-        ),
-        ("types of Python, by pyright", &["pyright"]),
     ] {
-        let mut command = Command::new(&python);
-        command.arg("-m").args(words);
-        if words[0] == "ruff" {
-            command.args([
-                "--config",
-                "pyproject.toml",
-                ".",
-                "../test",
-                "../../docs/migrate",
-            ]);
-        }
-        // pyright brings its own program along the first time.
-        let cache = target_folder()?.join("tools/pyright");
+        let mut command = Command::new(programs.with_file_name(words[0]));
         command
-            .current_dir(root().join("clients/python"))
-            .env("PYRIGHT_PYTHON_CACHE_DIR", cache)
-            .env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1");
+            .args(&words[1..])
+            .current_dir(root().join("clients/python"));
         step(name, &mut command)?;
     }
     Ok(())
 }
 
-fn python() -> Result<PathBuf> {
-    let list = root().join("clients/test/requirements.txt");
-    let text = std::fs::read_to_string(&list)
-        .with_context(|| format!("{} cannot be read", list.display()))?;
-    let packages: Vec<_> = text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .collect();
-    environment(&target_folder()?.join("tools/clients"), &packages)
+fn list(name: &str) -> PathBuf {
+    root().join("clients/test").join(name)
 }
 
 fn root() -> &'static Path {

@@ -3,14 +3,16 @@
 //! schemathesis makes requests of docs/openapi.json's like, good ones and bad ones, and judges the answers.
 //! What it may not ask stands in `xtask/schemathesis`.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{fs, net, thread};
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fs, thread};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
-use super::python::environment;
+use super::python::listed;
 use super::{say, step, target_folder};
 
 /// How long it goes on.
@@ -23,14 +25,7 @@ const START: Duration = Duration::from_secs(30);
 /// Tries a server of its own. The program must have been built.
 pub(super) fn test() -> Result<()> {
     let target = target_folder()?;
-    let list = folder().join("requirements.txt");
-    let text =
-        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
-    let packages: Vec<_> = text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .collect();
-    let python = environment(&target.join("tools/schemathesis"), &packages)?;
+    let python = listed("schemathesis", &folder().join("requirements.txt"))?;
     let server = Server::start(&target)?;
     let mut run = Command::new(python.with_file_name("schemathesis"));
     // It leaves its notes where it runs.
@@ -57,36 +52,44 @@ pub(super) fn test() -> Result<()> {
 /// A server, ended with this.
 struct Server {
     child: Child,
-    address: net::SocketAddr,
+    address: String,
     data: PathBuf,
 }
 
 impl Server {
     fn start(target: &Path) -> Result<Self> {
-        // Taken and given back: the server says the port it took in its log alone.
-        let free = net::TcpListener::bind("127.0.0.1:0").context("no port is free")?;
-        let address = free.local_addr().context("the port is not known")?;
-        drop(free);
-        let data = target.join("schemathesis").join(address.port().to_string());
+        let data = target
+            .join("schemathesis")
+            .join(std::process::id().to_string());
         let program = target.join("debug/memq-server");
-        let child = Command::new(&program)
-            .args(["--listen", &address.to_string(), "--data-dir"])
+        let mut child = Command::new(&program)
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&data)
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
+        let log = child.stderr.take();
         let mut server = Self {
             child,
-            address,
+            address: String::new(),
             data,
         };
-        let begin = Instant::now();
-        while net::TcpStream::connect(address).is_err() {
-            let ended = server.child.try_wait().context("the server is lost")?;
-            ensure!(ended.is_none(), "the server ended at once: {ended:?}");
-            ensure!(begin.elapsed() < START, "the server does not listen");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let (tell, told) = mpsc::channel();
+        let log = BufReader::new(log.context("the server's log is lost")?);
+        // Read to its end: a log that nobody reads makes the server wait.
+        thread::spawn(move || {
+            let mut address = None;
+            for line in log.lines().map_while(Result::ok) {
+                if let Some((_, at)) = line.split_once("address=") {
+                    address = Some(at.to_owned());
+                } else if line.ends_with(": ready") {
+                    address.take().map(|at| tell.send(at));
+                }
+            }
+        });
+        server.address = told
+            .recv_timeout(START)
+            .context("the server did not say that it is ready")?;
         Ok(server)
     }
 }
