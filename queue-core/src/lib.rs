@@ -30,6 +30,7 @@ mod idempotency;
 mod item;
 mod keys;
 mod lanes;
+mod look;
 mod pace;
 mod paged;
 mod queue;
@@ -53,6 +54,7 @@ pub use idempotency::{
 };
 pub use item::{Change, IllegalChange, Item, Kind, State};
 pub use lanes::GroupId;
+pub use look::Look;
 pub use queue::{Counts, Outcome, Queue, Totals};
 pub use settings::{Backoff, Settings};
 pub use snapshot::{Cursor, Head, Kept, Part};

@@ -8,7 +8,7 @@ use crate::attempt::{Attempt, Lease};
 use crate::decide::Lendable;
 use crate::expiries::Expiries;
 use crate::idempotency::Idempotency;
-use crate::item::{Item, Kind, State, flag};
+use crate::item::{Item, State, flag};
 use crate::keys::Keys;
 use crate::lanes::Lanes;
 use crate::pace::Pace;
@@ -276,37 +276,6 @@ impl Queue {
             terms.expires = self.expires(seq);
         }
         Some(terms)
-    }
-
-    /// Items after a place, in the order in which they came; those of one kind, if one is asked for.
-    ///
-    /// Items that are ready, delayed, leased or dead are found at once. To find those that are over,
-    /// the iterator passes over all others: whoever must not stop a deep queue for long asks for any
-    /// kind, and looks at so many.
-    pub fn look(
-        &self,
-        kind: Option<Kind>,
-        after: Option<Seq>,
-    ) -> impl Iterator<Item = (Seq, &Item)> {
-        let mut next = after.map_or(Some(0), |after| after.0.checked_add(1));
-        core::iter::from_fn(move || {
-            let from = Seq(next?);
-            let found = match kind {
-                Some(Kind::Ready) => self.ready.at_or_after(from),
-                Some(Kind::Delayed) => self.delayed.at_or_after(from),
-                Some(Kind::Dead) => self.dead.at_or_after(from),
-                Some(Kind::Leased) => self.leases.range(from.0).next().map(|(seq, _)| Seq(seq)),
-                _ => {
-                    let mut items = self.items.range(from.0);
-                    let wanted = |item: &Item| kind.is_none_or(|kind| item.state.kind() == kind);
-                    items
-                        .find(|(_, item)| wanted(item))
-                        .map(|(seq, _)| Seq(seq))
-                }
-            }?;
-            next = found.0.checked_add(1);
-            Some((found, self.item(found)?))
-        })
     }
 
     /// When an item expires, if it does.

@@ -208,3 +208,30 @@ fn items_are_looked_at_by_state_and_from_a_place_on() {
     assert_eq!(looked(Some(Kind::Ready), Some(4)), []);
     assert_eq!(looked(Some(Kind::Expired), None), []);
 }
+
+#[test]
+fn a_look_goes_over_no_more_items_than_it_may_and_says_how_far_it_got() {
+    let mut shell = Shell::new(Settings::default());
+    shell.enqueue(7);
+    shell.pass(ms(1));
+    for seq in [2, 3] {
+        shell.cancel(Seq(seq)).unwrap();
+    }
+    let looked = |after: Option<u64>| {
+        let cancelled = Some(Kind::Cancelled);
+        let mut look = shell.queue.look(cancelled, after.map(Seq)).within(3);
+        let items: Vec<_> = look.by_ref().map(|(seq, _)| seq.0).collect();
+        (items, look.reached())
+    };
+    assert_eq!(looked(None), (vec![2], Some(Seq(2))));
+    assert_eq!(looked(Some(2)), (vec![3], Some(Seq(5))));
+    assert_eq!(looked(Some(5)), (vec![], None));
+    assert_eq!(looked(Some(u64::MAX)), (vec![], None));
+    let mut ready = shell.queue.look(Some(Kind::Ready), None).within(3);
+    assert_eq!(
+        ready.by_ref().count(),
+        3,
+        "those that are passed over cost nothing"
+    );
+    assert_eq!(ready.reached(), Some(Seq(4)));
+}

@@ -132,15 +132,17 @@ impl LiveQueue {
         let inner = &*turn.inner;
         let mut found = Found::default();
         let state = wanted.state.map(kind);
-        for (over, (seq, _)) in inner.core.look(state, after).enumerate() {
-            if over == GONE_OVER
-                || found.items.len() == limit
-                || before + found.bytes >= MAX_PAGE_BYTES
-            {
+        let mut look = inner.core.look(state, after).within(GONE_OVER);
+        loop {
+            let reached = look.reached();
+            let Some((seq, _)) = look.next() else {
+                break;
+            };
+            if found.items.len() == limit || before + found.bytes >= MAX_PAGE_BYTES {
                 // Known only now that there is more.
+                found.last = reached;
                 return found;
             }
-            found.last = Some(seq);
             if !is_of(inner, seq, wanted.group) {
                 continue;
             }
@@ -150,7 +152,7 @@ impl LiveQueue {
             let bytes = found.items.last().map_or(0, Seen::len);
             found.bytes += bytes + AROUND_ITEM;
         }
-        found.last = None;
+        found.last = look.reached();
         found
     }
 
