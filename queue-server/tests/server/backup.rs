@@ -4,6 +4,7 @@ use queue_server::{Config, Storage};
 use rstest::rstest;
 use serde_json::json;
 
+use crate::durability_whole_life::WholeLife;
 use crate::harness::{Answer, Api, Held};
 
 /// A queue with an item in each state, one of which a worker holds.
@@ -65,6 +66,22 @@ async fn a_backup_brings_every_queue_back_as_it_was(#[case] into: fn(&mut Config
     copy.post("/v1/queues/q/resume", ()).await.is(200);
     assert_eq!(copy.take().await.body, "ready");
     assert_eq!(copy.take().await.body, "x".repeat(1500));
+}
+
+#[rstest]
+#[case::in_memory_too(|_: &mut Config| ())]
+#[case::on_disk_alone(without_memory_for_bodies)]
+#[tokio::test]
+async fn a_backup_has_all_that_items_were_given_and_all_that_became_of_them(
+    #[case] into: fn(&mut Config),
+) {
+    let original = Api::start();
+    let life = WholeLife::live(&original).await;
+    let bytes = backup(&original).await.body;
+    let mut copy = Api::start_with(into);
+    copy.post("/v1/restore", bytes).await.is(200);
+    copy.restart().await;
+    life.assert_goes_on(&copy).await;
 }
 
 #[tokio::test]

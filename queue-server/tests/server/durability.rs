@@ -4,71 +4,12 @@
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
-use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{Api, Held, Program, until};
-
-/// How a life ends.
-#[derive(Debug, Clone, Copy)]
-enum End {
-    Told,
-    Killed,
-}
-
-/// A server that lives again and again on one directory.
-struct Lives {
-    data_dir: TempDir,
-    program: Option<Program>,
-    api: Api,
-}
-
-impl Lives {
-    fn begin() -> Self {
-        let data_dir = tempfile::tempdir().expect("a directory");
-        let program = Program::start_in(data_dir.path(), &[]);
-        let api = Api::of(program.address());
-        Self {
-            data_dir,
-            program: Some(program),
-            api,
-        }
-    }
-
-    async fn end(&mut self, end: End) {
-        let program = self.program.take().expect("it lives");
-        let (signal, code) = match end {
-            End::Told => (Signal::TERM, Some(0)),
-            End::Killed => (Signal::KILL, None),
-        };
-        program.signal(signal);
-        let logged = program.ended().await;
-        assert_eq!(logged.code, code, "{logged:?}");
-    }
-
-    /// Ends this life and begins the next.
-    async fn again(&mut self, end: End) -> &Api {
-        self.end(end).await;
-        let program = Program::start_in(self.data_dir.path(), &[]);
-        self.api = Api::of(program.address());
-        self.program = Some(program);
-        &self.api
-    }
-}
+use crate::harness::{Api, End, Held, Lives, Program, lasting, until};
 
 async fn outcomes(api: &Api) -> String {
     api.get("/v1/queues/q/outcomes").await.is(200).text()
-}
-
-/// What of a queue's view stays as it is while nobody does anything.
-fn lasting(queue: &Value) -> Value {
-    let mut queue = queue.clone();
-    let fields = queue.as_object_mut().expect("a queue");
-    for passing in ["rate_per_s", "eta_ms", "oldest_ready_ms", "handling"] {
-        fields.remove(passing);
-    }
-    queue
 }
 
 #[rstest]
@@ -152,7 +93,7 @@ async fn a_lease_lasts_its_whole_length_from_the_restart(#[case] end: End) {
 
     lives.end(end).await;
     let begin = Instant::now();
-    let program = Program::start_in(lives.data_dir.path(), &[]);
+    let program = Program::start_in(lives.data_dir(), &[]);
     let api = Api::of(program.address());
     // Parked until the first lease ends, which is a lease's length after the start.
     let again = api.take_with(json!({"wait_ms": 20_000})).await;

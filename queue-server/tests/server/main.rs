@@ -13,6 +13,7 @@ mod durability_formats;
 mod durability_full_disk;
 mod durability_refusals;
 mod durability_spilled;
+mod durability_whole_life;
 mod embedding;
 mod encodings;
 mod events;

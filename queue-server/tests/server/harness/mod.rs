@@ -6,6 +6,7 @@
 mod answer;
 pub(crate) mod client;
 mod events;
+mod lives;
 mod process;
 mod server;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) use answer::Answer;
 pub(crate) use client::{IntoBody, Wire};
 pub(crate) use events::Events;
+pub(crate) use lives::{End, Lives, lasting};
 pub(crate) use process::Program;
 pub(crate) use server::{Api, Held};
 
