@@ -62,11 +62,6 @@ impl Stories {
         self.last.get(seq.0).map(|past| self.unpack(seq, past))
     }
 
-    /// Which lease the last attempt had, and how it ended.
-    pub(crate) fn ending(&self, seq: Seq) -> Option<(Fence, How)> {
-        self.last.get(seq.0).map(|last| (last.fence, last.how))
-    }
-
     /// The notes and logs of an item, by attempt, oldest first, the note first.
     pub(crate) fn blobs(&self, seq: Seq) -> impl Iterator<Item = Blob> {
         let last = self.last.get(seq.0);

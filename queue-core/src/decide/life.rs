@@ -120,6 +120,9 @@ impl Queue {
             }
             chosen.insert(seq);
             events.push(Event::Redriven { seq });
+            if self.expires_by(now, seq).is_some() {
+                events.push(Event::Expired { at: now, seq });
+            }
         }
         chosen.len()
     }

@@ -12,7 +12,7 @@ use crate::attempt::{Fence, How, Lease};
 use crate::backoff::spread;
 use crate::blob::Blob;
 use crate::event::{Event, Next};
-use crate::item::{Item, flag};
+use crate::item::{Item, State, flag};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::time::Time;
@@ -65,6 +65,9 @@ pub enum Settled {
 impl Queue {
     /// What time alone makes true by `now`, at most [`SLICE`] changes of each kind: leases that ran
     /// out, items that fell due or expired, keys that came free, outcomes past retention.
+    ///
+    /// An item ends as expired when that is found, which may be long after its expiry: the outcomes are
+    /// in the order of their instants, and each is kept as long as its caller was promised.
     pub fn due(&self, now: Time, events: &mut Vec<Event>) {
         let due = self.timers.iter().take_while(|(at, _)| *at <= now);
         for (at, seq) in due.take(SLICE) {
@@ -75,7 +78,8 @@ impl Queue {
         }
         if let Some(expiries) = &self.expiries {
             let due = expiries.waiting().take_while(|(at, _)| *at <= now);
-            events.extend(due.take(SLICE).map(|(at, seq)| Event::Expired { at, seq }));
+            let expired = |(_, seq)| Event::Expired { at: now, seq };
+            events.extend(due.take(SLICE).map(expired));
         }
         if let Some(keys) = &self.keys {
             let due = keys.due(now).take(SLICE);
@@ -102,10 +106,7 @@ impl Queue {
             exit_code: None,
             log: None,
         });
-        events.extend(expires.map(|expires| Event::Expired {
-            at: expires.max(at),
-            seq,
-        }));
+        events.extend(expires.map(|_| Event::Expired { at: now, seq }));
     }
 
     /// When an item expired, if it has by now.
@@ -156,9 +157,9 @@ impl Queue {
         } = settlement;
         if self.live_lease(now, seq, fence).is_none() {
             return self
-                .settled_before(seq, fence, how)
-                .ok_or(LeaseLost)
-                .map(|()| Settled::Before);
+                .is_settled(seq, fence, how)
+                .then_some(Settled::Before)
+                .ok_or(LeaseLost);
         }
         let attempts = self.attempts(seq);
         let releases = self.item(seq).map_or(0, |item| item.releases);
@@ -241,11 +242,23 @@ impl Queue {
             .filter(|lease| lease.fence == fence && lease.deadline > now)
     }
 
-    /// Whether the item's last attempt had this fence and ended this way. An item that was leased
-    /// again has moved on: no repeated settle can be about its last step.
-    fn settled_before(&self, seq: Seq, fence: Fence, how: How) -> Option<()> {
-        let ending = self.stories.ending(seq)?;
-        (ending == (fence, how) && !self.leases.contains(seq.0)).then_some(())
+    /// Whether an attempt with this fence ended this way, and the item stands where that put it or has
+    /// merely fallen due since. One that was leased again, redriven, taken, cancelled or expired has
+    /// moved on: no repeated settle can be about its last step.
+    fn is_settled(&self, seq: Seq, fence: Fence, how: How) -> bool {
+        let last = self.stories.last(seq).zip(self.item(seq));
+        last.is_some_and(|(last, item)| {
+            let expired_then = || self.expires_by(last.ended, seq).is_some();
+            (last.fence, last.how) == (fence, how)
+                && match (how, item.state) {
+                    (How::Acked, State::Done) | (_, State::Dead) => true,
+                    // A redriven item has neither attempts nor releases.
+                    (How::Nacked, State::Ready | State::Delayed(_)) => item.attempts > 0,
+                    (How::Released, State::Ready | State::Delayed(_)) => item.releases > 0,
+                    (How::Nacked | How::Released, State::Expired) => expired_then(),
+                    _ => false,
+                }
+        })
     }
 
     fn attempts(&self, seq: Seq) -> u32 {

@@ -2,7 +2,7 @@
 
 use queue_core::{How, LeaseLost, Purge, Queue, Settings, Settled, Settlement, State};
 
-use crate::support::{LEASE, Shell, Token, ms, plain};
+use crate::support::{LEASE, Offer, Shell, Token, ms, plain};
 
 const ALL: [How; 4] = [How::Acked, How::Nacked, How::Released, How::Buried];
 
@@ -159,4 +159,63 @@ fn a_released_item_that_was_taken_is_not_acked_by_its_old_holder() {
         lost_and_nothing_changed(&mut shell, token, how);
     }
     assert_eq!(shell.state(token.seq), State::Done);
+}
+
+#[test]
+fn a_repeat_is_lost_once_the_item_was_redriven() {
+    for how in [How::Buried, How::Nacked, How::Released] {
+        let mut shell = Shell::new(Settings {
+            max_attempts: 1,
+            ..Settings::default()
+        });
+        shell.enqueue(1);
+        let mut token = shell.lease();
+        // So often that it counts in the end.
+        while shell.settle(token, how) == Ok(Settled::Now) && shell.queue.counts().dead == 0 {
+            token = shell.lease();
+        }
+        assert_eq!(shell.settle(token, how), Ok(Settled::Before));
+        assert_eq!(shell.redrive(&[token.seq]), 1);
+        lost_and_nothing_changed(&mut shell, token, how);
+        assert_eq!(shell.state(token.seq), State::Ready);
+    }
+}
+
+#[test]
+fn a_repeat_is_lost_once_the_item_was_cancelled_or_expired_while_it_waited() {
+    for how in [How::Nacked, How::Released] {
+        let (mut shell, token) = settled(how);
+        shell.cancel(token.seq).unwrap();
+        lost_and_nothing_changed(&mut shell, token, how);
+
+        let mut shell = Shell::new(Settings::default());
+        let offer = Offer {
+            ttl: Some(10),
+            ..Offer::default()
+        };
+        shell.offer_all(&[offer], None, None).unwrap();
+        let token = shell.lease();
+        shell.settle_now(token, how);
+        assert_eq!(shell.settle(token, how), Ok(Settled::Before));
+        shell.pass(ms(10));
+        lost_and_nothing_changed(&mut shell, token, how);
+        assert_eq!(shell.state(token.seq), State::Expired);
+    }
+}
+
+#[test]
+fn a_repeat_of_the_settle_that_ended_an_expired_item_is_known() {
+    for how in [How::Nacked, How::Released] {
+        let mut shell = Shell::new(Settings::default());
+        let offer = Offer {
+            ttl: Some(10),
+            ..Offer::default()
+        };
+        shell.offer_all(&[offer], None, None).unwrap();
+        let token = shell.lease();
+        shell.pass(ms(10));
+        shell.settle_now(token, how);
+        assert_eq!(shell.state(token.seq), State::Expired);
+        assert_eq!(shell.settle(token, how), Ok(Settled::Before));
+    }
 }

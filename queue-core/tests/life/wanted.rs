@@ -101,7 +101,8 @@ fn a_lease_that_runs_out_after_the_expiry_ends_the_item_as_expired() {
     shell.pass(ms(100));
     shell.catch_up();
     let (_, outcome) = shell.queue.outcomes(0).next().unwrap();
-    assert_eq!((outcome.state, outcome.ended), (State::Expired, deadline));
+    assert_eq!((outcome.state, outcome.ended), (State::Expired, shell.now));
+    assert_eq!(shell.last_attempt(ITEM).ended, deadline);
     assert_eq!(shell.last_attempt(ITEM).how, How::Expired);
 }
 
@@ -142,6 +143,46 @@ fn an_expired_item_goes_with_its_outcome() {
     shell.catch_up();
     assert!(shell.queue.item(ITEM).is_none());
     assert_eq!(shell.blobs.freed(), 1);
+}
+
+#[test]
+fn what_expired_while_nobody_looked_is_remembered_from_when_somebody_does() {
+    let mut shell = wanted(with_ttl(10));
+    let retention = ms(1_000);
+    shell.configure(|settings| settings.done_retention = retention);
+    shell.enqueue(1);
+    shell.pass(ms(1));
+    shell.cancel(Seq(1)).unwrap();
+    // The server is down.
+    shell.pass(ms(500));
+    shell.catch_up();
+    let told = shell.queue.outcomes(0);
+    let told: Vec<_> = told.map(|(_, outcome)| outcome.ended).collect();
+    assert_eq!(told.last(), Some(&shell.now));
+    assert!(told.is_sorted(), "{told:?}");
+    shell.pass(retention - ms(1));
+    shell.catch_up();
+    assert_eq!(shell.state(ITEM), State::Expired);
+}
+
+#[test]
+fn a_redriven_item_that_expired_meanwhile_ends_at_once_and_is_remembered_as_long_as_any() {
+    let mut shell = wanted(with_ttl(10));
+    let retention = ms(1_000);
+    shell.configure(|settings| settings.done_retention = retention);
+    let token = shell.lease();
+    shell.settle_now(token, How::Buried);
+    shell.pass(ms(5_000));
+    assert_eq!(shell.redrive(&[ITEM]), 1);
+    assert_eq!(shell.state(ITEM), State::Expired);
+    shell.pass(retention - ms(1));
+    shell.catch_up();
+    let (_, outcome) = shell.queue.outcomes(0).next().unwrap();
+    assert_eq!(outcome.state, State::Expired);
+    assert_eq!(shell.state(ITEM), State::Expired);
+    shell.pass(ms(1));
+    shell.catch_up();
+    assert!(shell.queue.item(ITEM).is_none());
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Pair {
             Step::Cancel(back) => self.cancel(now, self.item(back)),
             Step::Redrive(backs) => {
                 let items: Vec<_> = backs.iter().map(|back| self.item(*back)).collect();
-                self.redrive(&items);
+                self.redrive(now, &items);
             }
             Step::Purge {
                 ready,
@@ -203,10 +203,10 @@ impl Pair {
         assert_eq!(answer.is_ok(), expected.is_some(), "{answer:?} of {seq}");
     }
 
-    fn redrive(&mut self, items: &[usize]) {
+    fn redrive(&mut self, now: u64, items: &[usize]) {
         let seqs: Vec<_> = items.iter().map(|seq| Seq(*seq as u64)).collect();
         let redriven = self.shell.redrive(&seqs) as u64;
-        assert_eq!(redriven, self.naive.redrive(items));
+        assert_eq!(redriven, self.naive.redrive(now, items));
     }
 
     pub(crate) fn compare(&self) {

@@ -82,7 +82,7 @@ impl Naive {
     pub(crate) fn lendable(&self, now: u64) -> Lendable {
         let waits_too_long = |entry: &Entry| {
             let waits = matches!(entry.place, Place::Ready | Place::Delayed { .. });
-            waits && entry.expires.is_some_and(|at| at <= now)
+            waits && entry.is_over(now)
         };
         let settings = &self.settings;
         let ready = self.items.iter().any(|entry| entry.place == Place::Ready);
@@ -171,6 +171,7 @@ impl Naive {
         let seq = self.next(now)?;
         self.totals.taken += 1;
         self.serve(now, seq);
+        self.items[seq].repeatable = None;
         self.end(seq, Some(End::Done), now);
         Some(seq)
     }

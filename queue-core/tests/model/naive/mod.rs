@@ -127,8 +127,8 @@ impl Naive {
                 self.totals.lease_expired += 1;
                 self.end_attempt(seq, at, silent(How::Expired));
                 self.items[seq].repeatable = None;
-                if let Some(expires) = self.items[seq].expires.filter(|it| *it <= now) {
-                    self.end(seq, Some(End::Expired), expires.max(at));
+                if self.items[seq].is_over(now) {
+                    self.end(seq, Some(End::Expired), now);
                     continue;
                 }
                 if self.items[seq].attempts >= self.settings.max_attempts {
@@ -142,8 +142,9 @@ impl Naive {
             Place::Ready | Place::Delayed { .. } => Some((entry.expires?, seq)),
             _ => None,
         };
-        while let Some((at, seq)) = self.earliest(now, expiry) {
-            self.end(seq, Some(End::Expired), at);
+        while let Some((_, seq)) = self.earliest(now, expiry) {
+            self.items[seq].repeatable = None;
+            self.end(seq, Some(End::Expired), now);
         }
         for entry in &mut self.items {
             entry.held_until.take_if(|until| *until <= now);
@@ -224,8 +225,8 @@ impl Naive {
     }
 
     /// Brings dead items back as if they were new, but for those whose key somebody else has.
-    pub(crate) fn redrive(&mut self, seqs: &[usize]) -> u64 {
-        let mut redriven = 0;
+    pub(crate) fn redrive(&mut self, now: u64, seqs: &[usize]) -> u64 {
+        let mut redriven = Vec::new();
         for &seq in seqs {
             let Some(entry) = self.items.get(seq).filter(|it| it.place == Place::Dead) else {
                 continue;
@@ -237,9 +238,17 @@ impl Naive {
             let entry = &mut self.items[seq];
             entry.place = Place::Ready;
             entry.held_until = None;
+            entry.repeatable = None;
             (entry.attempts, entry.releases) = (0, 0);
-            redriven += 1;
+            redriven.push(seq);
         }
+        // Those that nobody wants any more end at once.
+        for &seq in &redriven {
+            if self.items[seq].is_over(now) {
+                self.end(seq, Some(End::Expired), now);
+            }
+        }
+        let redriven = redriven.len() as u64;
         self.totals.redriven += redriven;
         redriven
     }
@@ -248,7 +257,10 @@ impl Naive {
     /// being dead; or else `None`.
     pub(crate) fn cancel(&mut self, now: u64, seq: usize) -> Option<Place> {
         match self.items.get(seq).map_or(Place::Gone, |it| it.place) {
-            Place::Ready | Place::Delayed { .. } => self.end(seq, Some(End::Cancelled), now),
+            Place::Ready | Place::Delayed { .. } => {
+                self.items[seq].repeatable = None;
+                self.end(seq, Some(End::Cancelled), now);
+            }
             Place::Leased { .. } => {
                 self.end_attempt(seq, now, silent(How::Revoked));
                 self.items[seq].repeatable = None;
@@ -329,6 +341,11 @@ impl Entry {
     /// The attempts that are remembered: the last twenty.
     pub(crate) fn kept_past(&self) -> &[Past] {
         &self.past[self.past.len().saturating_sub(20)..]
+    }
+
+    /// Whether nobody wants it any more.
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.expires.is_some_and(|at| at <= now)
     }
 
     fn is_live(&self) -> bool {

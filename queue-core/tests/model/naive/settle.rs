@@ -97,7 +97,7 @@ impl Naive {
         };
         let exhausted = spent && entry.attempts >= self.settings.max_attempts;
         entry.attempts -= u32::from(!spent);
-        if self.items[seq].expires.is_some_and(|at| at <= now) {
+        if self.items[seq].is_over(now) {
             self.end(seq, Some(End::Expired), now);
         } else if exhausted {
             self.end(seq, None, now);

@@ -120,6 +120,7 @@ impl Fate {
         if dead {
             self.status = Status::Waits;
             self.held_until = None;
+            self.last = None;
             (self.attempts, self.releases) = (0, 0);
         }
         dead

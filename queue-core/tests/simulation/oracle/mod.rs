@@ -68,20 +68,19 @@ impl Oracle {
     pub(crate) fn tick(&mut self, now: Time) {
         let settings = self.settings;
         for fate in self.fates.values_mut() {
-            let mut at = now;
             if let Status::Held { deadline, .. } = fate.status
                 && deadline <= now
             {
                 self.seen.expired += 1;
-                at = deadline;
                 fate.last = None;
                 fate.status = Status::Waits;
                 if fate.attempts >= settings.max_attempts && !fate.is_over(now) {
-                    fate.end(End::Dead, at, settings.key_window);
+                    fate.end(End::Dead, deadline, settings.key_window);
                 }
             }
             if fate.status == Status::Waits && fate.is_over(now) {
-                fate.end(End::Expired, at, settings.key_window);
+                fate.last = None;
+                fate.end(End::Expired, now, settings.key_window);
             }
         }
     }
@@ -242,9 +241,7 @@ impl Oracle {
         let revoked = matches!(fate.status, Status::Held { .. });
         match answer {
             Ok(Cancelled::Now) => {
-                if revoked {
-                    fate.last = None;
-                }
+                fate.last = None;
                 fate.end(End::Cancelled, now, std::time::Duration::ZERO);
             }
             Ok(Cancelled::ThrownAway) => fate.throw_away(),
@@ -266,7 +263,13 @@ impl Oracle {
         }
         assert_eq!(count, expected, "items redriven of {seqs:?}");
         self.seen.redriven += count as u64;
-        // What expired meanwhile goes with the next tick.
+        for seq in seqs {
+            let window = self.settings.key_window;
+            let fate = self.fate(*seq);
+            if fate.status == Status::Waits && fate.is_over(now) {
+                fate.end(End::Expired, now, window);
+            }
+        }
     }
 
     /// Finds out which items a purge took. None of them may be in a worker's hands.

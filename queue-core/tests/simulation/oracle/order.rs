@@ -91,6 +91,7 @@ impl Oracle {
         let window = self.settings.key_window;
         let fate = self.fate(seq);
         assert!(!fate.is_over(now), "{seq:?} had expired");
+        fate.last = None;
         fate.end(End::Taken, now, window);
         self.went_out(now);
     }

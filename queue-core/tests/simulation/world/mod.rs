@@ -106,9 +106,7 @@ impl World {
             let times = self.chance.below(12);
             self.after(span / 8, Errand::Operate(times));
         }
-        // Where nobody looks for long, what expired is over and forgotten before its outcome is read.
-        let forgetful = self.oracle.settings.done_retention < ms(60_000);
-        if self.chance.percent(70) || forgetful {
+        if self.chance.percent(70) {
             self.after(0, Errand::Tick);
         }
         let at = self.chance.below(span * 2);
@@ -132,9 +130,6 @@ impl World {
             self.oracle.tick(at);
             self.shell.catch_up();
             self.run_errand(errand);
-            // What was brought back and had expired is over at once.
-            self.oracle.tick(at);
-            self.shell.catch_up();
             self.oracle.judge(at, &self.shell.queue);
             self.shell.compare_counts();
             if self.errands.is_multiple_of(COMPARE_EVERY) {
