@@ -16,7 +16,8 @@ server goes unnoticed. That is safe for each call here. A settlement sent twice 
 enqueue carries an `Idempotency-Key`, made up if none is given, so the server takes it once. A lease whose
 answer was lost runs out, and its item comes back.
 
-Times are seconds. Calls may be made from any thread, and after a fork.
+Times are seconds. Calls may be made from any thread, and after a fork; but an item that is held stays with the
+process that got it.
 """
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ _MIN_PAUSE, _MAX_PAUSE = 0.05, 5.0
 # A request holds at most 16 MiB and 100,000 items; JSON at its worst makes six bytes of one.
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ITEMS = 10_000
+# A larger body goes alone, as it is.
+_RAW_BYTES = 1024 * 1024
+# A call settles or renews at most so many.
+_CALL_LEASES = 10_000
 # A worker that waits for ever looks again this often at a queue that is drained and may be reopened.
 _REOPENED = 1.0
 
@@ -136,40 +141,38 @@ def enqueue(
     """Adds one body, or each of many, and says what became of them, in order. Once it returns they are on disk.
 
     A `str` or `bytes` is a body as it is, a mapping becomes its JSON text, and anything else that can be iterated
-    is many of them. Many go in batches of 10,000 or 8 MiB, each all or nothing.
+    is many of them. Many go in batches of 10,000 or 8 MiB, each all or nothing; a body above 1 MiB goes alone.
 
     `key` is unique among live items (and the queue's window after): give it with one body, or in an `Item`.
     Higher `priority` goes first; groups take turns; `delay` and `ttl` count from now.
     `create` makes the queue, `seal` seals it with the last batch, `under` makes it count only while that lease lives
     (then it also goes into a sealed queue).
-    With the same `idempotency_key` and the same bodies, a whole program may be run again and adds nothing twice.
+    With the same `idempotency_key` and the same bodies, a whole program may be run again and adds nothing twice: the
+    server remembers the key for 24 hours after its last use, and the last 100,000 keys of a queue.
     """
-    query = _options(None, group, priority, delay, ttl)
-    if under is not None:
-        query["lease"] = under.token
+    defaults = _options(None, group, priority, delay, ttl)
+    query: dict[str, object] = {} if under is None else {"lease": under.token}
     if create:
         query["create"] = "true"
     server = _Server.of(url)
     path = f"/v1/queues/{_quoted(queue)}/items"
     base = idempotency_key if idempotency_key is not None else uuid.uuid4().hex
-
-    def send(body: bytes, media_type: str, number: int, last: bool, more: Mapping[str, object]) -> list[Enqueued]:
-        wanted = {**query, **more, **({"seal": "true"} if seal and last else {})}
-        headers = {"Content-Type": media_type, "Idempotency-Key": base if number == 1 else f"{base}.{number}"}
-        target = f"{path}?{urllib.parse.urlencode(wanted)}" if wanted else path
-        answer = server.call("POST", target, body, headers, _UPLOAD_TIMEOUT, patience)
-        return [Enqueued(item["id"], bool(item.get("duplicate"))) for item in answer.json().get("items", [])]
-
     if isinstance(bodies, (str, bytes, Mapping)):
-        more = {} if key is None else {"key": key}
-        return send(_bytes(cast(object, bodies)), "application/octet-stream", 1, True, more)
-    if isinstance(bodies, Item):
-        bodies = [bodies if key is None else dataclasses.replace(bodies, key=key)]
+        requests = iter([_raw(_bytes(cast(object, bodies)), {} if key is None else {"key": key})])
+    elif isinstance(bodies, Item):
+        only = bodies if key is None else dataclasses.replace(bodies, key=key)
+        requests = iter([_raw(_bytes(only.body), _options_of(only))])
     elif key is not None:
         raise ValueError("a key is for one body: give each of many an Item with its own")
+    else:
+        requests = _requests(bodies)
     enqueued: list[Enqueued] = []
-    for number, batch, last in _batches(bodies):
-        enqueued += send(batch, "application/x-ndjson", number, last, {})
+    for number, request, last in _numbered(requests):
+        wanted = {**query, **defaults, **request.options, **({"seal": "true"} if seal and last else {})}
+        headers = {"Content-Type": request.media_type, "Idempotency-Key": base if number == 1 else f"{base}.{number}"}
+        target = f"{path}?{urllib.parse.urlencode(wanted)}" if wanted else path
+        answer = server.call("POST", target, request.body, headers, _UPLOAD_TIMEOUT, patience).json()
+        enqueued += [Enqueued(item["id"], bool(item.get("duplicate"))) for item in answer.get("items", [])]
     return enqueued
 
 
@@ -244,6 +247,7 @@ class Lease:
     As a context manager: the end of the block acks it, unless it was settled before. An exception in the block
     fails the item with the traceback as its error and is then suppressed, so that a loop goes on with the next;
     it is logged (logger `memq`). `KeyboardInterrupt`, `SystemExit` and the like give the item back and go on.
+    In a fork the block does nothing with the item: it is the parent's.
     """
 
     def __init__(self, keeper: _Keeper, leased: Mapping[str, Any]) -> None:
@@ -261,8 +265,11 @@ class Lease:
         self._keeper = keeper
         self._state: Literal["held", "settling", "settled", "lost"] = "held"
         self._told_lost = threading.Event()
-        self._deadline = self._renew_at = 0.0
-        self._runs(time.monotonic(), leased["lease_ms"] / 1000)
+        self._length = keeper.length
+        self._remained = leased["lease_ms"] / 1000
+        self._deadline = time.monotonic() + self._remained
+        self._renew_at = self._deadline - self._remained * 2 / 3
+        self._stayed = False
 
     def __repr__(self) -> str:
         return f"<memq.Lease of item {self.id}, attempt {self.attempt}, {self._state}>"
@@ -317,17 +324,19 @@ class Lease:
         self._settle("dead", error=_words(error), exit_code=exit_code, log=log)
 
     def extend(self, seconds: Optional[float] = None) -> float:
-        """Makes the lease last so long from now, or the queue's length, and says how long it will.
+        """Makes the lease last so long from now, or the loop's or the queue's length, and says how long it will.
 
-        Seldom needed: leases are renewed by themselves.
+        Seldom needed: leases are renewed by themselves, from then on to the same length.
         """
         return self._keeper.extend(self, seconds)
 
     def _runs(self, since: float, remains: float) -> None:
-        # One that gains nothing any more is at its hard end: it is not asked for again and again.
-        grows = since + remains > self._deadline + 0.001
-        self._deadline = since + remains
-        self._renew_at = since + remains / 3 if grows else self._deadline
+        # At its hard end a lease has less each time, and ends when it would have ended anyway. One answer like that may
+        # be a lease that was made shorter; after two in a row it is not asked for again.
+        stays = remains < self._remained and abs(since + remains - self._deadline) < self._remained / 12
+        fades = stays and self._stayed
+        self._stayed, self._remained, self._deadline = stays, remains, since + remains
+        self._renew_at = self._deadline if fades else since + remains / 3
 
     def _settle(self, verdict: str, **fields: object) -> None:
         self._keeper.settle(self, {"lease": self.token, "as": verdict, **_present(fields)})
@@ -338,7 +347,7 @@ class Lease:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> bool:
-        if self._state == "settled":
+        if self._state == "settled" or self._keeper.is_foreign():
             return False
         try:
             if error is None:
@@ -360,7 +369,9 @@ class _Keeper(threading.Thread):
 
     def __init__(self, server: _Server, path: str, length: Optional[float], patience: float) -> None:
         super().__init__(name="memq-renewals", daemon=True)
-        self._server, self._path, self._length, self._patience = server, path, length, patience
+        self._server, self._path, self._patience = server, path, patience
+        self.length = length
+        self._pid = os.getpid()
         self._held: dict[str, Lease] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -374,7 +385,18 @@ class _Keeper(threading.Thread):
             self.start()
         return lease
 
+    def is_foreign(self) -> bool:
+        """Whether this process is a fork of the one that holds the leases."""
+        return self._pid != os.getpid()
+
+    def _here(self, lease: Lease) -> None:
+        # Before any lock: whoever had it at the fork is not here to let go of it.
+        if self.is_foreign():
+            raise RuntimeError(f"item {lease.id} is held by process {self._pid}, of which this one is a fork")
+
     def make_room(self, places: int) -> None:
+        if self.is_foreign():
+            raise RuntimeError(f"this loop is process {self._pid}'s, of which this one is a fork: begin one of its own")
         with self._changed:
             if places == 1 and self._held:
                 (item,) = self._held.values()
@@ -384,13 +406,15 @@ class _Keeper(threading.Thread):
             self._changed.wait_for(lambda: len(self._held) < places)
 
     def settle(self, lease: Lease, settlement: Mapping[str, object]) -> None:
+        self._here(lease)
         with self._changed:
             if lease._state in ("settling", "settled"):
                 raise RuntimeError(f"item {lease.id} is settled already")
             lease._state = "settling"
         done = False
         try:
-            body = json.dumps({"settle": [settlement]}, ensure_ascii=False).encode()
+            # Half of a surrogate pair, which JSON can bring in, is no text that the server takes.
+            body = json.dumps({"settle": [settlement]}, ensure_ascii=False).encode(errors="replace")
             answer = self._server.call("POST", f"{self._path}/settle", body, _JSON, _UPLOAD_TIMEOUT, self._patience)
             self._judge(lease, answer.json()["settled"][0])
             done = True
@@ -404,9 +428,12 @@ class _Keeper(threading.Thread):
                 self._changed.notify_all()
 
     def extend(self, lease: Lease, seconds: Optional[float]) -> float:
-        (told,), since = self._extend([lease], self._length if seconds is None else seconds, self._patience)
+        self._here(lease)
+        length = self.length if seconds is None else seconds
+        (told,), since = self._extend([lease], length, self._patience)
         self._judge(lease, told)
         with self._changed:
+            lease._length = length
             lease._runs(since, told["lease_ms"] / 1000)
             self._changed.notify_all()
         return float(told["lease_ms"] / 1000)
@@ -460,7 +487,7 @@ class _Keeper(threading.Thread):
                     self._changed.wait(max(sooner - now, 0.001))
                     continue
             try:
-                answers, since = self._extend(due, self._length, 0)
+                answers, since = self._extend(due, due[0]._length, 0)
             except Exception as error:  # whatever it is, it is tried again until the leases have run out
                 _log.debug("cannot renew %d leases: %s", len(due), error)
                 answers, since = [], 0.0
@@ -469,14 +496,15 @@ class _Keeper(threading.Thread):
                     self._renewed(lease, told, since)
 
     def _due(self, now: float) -> list[Lease]:
-        """Which to renew now. Those that ran out are lost; a settlement under way will hear so by itself."""
+        """Which to renew now, to the same length. Those that ran out are lost; a settlement under way will hear so."""
         for lease in list(self._held.values()):
             if lease._deadline <= now:
                 if lease._state == "held":
                     self._lose(lease)
                 else:
                     lease._renew_at = now + 1
-        return [lease for lease in self._held.values() if lease._renew_at <= now < lease._deadline]
+        due = [lease for lease in self._held.values() if lease._renew_at <= now < lease._deadline]
+        return [lease for lease in due if lease._length == due[0]._length][:_CALL_LEASES]
 
     def _renewed(self, lease: Lease, told: Optional[Mapping[str, Any]], since: float) -> None:
         now = time.monotonic()
@@ -488,6 +516,8 @@ class _Keeper(threading.Thread):
             lease._renew_at = now + max((lease._deadline - now) / 8, 0.02)
 
     def close(self) -> None:
+        if self.is_foreign():
+            return
         with self._changed:
             left = [lease for lease in self._held.values() if lease._state == "held"]
             self._patience = min(self._patience, 5.0)
@@ -525,10 +555,17 @@ class _Server:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"{url!r} is not the address of a server: write it like {DEFAULT_URL}")
-        self._host, self._port, self._base = parts.hostname, parts.port, parts.path.rstrip("/")
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        # Not left to HTTPConnection, which looks for a port in what is an IPv6 address.
+        port = parts.port if parts.port is not None else 80 if self._tls is None else 443
+        self._host, self._port, self._base = parts.hostname, port, parts.path.rstrip("/")
+        self._always: dict[str, str] = {}
+        if parts.username is not None:
+            words = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+            self._always["Authorization"] = f"Basic {base64.b64encode(words.encode()).decode()}"
+        # Without the password: it goes into messages.
         self._local = threading.local()
-        self.url = url
+        self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     @classmethod
     def of(cls, url: Optional[str]) -> _Server:
@@ -568,16 +605,17 @@ class _Server:
 
     def _once(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> _Answer:
         connection, reused = self._connection(timeout)
+        wanted = {**self._always, **headers}
         try:
             try:
-                connection.request(method, self._base + path, body, dict(headers))
+                connection.request(method, self._base + path, body, wanted)
                 response = connection.getresponse()
             except (ConnectionError, http.client.BadStatusLine):
                 # The server closed a connection that lay unused: that is no failure, and costs no pause.
                 if not reused:
                     raise
                 connection.close()
-                connection.request(method, self._base + path, body, dict(headers))
+                connection.request(method, self._base + path, body, wanted)
                 response = connection.getresponse()
             lower = {name.lower(): value for name, value in response.getheaders()}
             return _Answer(response.status, lower, response.read())
@@ -681,11 +719,11 @@ def _bytes(body: object) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _line(item: Union[Body, Item]) -> bytes:
-    if not isinstance(item, Item):
-        item = Item(item)
-    body = _bytes(item.body)
-    options = _options(item.key, item.group, item.priority, item.delay, item.ttl)
+def _options_of(item: Item) -> dict[str, object]:
+    return _options(item.key, item.group, item.priority, item.delay, item.ttl)
+
+
+def _line(body: bytes, options: Mapping[str, object]) -> bytes:
     try:
         line = {"body": body.decode(), **options}
     except UnicodeDecodeError:
@@ -693,14 +731,46 @@ def _line(item: Union[Body, Item]) -> bytes:
     return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
 
-def _batches(items: Iterable[Union[Body, Item]]) -> Iterator[tuple[int, bytes, bool]]:
-    """The items as requests: the number of each from 1, its lines, and whether it is the last."""
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    body: bytes
+    media_type: str
+    options: Mapping[str, object]
+
+
+def _raw(body: bytes, options: Mapping[str, object]) -> _Request:
+    return _Request(body, "application/octet-stream", options)
+
+
+def _lines(batch: list[bytes]) -> _Request:
+    return _Request(b"".join(batch), "application/x-ndjson", {})
+
+
+def _requests(items: Iterable[Union[Body, Item]]) -> Iterator[_Request]:
+    """The items in their order: many as lines, a large one alone."""
     batch: list[bytes] = []
-    number, size = 1, 0
-    for line in map(_line, items):
-        if batch and (size + len(line) > _BATCH_BYTES or len(batch) == _BATCH_ITEMS):
-            yield number, b"".join(batch), False
-            batch, number, size = [], number + 1, 0
-        batch.append(line)
-        size += len(line)
-    yield number, b"".join(batch), True
+    size = 0
+    for given in items:
+        item = given if isinstance(given, Item) else Item(given)
+        body = _bytes(item.body)
+        large = len(body) > _RAW_BYTES
+        line = b"" if large else _line(body, _options_of(item))
+        if batch and (large or size + len(line) > _BATCH_BYTES or len(batch) == _BATCH_ITEMS):
+            yield _lines(batch)
+            batch, size = [], 0
+        if large:
+            yield _raw(body, _options_of(item))
+        else:
+            batch.append(line)
+            size += len(line)
+    if batch:
+        yield _lines(batch)
+
+
+def _numbered(requests: Iterator[_Request]) -> Iterator[tuple[int, _Request, bool]]:
+    """Each with its number from 1, and whether it is the last. Without any there is one of no items."""
+    number, request = 1, next(requests, _lines([]))
+    for following in requests:
+        yield number, request, False
+        number, request = number + 1, following
+    yield number, request, True

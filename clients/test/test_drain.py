@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -98,7 +100,7 @@ class Draining(Served):
         for wrong in wrongs:
             with self.assertRaises(ValueError, msg=str(wrong)):
                 memq.drain(self.url, "q", **wrong)
-        for url in ("127.0.0.1:8080", "ftp://x", "http://", "http://x/?a"):
+        for url in ("127.0.0.1:8080", "ftp://x", "http://", "http://x/?a", "http://x:port"):
             with self.assertRaises(ValueError, msg=url):
                 memq.enqueue(url, "q", "a")
 
@@ -160,6 +162,18 @@ class Settling(Served):
         (outcome,) = self.server.outcomes("q")
         self.assertEqual((outcome["state"], outcome["error"]), ("dead", "ValueError: never\n"))
 
+    def test_a_failure_whose_words_are_no_utf_8_is_a_failure_as_any_other(self) -> None:
+        self.make(max_attempts=1)
+        memq.enqueue(self.url, "q", [r'{"name":"\ud800"}', "b"], seal=True)
+        for item in memq.drain(self.url, "q"):
+            with item:
+                if item.text != "b":
+                    raise ValueError("unknown name " + item.json()["name"])
+                item.ack({"half": "\udc00"}, log="\udc00")
+        dead, done = self.server.outcomes("q")
+        self.assertIn("ValueError: unknown name", dead["error"])
+        self.assertEqual(done["result"], '{"half":"?"}')
+
     def test_a_lease_that_is_lost_is_told_and_cannot_settle(self) -> None:
         self.make(lease_ms=300)
         memq.enqueue(self.url, "q", "a")
@@ -182,6 +196,30 @@ class Settling(Served):
             self.assertFalse(item.lost)
             item.ack(item.attempt)
         self.assertEqual([one["result"] for one in self.server.outcomes("q")], ["1", "1"])
+
+    def test_a_lease_that_is_made_shorter_is_renewed_on(self) -> None:
+        self.make(lease_ms=3000)
+        memq.enqueue(self.url, "q", ["the queue's", "my own"], seal=True)
+        drain = memq.drain(self.url, "q", concurrency=2)
+        by_queue, by_me = next(drain), next(drain)
+        self.assertLess(by_me.extend(0.4), 0.5)
+        # To two thirds: the first renewal then ends when the lease would have ended anyway.
+        self.make(lease_ms=2000)
+        self.outlasts(3.6, by_queue, by_me)
+        self.make(lease_ms=300)
+        by_queue.extend()
+        self.assertGreater(by_me.extend(0.9), 0.8)
+        self.outlasts(2, by_queue, by_me)
+        by_queue.ack()
+        by_me.ack()
+        self.assertEqual([one["attempts"] for one in self.server.outcomes("q")], [1, 1])
+
+    def outlasts(self, seconds: float, *items: memq.Lease) -> None:
+        # Nothing may happen for as long.
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.assertEqual([item.text for item in items if item.lost], [])
+            time.sleep(0.02)
 
     def test_the_hard_end_of_an_attempt_loses_the_lease(self) -> None:
         self.make(lease_ms=300, max_lease_ms=600)
@@ -241,6 +279,35 @@ class Breaking(Served):
         for item in memq.drain(self.url, "q"):
             self.assertEqual(item.attempt, 2)
             item.ack()
+
+    def test_a_forked_child_leaves_its_parents_item_alone(self) -> None:
+        self.make(lease_ms=600)
+        memq.enqueue(self.url, "q", ["a"], seal=True)
+        drain = memq.drain(self.url, "q")
+        for item in drain:
+            with item:
+                child = os.fork()
+                if child == 0:
+                    os._exit(self.as_a_child(item, drain))
+                ended = os.waitpid(child, 0)[1]
+                item.ack(ended)
+        (outcome,) = self.server.outcomes("q")
+        self.assertEqual((outcome.get("result"), outcome["attempts"]), ("0", 1), outcome)
+        self.assertEqual(self.server.queue("q")["totals"]["released"], 0)
+
+    def as_a_child(self, item: memq.Lease, drain: Iterator[memq.Lease]) -> int:
+        """The exit code: 0 if all was refused, or left to the parent."""
+        refused = 0
+        for settle in (item.ack, item.extend, lambda: next(drain)):
+            try:
+                settle()
+            except RuntimeError as error:
+                refused += "process" in str(error)
+        with item:
+            pass
+        with contextlib.suppress(SystemExit), item:
+            sys.exit(3)
+        return 0 if refused == 3 else 1
 
     def test_a_fork_makes_connections_of_its_own(self) -> None:
         memq.enqueue(self.url, "q", ["parent"], create=True)

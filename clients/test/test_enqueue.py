@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import memq
 from served import Served
 
@@ -80,3 +82,18 @@ class Enqueueing(Served):
         memq.enqueue(self.url, "large", ["x" * 1_000_000 for _ in range(20)], create=True)
         self.assertEqual(self.server.queue("q")["counts"]["ready"], 25_000)
         self.assertEqual(self.server.queue("large")["counts"]["ready"], 20)
+
+    def test_a_large_body_goes_as_it_is_and_in_its_place(self) -> None:
+        self.make(max_body_bytes=8_000_000)
+        # As JSON this is six times as long, and more than a request may hold.
+        large = "\x01" * 5_000_000
+        items: list[memq.Body | memq.Item] = ["a", memq.Item(large, key="k", ttl=600), "b", memq.Item(large, key="k")]
+        first = memq.enqueue(self.url, "q", items, group="g", idempotency_key="load", seal=True)
+        again = memq.enqueue(self.url, "q", items, group="g", idempotency_key="load", seal=True)
+        self.assertEqual(first, again)
+        self.assertEqual([one.duplicate for one in first], [False, False, False, True])
+        got: list[tuple[int, Optional[str], Optional[str]]] = []
+        for item in memq.drain(self.url, "q"):
+            with item:
+                got.append((len(item.body), item.key, item.group))
+        self.assertEqual(got, [(1, None, "g"), (5_000_000, "k", "g"), (1, None, "g")])
