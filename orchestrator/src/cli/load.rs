@@ -76,6 +76,9 @@ a day. So the same command again, after a failure or by mistake, puts in what is
 answers \"0 new, 100 already loaded\". Another --load-id, or a file with other content, is another load. Of a
 pipe nobody knows what comes: a load that broke off is gone on with by the --load-id that it names.
 
+The queue remembers 100,000 requests: past them, about 100 GB or 100,000 items of over 1 MiB each, and a day
+after the last try, the same command puts in again what is in already. Unique keys (--key) hold beyond that.
+
 Examples:
   memq load thumbs photos.txt --create --seal
   find . -name '*.jpg' | memq load thumbs --create --seal
@@ -157,7 +160,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     }
     let queue = queue.with_give_up_after(server_timeout);
     let file = file.filter(|file| file.as_os_str() != "-");
-    let way = format!("{} {marks:?}", if described { "ndjson" } else { "lines" });
+    let way = way(described, &marks);
     let opening = tokio::task::spawn_blocking(move || open(file, load_id, &way));
     let input = opening.await.context("the reader of the file stopped")??;
     let Input {
@@ -227,6 +230,24 @@ fn is_described(args: &Args) -> bool {
     args.ndjson || (!args.lines && by_name())
 }
 
+/// How lines become items, in words that stay the same: they are part of the load's name.
+fn way(described: bool, marks: &Marks) -> String {
+    let form = if described { "ndjson" } else { "lines" };
+    let place = |pick: &Pick| pick.to_string();
+    let group = match &marks.group {
+        Some(Mark::Of(pick)) => Some(place(pick)),
+        _ => None,
+    };
+    let priority = match &marks.priority {
+        Some(Mark::Of(pick)) => Some(place(pick)),
+        _ => None,
+    };
+    let key = marks.key.as_ref().map(place);
+    let same = marks.same();
+    let same = (same.group, same.priority, same.delay_ms, same.ttl_ms);
+    serde_json::json!([form, key, group, priority, same]).to_string()
+}
+
 /// Opens what is to be loaded. `way` is how its lines are read: another way makes other items of them.
 fn open(file: Option<PathBuf>, id: Option<String>, way: &str) -> anyhow::Result<Input> {
     let Some(path) = file else {
@@ -249,20 +270,22 @@ fn open(file: Option<PathBuf>, id: Option<String>, way: &str) -> anyhow::Result<
             "{shown} is a folder: give a file, an item a line"
         )));
     }
+    let mut most = u64::MAX;
     let (id, lasting, lines) = match id {
         Some(id) => (id, true, None),
         // What comes out of a pipe can be read but once.
         None if !kind.is_file() => (chance()?, false, None),
         None => {
-            let (id, lines) =
-                read_through(&file, way).with_context(|| format!("cannot read {shown}"))?;
+            let named = read_through(&file, way).with_context(|| format!("cannot read {shown}"))?;
             file.rewind()
                 .with_context(|| format!("cannot read {shown} again"))?;
-            (id, true, Some(lines))
+            // What is written to its end meanwhile is not what the name stands for.
+            most = named.bytes;
+            (named.id, true, Some(named.lines))
         }
     };
     Ok(Input {
-        reader: Box::new(BufReader::with_capacity(BUFFER, file)),
+        reader: Box::new(BufReader::with_capacity(BUFFER, file.take(most))),
         shown,
         id,
         lasting,
@@ -270,11 +293,18 @@ fn open(file: Option<PathBuf>, id: Option<String>, way: &str) -> anyhow::Result<
     })
 }
 
-/// A name for what is in a file, read in a way; and how many lines it has.
-fn read_through(mut file: &File, way: &str) -> io::Result<(String, u64)> {
+/// What is in a file.
+struct Content {
+    /// A name for it, read in a way.
+    id: String,
+    lines: u64,
+    bytes: u64,
+}
+
+fn read_through(mut file: &File, way: &str) -> io::Result<Content> {
     let mut hash = Sha256::new();
     hash.update(format!("memq load 1, {way}\n"));
-    let (mut buffer, mut lines, mut last) = (vec![0; BUFFER], 0, b'\n');
+    let (mut buffer, mut lines, mut bytes, mut last) = (vec![0; BUFFER], 0, 0, b'\n');
     loop {
         let read = match file.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -282,9 +312,11 @@ fn read_through(mut file: &File, way: &str) -> io::Result<(String, u64)> {
         };
         let Some(end) = buffer[..read].last() else {
             lines += u64::from(last != b'\n');
-            return Ok((digits(&hash.finalize()), lines));
+            let id = digits(&hash.finalize());
+            return Ok(Content { id, lines, bytes });
         };
         last = *end;
+        bytes += read as u64;
         hash.update(&buffer[..read]);
         lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
     }
@@ -391,13 +423,34 @@ mod tests {
             let mut file = tempfile::tempfile().expect("a file");
             file.write_all(text.as_bytes()).expect("it can be written");
             file.rewind().expect("it can be read");
-            read_through(&file, way).expect("a name")
+            let content = read_through(&file, way).expect("a name");
+            (content.id, content.lines, content.bytes)
         };
         assert_eq!(named("a\nb", "lines"), named("a\nb", "lines"));
-        assert_eq!(named("a\nb", "lines").1, 2);
+        let (_, lines, bytes) = named("a\nb", "lines");
+        assert_eq!((lines, bytes), (2, 3));
         assert_ne!(named("a\nb", "lines").0, named("a\nb\n", "lines").0);
         assert_ne!(named("a\nb", "lines").0, named("a\nb", "ndjson").0);
         assert_eq!(named("", "lines").1, 0);
+    }
+
+    #[test]
+    fn the_name_of_a_load_is_the_same_in_every_memq() {
+        let marks = Marks {
+            key: Some(".id".parse().expect("a place")),
+            group: Some("g\"1".parse().expect("a group")),
+            priority: Some(".p".parse().expect("a place")),
+            ttl: Some(Duration::from_secs(1)),
+            ..Marks::default()
+        };
+        let way = way(true, &marks);
+        assert_eq!(way, r#"["ndjson",".id",null,".p",["g\"1",null,null,1000]]"#);
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(b"{\"body\":1}\n")
+            .expect("it can be written");
+        file.rewind().expect("it can be read");
+        let content = read_through(&file, &way).expect("a name");
+        assert_eq!(content.id, "9793b22107451a141049f9ddb0927bd6");
     }
 
     #[test]

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
+use queue_api::limits::MAX_PAGE_ITEMS;
 use queue_api::{Finish, ItemId, ItemState, QueueName};
 use queue_client::{Look, QueueClient};
 use serde::Serialize;
 
 use super::{Misuse, Output, ServerArg};
-use crate::execute::{Remembered, find_run};
+use crate::execute::{Remembered, find_run, folders_of};
 use crate::joblog;
 use crate::tally::one_line;
+use crate::view::print;
 
 /// Characters of an item's body in a heading.
 const BODY: usize = 60;
+/// Bytes of a line that are printed at once.
+const PIECE: u64 = 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,14 +35,16 @@ pub(super) struct Args {
     /// Of this attempt at it [default: the last]; of a queue only.
     #[arg(long, value_name = "N", requires = "item")]
     attempt: Option<u32>,
-    /// Of items that are dead, or steps that failed, alone.
+    /// Of items that are dead alone.
     #[arg(long, conflicts_with = "item")]
     failed: bool,
     /// Of no more items than so many; of a queue only.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
-    #[command(flatten)]
-    server: ServerArg,
+    /// Address of the server that has the queue; given here, a queue is meant even if a run has its name
+    /// [default: MEMQ_SERVER, else http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
     /// How it is printed.
     #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
     output: Output,
@@ -75,12 +81,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         server,
         output,
     } = args;
-    let run = find_run(&of).context("cannot look into ./.memq/runs")?;
+    let run = match server {
+        Some(_) => None,
+        None => find_run(&of).context("cannot look into ./.memq/runs")?,
+    };
     let said = match run {
         Some(_) if attempt.is_some() => {
             anyhow::bail!(Misuse(
                 "--attempt is for queues: the server of a run ends with it".into()
             ))
+        }
+        Some(run) if !failed && item.is_none() && output == Output::Text => {
+            let printing = tokio::task::spawn_blocking(move || print_all(&run));
+            printing.await.context("the reader of the logs stopped")??;
+            return Ok(0);
         }
         Some(run) => {
             let reading = tokio::task::spawn_blocking(move || of_run(&run, item, failed));
@@ -92,7 +106,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
                     "`{of}` is neither a run started from this folder nor the name of a queue"
                 ))
             })?;
-            let queue = server.client()?.queue(name);
+            let server = server
+                .or_else(|| std::env::var(queue_client::SERVER_VARIABLE).ok())
+                .unwrap_or_else(|| queue_client::DEFAULT_URL.into());
+            let queue = ServerArg { server }.client()?.queue(name);
             of_queue(&queue, item, attempt, failed, limit).await?
         }
     };
@@ -112,6 +129,7 @@ async fn of_queue(
         None => {
             let look = Look {
                 state: failed.then_some(ItemState::Dead),
+                limit: Some(MAX_PAGE_ITEMS),
                 ..Look::default()
             };
             let tried = queue.items(look).try_filter(|item| {
@@ -164,7 +182,7 @@ fn of_run(run: &Remembered, item: Option<ItemId>, failed: bool) -> anyhow::Resul
             let log = match &line.error {
                 Some(error) => error.clone(),
                 // What a successful one printed stands in the log of the worker that had it.
-                None => of_workers(&run.folder, &line.id.to_string())?,
+                None => of_workers(joblog, &line.id.to_string())?,
             };
             Ok(Said {
                 id: Some(line.id),
@@ -174,9 +192,7 @@ fn of_run(run: &Remembered, item: Option<ItemId>, failed: bool) -> anyhow::Resul
         });
         return said.collect();
     }
-    let logs = files(&run.folder)
-        .with_context(|| format!("cannot look into `{}`", run.folder.display()))?;
-    let said = logs.into_iter().map(|file| {
+    let said = logs_of(run)?.into_iter().map(|file| {
         let log = fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
         Ok(Said {
             id: None,
@@ -185,6 +201,38 @@ fn of_run(run: &Remembered, item: Option<ItemId>, failed: bool) -> anyhow::Resul
         })
     });
     said.collect()
+}
+
+/// Prints the logs of a run a piece at a time: they may be longer than memory.
+fn print_all(run: &Remembered) -> anyhow::Result<()> {
+    let logs = logs_of(run)?;
+    if logs.is_empty() {
+        print("nothing was printed");
+    }
+    for (index, file) in logs.iter().enumerate() {
+        let shown = || format!("cannot read `{}`", file.display());
+        let mut reader = BufReader::new(fs::File::open(file).with_context(shown)?);
+        if logs.len() > 1 {
+            let gap = if index > 0 { "\n" } else { "" };
+            print(&format!("{gap}==> {} <==", file.display()));
+        }
+        let mut line = Vec::new();
+        while (&mut reader)
+            .take(PIECE)
+            .read_until(b'\n', &mut line)
+            .with_context(shown)?
+            > 0
+        {
+            print(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    }
+    Ok(())
+}
+
+fn logs_of(run: &Remembered) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = &run.folder;
+    files(folder).with_context(|| format!("cannot look into `{}`", folder.display()))
 }
 
 /// The logs below a folder, in the order of their names.
@@ -203,10 +251,17 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What the workers' logs have of an item.
-fn of_workers(folder: &Path, id: &str) -> anyhow::Result<String> {
+/// What the logs of workers have of an item: of all runs with this joblog, for any of them may have done it.
+fn of_workers(joblog: &Path, id: &str) -> anyhow::Result<String> {
     let mut lines = String::new();
-    for file in files(folder).with_context(|| format!("cannot look into `{}`", folder.display()))? {
+    let folders = folders_of(joblog).context("cannot look into ./.memq/runs")?;
+    let logs: Vec<_> = folders
+        .iter()
+        .map(|folder| {
+            files(folder).with_context(|| format!("cannot look into `{}`", folder.display()))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    for file in logs.into_iter().flatten() {
         let shown = || format!("cannot read `{}`", file.display());
         let reader = BufReader::new(fs::File::open(&file).with_context(shown)?);
         for line in reader.split(b'\n') {

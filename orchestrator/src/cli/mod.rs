@@ -12,6 +12,7 @@ mod lint;
 mod load;
 mod logs;
 mod ls;
+mod man;
 mod output;
 mod queue;
 mod render;
@@ -100,6 +101,8 @@ enum Command {
     Server(Box<queue_server::Args>),
     /// Print what a shell must know to complete command lines.
     Completions(completions::Args),
+    /// Write a page for man for each command.
+    Man(man::Args),
     /// Watch over one command of a run.
     #[command(hide = true)]
     Guard(crate::execute::GuardArgs),
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Retry(args) => in_runtime(retry::run(args)),
         Command::Logs(args) => in_runtime(logs::run(args)),
         Command::Completions(args) => outcome(completions::run(&args)),
+        Command::Man(args) => outcome(man::run(&args)),
         Command::Ls(args) => in_runtime(ls::run(args)),
         Command::Show(args) => in_runtime(show::run(args)),
         Command::Why(args) => in_runtime(why::run(args)),

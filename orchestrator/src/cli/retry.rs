@@ -1,7 +1,7 @@
 //! `memq retry`: goes on with a run of this machine, in the same joblog.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -142,7 +142,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let summary = Box::pin(execute::run(job)).await?;
     match output {
         Output::Text => summary.print(),
-        Output::Json | Output::Yaml => summary.print_json(),
+        Output::Json => summary.print_object(false),
+        Output::Yaml => summary.print_object(true),
     }
     Ok(summary.exit_code())
 }
@@ -168,7 +169,7 @@ fn merged(before: Vec<(String, String)>, now: Vec<(String, String)>) -> Vec<(Str
 }
 
 /// What the joblog says of these items: each must be in it, and not be done.
-fn choose(joblog: &PathBuf, ids: &[ItemId]) -> anyhow::Result<Vec<ItemLine>> {
+fn choose(joblog: &Path, ids: &[ItemId]) -> anyhow::Result<Vec<ItemLine>> {
     let mut found: HashMap<ItemId, ItemLine> = HashMap::new();
     joblog::items(joblog, |item| {
         if ids.contains(&item.id) {

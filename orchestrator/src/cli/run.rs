@@ -126,8 +126,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     if kube.names_a_cluster() {
         anyhow::bail!(Misuse("--namespace and --context are for --kube".into()));
     }
-    if matches!(output, Form::Yaml | Form::Name) {
-        anyhow::bail!(Misuse("-o yaml and -o name are for --kube".into()));
+    if output == Form::Name {
+        anyhow::bail!(Misuse("-o name is for --kube".into()));
     }
     let server = server.and_then(queue_client::named_server);
     let read = spec::load(&spec, given)?;
@@ -160,7 +160,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let summary = Box::pin(execute::run(job)).await?;
     match output {
         Form::Text | Form::Name => summary.print(),
-        Form::Json | Form::Yaml => summary.print_json(),
+        Form::Json => summary.print_object(false),
+        Form::Yaml => summary.print_object(true),
     }
     Ok(summary.exit_code())
 }

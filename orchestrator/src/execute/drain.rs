@@ -84,11 +84,17 @@ async fn drain_loaded(
         return Ok(drain.beside(aside));
     }
     let target = Target::make(server, name, pool, &choice, &file).await?;
-    let what = match choice.already {
+    let mut what = match choice.already {
         _ if aside > 0 => format!("{}, {aside} left aside", count(choice.to_do(), "item")),
         0 => count(choice.to_do(), "item"),
         already => format!("{already} already done, {} to do", choice.to_do()),
     };
+    if choice.duplicates > 0 {
+        what.push_str(&format!(
+            ", {} left out: another has their key",
+            choice.duplicates
+        ));
+    }
     let load = |session: &mut Session, target: &Target| {
         session.load(source, Arc::new(choice), target);
     };

@@ -7,10 +7,7 @@ use queue_api::Code;
 use queue_client::QueueClient;
 
 use super::event::{Event, Events};
-use crate::feed::{Choice, Pour, PourError, Source};
-
-/// What names the load in its queue, which is this step's alone.
-const LOAD: &str = "memq-run";
+use crate::feed::{Choice, LOAD_OF_RUN, Pour, PourError, Source};
 
 /// Loads what the choice leaves of the source; tells how far it is, and in the end how it went.
 /// `within` is where our own server keeps the queue.
@@ -24,7 +21,7 @@ pub(super) async fn load(
     let pour = Pour {
         source: Arc::new(source),
         choice: Some(choice),
-        id: LOAD.to_owned(),
+        id: LOAD_OF_RUN.to_owned(),
     };
     let poured = pour.into(&queue, |poured| {
         events.mention(Event::Loading(poured.items));

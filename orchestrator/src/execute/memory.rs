@@ -53,12 +53,31 @@ impl Memory {
 /// Finds the last run by this name, or of this spec, below the folder the command was given in.
 pub(crate) fn find(named: &str) -> io::Result<Option<Remembered>> {
     let spec = std::path::absolute(named)?;
-    let is_of_spec = |memory: &Memory| memory.spec == spec || memory.spec.parent() == Some(&spec);
+    let is_meant = |run: &Remembered| {
+        let of_spec = run.memory.spec == spec || run.memory.spec.parent() == Some(&spec);
+        let name = run.folder.file_name().unwrap_or_default().to_string_lossy();
+        let of_name = name.rsplit_once('.').is_some_and(|(run, number)| {
+            run == named && number.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        of_spec || of_name || name == named
+    };
+    Ok(all()?.into_iter().rfind(is_meant))
+}
+
+/// The folders of all runs that wrote into this joblog, the last one at the end.
+pub(crate) fn folders_of(joblog: &Path) -> io::Result<Vec<PathBuf>> {
+    let runs = all()?.into_iter();
+    let runs = runs.filter(|run| run.memory.joblog == joblog);
+    Ok(runs.map(|run| run.folder).collect())
+}
+
+/// All runs that were started from here, the last one at the end.
+fn all() -> io::Result<Vec<Remembered>> {
     let entries = match fs::read_dir(RUNS) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut found: Option<(std::time::SystemTime, Remembered)> = None;
+    let mut found = Vec::new();
     for entry in entries {
         let folder = entry?.path();
         let file = folder.join(FILE);
@@ -67,22 +86,9 @@ pub(crate) fn find(named: &str) -> io::Result<Option<Remembered>> {
         let Ok(memory) = serde_json::from_slice::<Memory>(&text) else {
             continue;
         };
-        let name = folder
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let exact = name == named;
-        let of_name = name.rsplit_once('.').is_some_and(|(run, number)| {
-            run == named && number.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        if !exact && !of_name && !is_of_spec(&memory) {
-            continue;
-        }
         let made = fs::metadata(&file)?.modified()?;
-        if found.as_ref().is_none_or(|(before, _)| *before <= made) {
-            found = Some((made, Remembered { memory, folder }));
-        }
+        found.push((made, Remembered { memory, folder }));
     }
-    Ok(found.map(|(_, run)| run))
+    found.sort_by(|(a, one), (b, other)| (a, &one.folder).cmp(&(b, &other.folder)));
+    Ok(found.into_iter().map(|(_, run)| run).collect())
 }

@@ -31,11 +31,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use serde::Serialize;
 
 use crate::flow::Node;
 use crate::joblog::{ItemLine, Joblog, Past, Tail};
 use crate::spec::{Machine, RunSpec, Step, Trouble, Work, local_trouble};
-use crate::view::{Board, Report, Summary, count};
+use crate::view::{Board, Report, Summary, count, print, print_json};
 
 use environ::Outside;
 use queue_api::ItemId;
@@ -43,7 +44,7 @@ use rundir::RunDir;
 use stage::Stage;
 
 pub(crate) use guard::{Args as GuardArgs, guard};
-pub(crate) use memory::{Memory, Remembered, find as find_run};
+pub(crate) use memory::{Memory, Remembered, find as find_run, folders_of};
 
 /// Largest result of a process in bytes: what a queue takes from an item by default.
 const MAX_RESULT_BYTES: usize = 64 * 1024;
@@ -130,11 +131,18 @@ impl Told {
         }
     }
 
-    /// Prints it as one JSON object.
-    pub(crate) fn print_json(&self) {
+    /// Prints it as one object of JSON, or of YAML.
+    pub(crate) fn print_object(&self, in_yaml: bool) {
+        fn put(object: &impl Serialize, in_yaml: bool) {
+            // Names, numbers and texts: both have words for all of them.
+            match in_yaml {
+                true => print(&serde_saphyr::to_string(object).unwrap_or_default()),
+                false => drop(print_json(object)),
+            }
+        }
         match self {
-            Self::Pool(summary) => summary.print_json(),
-            Self::Steps(report) => report.print_json(),
+            Self::Pool(summary) => put(&summary.object(), in_yaml),
+            Self::Steps(report) => put(&report.object(), in_yaml),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Target {
         file: &Path,
     ) -> anyhow::Result<Self> {
         let queue = server.client.queue(name.clone());
-        let mut settings = queue_settings(&pool.item, &pool.marks, choice.longest as u64);
+        let mut settings = queue_settings(&pool.item, pool.may_be_keyed(), choice.longest as u64);
         if server.is_own() {
             settings.lease_ms = Some(Some(OWN_LEASE_MS));
         } else {

@@ -1,9 +1,11 @@
-//! Items packed into requests: many as lines where lines can carry them, as JSON lines where each says something of
-//! its own, else one by one.
+//! Items packed into requests: as lines where lines can carry them, else as lines of JSON; those that are too large to
+//! share a request alone.
 //!
-//! The same items in the same order always make the same requests: on that rests that they can be sent again.
+//! The same items in the same order always make the same requests: on that rests that they can be sent again. The
+//! numbers here and the way items are packed are part of that, so another memq that changes them cannot go on with a
+//! load that this one began.
 
-use std::io::Write as _;
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use queue_api::{NewItem, Options};
@@ -49,6 +51,8 @@ pub enum Form {
 pub struct Batcher {
     /// What all items are given; none where each is given something of its own.
     same: Option<Options>,
+    /// Whether the request that is being filled is written as JSON.
+    in_json: bool,
     text: Vec<u8>,
     items: u64,
     keyed: bool,
@@ -62,6 +66,7 @@ impl Batcher {
     pub fn of_lines(options: Options) -> Self {
         Self {
             same: Some(options),
+            in_json: false,
             text: Vec::new(),
             items: 0,
             keyed: false,
@@ -75,55 +80,43 @@ impl Batcher {
     pub fn of_ndjson() -> Self {
         Self {
             same: None,
+            in_json: true,
             ..Self::of_lines(Options::default())
         }
     }
 
     /// Adds an item; gives what is ready to be sent.
     pub fn push(&mut self, item: &Item<'_>) -> impl Iterator<Item = Batch> + use<> {
-        let (before, own) = match &self.same {
-            Some(options) => {
-                let body = item.body;
-                // As a line it would become two items, lose its end, or vanish.
-                let raw = body.is_empty() || body.contains(&b'\n') || body.ends_with(b"\r");
-                if raw {
-                    let options = options.clone();
-                    (self.flush(), Some(self.alone(item, options)))
-                } else {
-                    let over = self.is_full(body.len() + 1);
-                    let before = over.then(|| self.flush()).flatten();
-                    self.text.extend_from_slice(body);
-                    (before, None)
-                }
-            }
-            None if item.body.len() > FULL_BYTES => {
-                (self.flush(), Some(self.alone(item, item.options.clone())))
-            }
-            None => {
-                let line = NewItem {
-                    body: item.body.to_vec().into(),
-                    options: item.options.clone(),
-                };
-                let line = serde_json::to_vec(&line).expect("texts and numbers are JSON");
-                let before = self.is_full(line.len() + 1).then(|| self.flush()).flatten();
-                let _a_buffer_takes_all = self.text.write_all(&line);
-                self.keyed |= item.options.key.is_some();
-                (before, None)
-            }
-        };
-        if own.is_none() {
-            self.text.push(b'\n');
-            self.items += 1;
-            self.last_line = item.line;
+        let body = item.body;
+        if body.len() > FULL_BYTES {
+            let before = self.flush();
+            let own = self.alone(item);
+            return before.into_iter().chain(Some(own));
         }
-        before.into_iter().chain(own)
+        // As a line it would become two items, lose its end, or vanish. What follows it goes as JSON with it, so that
+        // such items among others do not make a request each.
+        let no_line = body.is_empty() || body.contains(&b'\n') || body.ends_with(b"\r");
+        let mut line = written(item, self.in_json || no_line);
+        let mut before = None;
+        if (no_line && !self.in_json) || self.is_full(line.len() + 1) {
+            before = self.flush();
+            self.in_json |= no_line;
+            line = written(item, self.in_json);
+        }
+        self.text.extend_from_slice(&line);
+        self.text.push(b'\n');
+        self.items += 1;
+        self.keyed |= item.options.key.is_some();
+        self.last_line = item.line;
+        before.into_iter().chain(None)
     }
 
     fn is_full(&self, more: usize) -> bool {
         self.text.len() + more > FULL_BYTES || self.items >= FULL_ITEMS
     }
 
-    fn alone(&mut self, item: &Item<'_>, options: Options) -> Batch {
+    fn alone(&mut self, item: &Item<'_>) -> Batch {
+        let options = item.options.clone();
         let first = self.sent;
         self.sent += 1;
         Batch {
@@ -141,6 +134,7 @@ impl Batcher {
         let items = std::mem::take(&mut self.items);
         let text = std::mem::take(&mut self.text);
         let keyed = std::mem::take(&mut self.keyed);
+        let in_json = std::mem::replace(&mut self.in_json, self.same.is_none());
         let first = self.sent;
         self.sent += items;
         (items > 0).then(|| Batch {
@@ -149,12 +143,26 @@ impl Batcher {
             last_line: self.last_line,
             keyed,
             form: match &self.same {
-                Some(options) => Form::Lines(options.clone()),
-                None => Form::Ndjson,
+                Some(options) if !in_json => Form::Lines(options.clone()),
+                _ => Form::Ndjson,
             },
             body: text.into(),
         })
     }
+}
+
+/// An item as a line, without its end.
+fn written<'a>(item: &Item<'a>, in_json: bool) -> Cow<'a, [u8]> {
+    if !in_json {
+        return item.body.into();
+    }
+    let line = NewItem {
+        body: item.body.to_vec().into(),
+        options: item.options.clone(),
+    };
+    serde_json::to_vec(&line)
+        .expect("texts and numbers are JSON")
+        .into()
 }
 
 #[cfg(test)]
@@ -198,20 +206,39 @@ mod tests {
     }
 
     #[test]
-    fn what_no_line_can_carry_goes_alone_and_in_order() {
+    fn what_no_line_can_carry_goes_as_json_with_what_follows_it() {
         let batches = plain(&[b"a", b"b", b"c\nd", b"", b"e\r", b"f\rg", b"h"]);
-        let wanted = [
-            (0, 2, 2, b"a\nb\n".to_vec()),
-            (2, 1, 3, b"c\nd".to_vec()),
-            (3, 1, 4, b"".to_vec()),
-            (4, 1, 5, b"e\r".to_vec()),
-            (5, 2, 7, b"f\rg\nh\n".to_vec()),
-        ];
+        let json = [r#""c\nd""#, "\"\"", r#""e\r""#, r#""f\rg""#, r#""h""#]
+            .map(|body| format!("{{\"body\":{body}}}\n"))
+            .concat();
+        let wanted = [(0, 2, 2, b"a\nb\n".to_vec()), (2, 5, 7, json.into_bytes())];
         assert_eq!(told(&batches), wanted);
-        assert!(
-            matches!(batches[0].form, Form::Lines(_)) && matches!(batches[1].form, Form::Raw(_))
-        );
+        assert_eq!(batches[0].form, Form::Lines(Options::default()));
+        assert_eq!(batches[1].form, Form::Ndjson);
         assert_eq!(plain(&[]), []);
+    }
+
+    #[test]
+    fn items_that_no_line_can_carry_do_not_make_a_request_each() {
+        let group = Options {
+            group: Some("g".into()),
+            ..Options::default()
+        };
+        let mut items = vec![(b"a".as_slice(), group.clone()); 20_001];
+        for (number, item) in items.iter_mut().enumerate() {
+            if number % 2 == 1 {
+                item.0 = b"a\r";
+            }
+        }
+        let batches = pack(Batcher::of_lines(group.clone()), &items);
+        let sizes: Vec<_> = batches.iter().map(|batch| batch.items).collect();
+        assert_eq!(sizes, [1, 10_000, 1, 9_999]);
+        assert!(
+            batches[1]
+                .body
+                .starts_with(b"{\"body\":\"a\\r\",\"group\":\"g\"}\n")
+        );
+        assert_eq!(batches[2].form, Form::Lines(group));
     }
 
     #[test]

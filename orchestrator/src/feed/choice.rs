@@ -2,7 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sha2::{Digest as _, Sha256};
+
 use super::source::{FeedError, Source, Visit};
+
+/// Most unique keys that a run on one machine looks through: each takes 16 bytes and some.
+const MAX_KEYS: usize = 10_000_000;
 
 /// The items of a source that are left when what is done is taken off.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,16 +35,20 @@ impl Choice {
         mut only: Option<HashMap<Vec<u8>, u64>>,
     ) -> Result<Self, FeedError> {
         let mut choice = Self::default();
-        let mut keys = HashSet::new();
+        let (mut keys, mut too_many) = (HashSet::new(), false);
         source.visit(|item| {
             let (index, body) = (choice.total + choice.duplicates, item.body);
             // Whether the queue still knows the key when the second comes is a matter of speed.
-            if let Some(key) = &item.options.key
-                && !keys.insert(key.clone())
-            {
-                choice.duplicates += 1;
-                choice.skip(index);
-                return Visit::Go;
+            if let Some(key) = &item.options.key {
+                if keys.len() == MAX_KEYS {
+                    too_many = true;
+                    return Visit::Stop;
+                }
+                if !keys.insert(digest(key)) {
+                    choice.duplicates += 1;
+                    choice.skip(index);
+                    return Visit::Go;
+                }
             }
             choice.total += 1;
             match done.get_mut(body) {
@@ -64,7 +73,10 @@ impl Choice {
             }
             Visit::Go
         })?;
-        Ok(choice)
+        match too_many {
+            true => Err(FeedError::TooManyKeys(MAX_KEYS)),
+            false => Ok(choice),
+        }
     }
 
     /// How many items are left.
@@ -87,6 +99,12 @@ impl Choice {
         }
         self.skipped[word] |= bit;
     }
+}
+
+/// A key in 128 bits: no two that anybody will ever meet have the same.
+fn digest(key: &str) -> u128 {
+    let digest = Sha256::digest(key);
+    u128::from_be_bytes(std::array::from_fn(|at| digest[at]))
 }
 
 fn place(index: u64) -> (usize, u64) {

@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use queue_api::Options;
 use queue_client::{Bodies, EnqueueOptions, QueueClient};
 use tokio::sync::mpsc;
@@ -15,6 +16,9 @@ use super::{Batch, Batcher, Choice, FeedError, Form, Source, Visit};
 
 /// Requests read ahead of the one that is being sent.
 const AHEAD: usize = 2;
+
+/// Names the load of a run in the queue that is its step's alone.
+pub const LOAD_OF_RUN: &str = "memq-run";
 
 /// A load: items that go into one queue, under one name.
 pub struct Pour {
@@ -104,6 +108,19 @@ impl Pour {
         reader.await.map_err(PourError::Reader)??;
         Ok(poured)
     }
+}
+
+/// Notes in a queue that this load has begun there, without an item; whether it was noted before.
+///
+/// A load whose queue is its own asks this first. The note is used before any request of the load, so it is forgotten
+/// before any of them is: where it is known, no request can go in twice.
+pub async fn begin(queue: &QueueClient, id: &str) -> Result<bool, queue_client::Error> {
+    let options = EnqueueOptions {
+        idempotency_key: Some(format!("{id}.begin")),
+        ..EnqueueOptions::default()
+    };
+    let placed = queue.place(Bodies::Ndjson(Bytes::new()), options).await?;
+    Ok(placed.replayed)
 }
 
 /// What came of a request.

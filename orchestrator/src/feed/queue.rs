@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use queue_api::{Backoff, Settings, SettingsPatch};
 
-use crate::spec::{ItemRules, Marks};
+use crate::spec::ItemRules;
 
 /// What an attempt may take beyond its own time limit before the server gives its item to another:
 /// time to kill the handler and to say so.
@@ -13,9 +13,9 @@ const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
 const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What the rules say of the queue. `longest` is the length of the longest item in bytes: a queue takes no
-/// longer ones than it is told, and these are to go in.
+/// longer ones than it is told, and these are to go in. `keyed` is whether items may have unique keys.
 #[must_use]
-pub fn queue_settings(rules: &ItemRules, marks: &Marks, longest: u64) -> SettingsPatch {
+pub fn queue_settings(rules: &ItemRules, keyed: bool, longest: u64) -> SettingsPatch {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let usual = Settings::default().max_body_bytes;
     SettingsPatch {
@@ -32,7 +32,7 @@ pub fn queue_settings(rules: &ItemRules, marks: &Marks, longest: u64) -> Setting
         }),
         max_body_bytes: (longest > usual).then_some(Some(longest)),
         // Of items with one key the first is done, and no second once it is.
-        key_window_ms: marks.key.as_ref().map(|_| Some(ms(KEYS_KEPT))),
+        key_window_ms: keyed.then(|| Some(ms(KEYS_KEPT))),
         ..SettingsPatch::default()
     }
 }
@@ -50,19 +50,23 @@ mod tests {
             ..ItemRules::default()
         };
         let usual = Settings::default().max_body_bytes;
-        let settings = queue_settings(&rules, &Marks::default(), usual);
-        assert_eq!(settings.max_body_bytes, None);
+        let settings = queue_settings(&rules, false, usual);
+        assert_eq!(
+            (settings.max_body_bytes, settings.key_window_ms),
+            (None, None)
+        );
         assert_eq!(settings.max_lease_ms, Some(Some(90_000)));
         assert_eq!(settings.max_attempts, Some(Some(3)));
         let waits = settings.backoff.flatten().map(|b| (b.min_ms, b.max_ms));
         assert_eq!(waits, Some((1_000, 30_000)));
-        let settings = queue_settings(&rules, &Marks::default(), usual + 1);
+        let settings = queue_settings(&rules, true, usual + 1);
         assert_eq!(settings.max_body_bytes, Some(Some(usual + 1)));
+        assert!(settings.key_window_ms.is_some());
     }
 
     #[test]
     fn without_rules_the_servers_own_hold() {
-        let settings = queue_settings(&ItemRules::default(), &Marks::default(), 0);
+        let settings = queue_settings(&ItemRules::default(), false, 0);
         assert_eq!(settings, SettingsPatch::default());
     }
 }

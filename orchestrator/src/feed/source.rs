@@ -53,6 +53,11 @@ pub enum FeedError {
         /// What is wrong with it.
         why: String,
     },
+    /// More items have unique keys than can be told apart.
+    #[error(
+        "more than {0} items have unique keys; load them with `memq load`, and name the queue in the run"
+    )]
+    TooManyKeys(usize),
     /// A pattern gives no names.
     #[error(transparent)]
     Glob(#[from] GlobError),
@@ -381,7 +386,16 @@ mod tests {
         };
         assert_eq!(names("*.jpg"), ["10.jpg", "2.jpg"]);
         assert_eq!(names("**/*.jpg"), ["10.jpg", "2.jpg", "b/1.jpg"]);
+        assert_eq!(names("*/*.jpg"), ["b/1.jpg"]);
+        assert_eq!(names("b/1.jpg"), ["b/1.jpg"]);
+        assert_eq!(names("nowhere/*.jpg"), Vec::<String>::new());
         assert_eq!(names("*.png"), Vec::<String>::new());
+        // Links that lead back, of which each could be gone through in the other.
+        for link in ["here", "there"] {
+            std::os::unix::fs::symlink(".", dir.path().join("[a]").join(link)).expect("a link");
+        }
+        assert_eq!(names("**/*.jpg"), ["10.jpg", "2.jpg", "b/1.jpg"]);
+        assert_eq!(names("b*/*.jpg"), ["b/1.jpg"]);
     }
 
     /// The items of a step with this line.

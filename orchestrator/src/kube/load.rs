@@ -14,11 +14,9 @@ use queue_client::QueueClient;
 use tokio::sync::watch;
 
 use super::plan::LoadSeen;
-use crate::feed::{FeedError, Pour, PourError, Source, queue_settings};
+use crate::feed::{FeedError, LOAD_OF_RUN, Pour, PourError, Source, begin, queue_settings};
 use crate::spec::Pool;
-
-/// What names the load in its queue.
-const LOAD: &str = "memq-run";
+use crate::view::count;
 
 /// Loads and seals within a cluster; tells how far it is, and in the end how it went.
 pub(super) async fn load(pool: Pool, queue: QueueClient, told: watch::Sender<LoadSeen>) {
@@ -79,7 +77,7 @@ async fn fill(
     let longest = tokio::task::spawn_blocking(move || measured.longest());
     let longest = longest.await.context("the reader of the items stopped")??;
     let found = queue
-        .create(&queue_settings(&pool.item, &pool.marks, longest))
+        .create(&queue_settings(&pool.item, pool.may_be_keyed(), longest))
         .await
         .with_context(|| format!("cannot make queue {name}"))?;
     let in_already = found.totals.enqueued;
@@ -87,29 +85,29 @@ async fn fill(
         return Ok(());
     }
     told.send_replace(LoadSeen::Loading(in_already));
+    let begun = begin(queue, LOAD_OF_RUN).await;
+    let begun = begun.with_context(|| format!("cannot begin to load queue {name}"))?;
+    if !begun && in_already > 0 {
+        bail!(Foreign(format!(
+            "queue {name} has {} that this step did not bring within the last 24 hours, so nothing was put in: \
+             something else uses the queue, or the load was broken off too long ago to be gone on with. Remove it with \
+             `memq queue rm {name} --force` and make the run anew",
+            count(in_already, "item")
+        )));
+    }
     let pour = Pour {
         source,
         choice: None,
-        id: LOAD.to_owned(),
+        id: LOAD_OF_RUN.to_owned(),
     };
-    let mut foreign = false;
     let poured = pour.into(queue, |poured| {
-        // What is in came with the first request of an earlier try, and the queue would have known it.
-        foreign = in_already > 0 && poured.already == 0;
         told.send_replace(LoadSeen::Loading(poured.items.max(in_already)));
-        match foreign || told.is_closed() {
+        match told.is_closed() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     });
-    let poured = poured.await;
-    if foreign || (in_already > 0 && poured.as_ref().is_ok_and(|poured| poured.items == 0)) {
-        bail!(Foreign(format!(
-            "queue {name} had {in_already} items that this step did not bring within a day: something else uses the \
-             queue, or the load was broken off too long ago to be gone on with"
-        )));
-    }
-    poured?;
+    poured.await?;
     queue
         .seal()
         .await

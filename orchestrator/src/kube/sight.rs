@@ -251,7 +251,7 @@ impl Sight {
         };
         self.loads.entry(step.name.clone()).or_insert_with(|| {
             let (tell, told) = watch::channel(LoadSeen::Loading(0));
-            self.tasks.spawn(load::load(pool.clone(), queue, tell));
+            self.tasks.spawn(load::load((**pool).clone(), queue, tell));
             Loading {
                 told,
                 began: Instant::now(),

@@ -89,44 +89,73 @@ pub enum GlobError {
 impl Glob {
     /// The names that match now, sorted by their bytes. A name below the folder is told from there on.
     pub fn names(&self) -> Result<Vec<PathBuf>, GlobError> {
-        let whole = self.dir.join(&self.pattern);
-        let escaped = match Path::new(&self.pattern).is_absolute() {
-            true => self.pattern.clone(),
-            // The folder's own name is no pattern, whatever it is called.
-            false => {
-                let dir = glob::Pattern::escape(&self.dir.to_string_lossy());
-                Path::new(&dir)
-                    .join(&self.pattern)
-                    .to_string_lossy()
-                    .into_owned()
-            }
+        let literal = |part: &&str| !part.contains(['*', '?', '[']);
+        let parts: Vec<_> = self.pattern.split('/').collect();
+        // At least the last one is looked for, so that a name without a star must be there, too.
+        let fixed = parts.iter().take_while(|part| literal(part)).count();
+        let fixed = fixed.min(parts.len() - 1);
+        let (before, parts) = parts.split_at(fixed);
+        let base = match before {
+            [] => self.dir.clone(),
+            [""] => "/".into(),
+            before => self.dir.join(before.join("/")),
         };
+        let read = |text: &str| {
+            glob::Pattern::new(text).map_err(|error| GlobError::Pattern {
+                pattern: self.pattern.clone(),
+                why: error.msg,
+            })
+        };
+        let pattern = read(&parts.join("/"))?;
+        let steps = parts.iter().take_while(|part| **part != "**");
+        let steps: Vec<_> = steps.map(|part| read(part)).collect::<Result<_, _>>()?;
+        let deep = steps.len() < parts.len();
         let as_shells = glob::MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
             require_literal_leading_dot: true,
         };
-        let found = glob::glob_with(&escaped, as_shells).map_err(|error| GlobError::Pattern {
-            pattern: self.pattern.clone(),
-            why: error.msg,
-        })?;
         let mut names = Vec::new();
-        for name in found {
-            let name = name.map_err(|error| GlobError::Look {
-                pattern: whole.display().to_string(),
-                why: error.to_string(),
-            })?;
+        // As in shells `**` does not go through links: two that lead back would never end.
+        let walk = walkdir::WalkDir::new(&base)
+            .min_depth(1)
+            .max_depth(if deep { usize::MAX } else { parts.len() })
+            .follow_links(!deep);
+        let may_lead_there = |entry: &walkdir::DirEntry| {
+            let step = entry.depth().checked_sub(1).and_then(|at| steps.get(at));
+            let name = entry.file_name().to_string_lossy();
+            step.is_none_or(|step| step.matches_with(&name, as_shells))
+        };
+        for entry in walk.into_iter().filter_entry(may_lead_there) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if is_nothing(&error) => continue,
+                Err(error) => {
+                    return Err(GlobError::Look {
+                        pattern: self.dir.join(&self.pattern).display().to_string(),
+                        why: error.to_string(),
+                    });
+                }
+            };
+            let name = entry.path();
+            let below = name.strip_prefix(&base).unwrap_or(name);
+            if !pattern.matches_path_with(below, as_shells) {
+                continue;
+            }
             if names.len() == MAX_NAMES {
                 return Err(GlobError::TooMany(self.pattern.clone()));
             }
-            names.push(
-                name.strip_prefix(&self.dir)
-                    .map_or(name.clone(), Path::to_owned),
-            );
+            names.push(name.strip_prefix(&self.dir).unwrap_or(name).to_owned());
         }
         names.sort_unstable();
         Ok(names)
     }
+}
+
+/// Whether there is nothing to be looked into: a folder or a link's end that is not there, a link that leads back.
+fn is_nothing(error: &walkdir::Error) -> bool {
+    let kind = error.io_error().map(std::io::Error::kind);
+    error.loop_ancestor().is_some() || kind == Some(std::io::ErrorKind::NotFound)
 }
 
 /// A text with one `%d` (or `%05d`) in it.

@@ -207,6 +207,10 @@ impl Pick {
             .try_fold(&*whole, |value, name| value.get(name));
         match found {
             Some(serde_json::Value::String(text)) => Ok(text.clone()),
+            // Two long numbers may be one when they are read with fewer digits.
+            Some(serde_json::Value::Number(number)) if number.is_f64() => Err(format!(
+                "has a number at `{self}` that is no whole number of 64 bits; as a text it can be used"
+            )),
             Some(serde_json::Value::Number(number)) => Ok(number.to_string()),
             Some(serde_json::Value::Bool(value)) => Ok(value.to_string()),
             Some(serde_json::Value::Null) | None => Err(format!("has no `{self}`")),

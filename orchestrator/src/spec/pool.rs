@@ -28,6 +28,12 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// Whether its items may have unique keys: taken out of them, or said by themselves.
+    #[must_use]
+    pub fn may_be_keyed(&self) -> bool {
+        self.marks.key.is_some() || matches!(self.items, Items::Ndjson(_))
+    }
+
     /// Reads the fields of a step that has `items`.
     pub(crate) fn read(items: &At<'_>, step: &Fields<'_>, files: Files<'_>) -> Result<Self, Fault> {
         let (items, marks) = Items::read(items, files)?;

@@ -57,7 +57,7 @@ pub enum When {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// Items of a queue, gone through by a pool of workers.
-    Items(Pool),
+    Items(Box<Pool>),
     /// A process or Job for each element.
     Each(ForEach),
     /// One process or Job.
@@ -160,7 +160,7 @@ impl Step {
                     here: files.here && after.is_empty(),
                     ..*files
                 };
-                Work::Items(Pool::read(items, &fields, files)?)
+                Work::Items(Box::new(Pool::read(items, &fields, files)?))
             }
             Some(_) => Work::Each(ForEach::read(&raw, &fields, known, &name, &inherited.env)?),
         };

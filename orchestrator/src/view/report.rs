@@ -208,9 +208,9 @@ impl Report {
         super::print(&self.text());
     }
 
-    /// Prints it as one JSON object.
-    pub(crate) fn print_json(&self) {
-        let json = Json {
+    /// It as programs read it.
+    pub(crate) fn object(&self) -> impl Serialize + '_ {
+        Json {
             run: &self.run,
             verdict: self.verdict(),
             reason: self.reason(),
@@ -220,9 +220,7 @@ impl Report {
             joblog: self.joblog.display().to_string(),
             logs: self.logs.display().to_string(),
             again: self.left_over().then_some(self.again.as_str()),
-        };
-        // Names, numbers and texts: JSON has words for all of them.
-        let _printed = super::print_json(&json);
+        }
     }
 
     fn text(&self) -> String {

@@ -72,11 +72,11 @@ impl Summary {
         super::print(&self.text());
     }
 
-    /// Prints it as one JSON object.
-    pub(crate) fn print_json(&self) {
+    /// It as programs read it.
+    pub(crate) fn object(&self) -> impl Serialize + '_ {
         let (exit_code, verdict) = self.drained.verdict();
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let json = Json {
+        Json {
             run: &self.run,
             verdict,
             reason: self.drained.reason(),
@@ -93,9 +93,7 @@ impl Summary {
             joblog: self.joblog.display().to_string(),
             logs: self.logs.as_ref().map(|logs| logs.display().to_string()),
             again: self.drained.left_over().then_some(self.again.as_str()),
-        };
-        // Names, numbers and texts: JSON has words for all of them.
-        let _printed = super::print_json(&json);
+        }
     }
 
     fn text(&self) -> String {

@@ -31,15 +31,36 @@ fn a_run_takes_names_of_files_json_lines_and_a_pipe() {
     );
     lab.run(&["run", ".", "--joblog", "lines.log"])
         .exits(0)
-        .says("2 done of 2");
-    lab.run(&["run", ".", "--joblog", "lines.log"])
-        .exits(0)
-        .complains("");
+        .says("2 done of 2")
+        .complains("2 items, 1 left out: another has their key");
+    lab.run(&["run", ".", "--joblog", "lines.log"]).exits(0);
     assert_eq!(
         lab.joblog("lines.log").len(),
         2,
         "what has the key of another is not done later either"
     );
+
+    lab.write(
+        "order.ndjson",
+        "{\"body\":\"low\",\"priority\":-1}\n{\"body\":\"usual\",\"group\":\"g\"}\n{\"body\":{\"at\":9},\"priority\":9}\n",
+    );
+    lab.write(
+        "run.yaml",
+        spec(
+            "order",
+            "items: {ndjson: order.ndjson}\nworkers: {max: 1}\nbuiltin: echo",
+        ),
+    );
+    lab.run(&["run", ".", "--joblog", "order.log", "-o", "yaml"])
+        .exits(0)
+        .says("verdict: ")
+        .says("done: 3");
+    let bodies: Vec<_> = lab
+        .joblog("order.log")
+        .iter()
+        .map(|line| line["body"].clone())
+        .collect();
+    assert_eq!(bodies, ["{\"at\":9}", "usual", "low"]);
 
     lab.write(
         "run.yaml",
@@ -63,7 +84,10 @@ fn items_are_looked_at_cancelled_and_tried_again() {
     memq(&["queue", "create", "q", "--attempts", "1"]).exits(0);
     memq(&["load", "q", "lines"]).exits(0);
     let script = "echo about $MEMQ_ITEM; test $MEMQ_ITEM = good || { echo no luck >&2; exit 7; }";
-    memq(&["worker", "--queue", "q", "--", "sh", "-c", script]).exits(0);
+    memq(&[
+        "worker", "--queue", "q", "--until", "empty", "--", "sh", "-c", script,
+    ])
+    .exits(0);
     let dead = memq(&["queue", "items", "q", "--state", "dead", "-o", "name"]).exits(0);
     let id = dead.out.trim().to_owned();
     memq(&["queue", "item", "q", &id])

@@ -99,6 +99,11 @@ fn lines_are_loaded_from_a_file_and_from_standard_input() {
     );
     fixture
         .memq(&["load", "q", "lines"])
+        .exits(0)
+        .says("0 new, 3 already loaded");
+    fixture.lab.write("more", "four\n");
+    fixture
+        .memq(&["load", "q", "more"])
         .exits(1)
         .complains("queue_sealed")
         .complains("reopen");

@@ -9,7 +9,7 @@ const PICKY: &str = "items: {list: [a, b, c]}\nitem: {attempts: 1}\ncommand: [sh
 fn a_run_is_gone_on_with_by_its_name_in_the_same_history() {
     let lab = Lab::new();
     lab.write("run.yaml", spec("picky", PICKY));
-    lab.run(&["run", "."]).exits(1).says("1 done of 3");
+    lab.run(&["run", "."]).exits(1).says("1 done, 2 dead of 3");
     lab.run(&["logs", "picky", "--failed"])
         .exits(0)
         .says("seen b")

@@ -215,15 +215,12 @@ fn details(queue: &QueueName, item: &Item) -> String {
         item.state.as_str(),
         lines.join("\n")
     );
-    for part in [
-        Some(("item", String::from_utf8_lossy(&item.body.0).into_owned())),
-        item.error.clone().map(|error| ("error", error)),
-    ] {
-        if let Some((label, said)) = part {
-            text += &format!("\n\n{label}:");
-            for line in said.lines() {
-                text += &format!("\n  | {line}");
-            }
+    let body = String::from_utf8_lossy(&item.body.0);
+    let error = item.error.as_deref().map(|error| ("error", error));
+    for (label, said) in std::iter::once(("item", &*body)).chain(error) {
+        text += &format!("\n\n{label}:");
+        for line in said.lines() {
+            text += &format!("\n  | {line}");
         }
     }
     if !item.history.is_empty() {

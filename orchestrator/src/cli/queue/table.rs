@@ -62,7 +62,7 @@ pub(super) fn details(queue: &Queue) -> anyhow::Result<String> {
     };
     section("counts", serde_json::to_value(queue.counts)?);
     section("totals", serde_json::to_value(queue.totals)?);
-    section("settings", serde_json::to_value(&queue.settings)?);
+    section("settings", serde_json::to_value(queue.settings)?);
     let mut text = list(std::slice::from_ref(queue));
     let words = handling(queue.handling).into_iter().chain(limits(queue));
     for (index, words) in words.enumerate() {

@@ -153,7 +153,7 @@ fn take(
     Ok(Fill {
         step: step.name.clone(),
         queue,
-        pool: pool.clone(),
+        pool: (**pool).clone(),
     })
 }
 

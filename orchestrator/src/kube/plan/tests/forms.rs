@@ -47,7 +47,7 @@ pub(super) fn step(name: &str, work: Work) -> Step {
 pub(super) fn pool(name: &str, workers: u32) -> Step {
     step(
         name,
-        Work::Items(Pool {
+        Work::Items(Box::new(Pool {
             items: Items::List(vec!["a".to_owned()]),
             marks: crate::spec::Marks::default(),
             workers: Workers {
@@ -57,7 +57,7 @@ pub(super) fn pool(name: &str, workers: u32) -> Step {
             },
             item: ItemRules::default(),
             tolerate: Tolerate::Items(0),
-        }),
+        })),
     )
 }
 
