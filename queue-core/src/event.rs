@@ -18,7 +18,7 @@ use crate::time::Time;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The queue decides by these settings from here on.
-    Configured(Settings),
+    Configured(Box<Settings>),
     /// An item came in.
     Enqueued {
         /// When.
@@ -161,4 +161,15 @@ pub enum Next {
     Delayed(Time),
     /// Given up on.
     Dead,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch is as many events, each moved several times before it is applied.
+    #[test]
+    fn an_event_stays_small() {
+        assert!(size_of::<Event>() <= 96, "{}", size_of::<Event>());
+    }
 }

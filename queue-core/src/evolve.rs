@@ -57,7 +57,7 @@ impl Queue {
             Event::Cancelled { at, seq } if self.awaits(seq) => {
                 self.tell(seq, State::Cancelled, at);
             }
-            Event::Configured(settings) => self.configured(settings),
+            Event::Configured(ref settings) => self.configured(**settings),
             Event::Enqueued {
                 at,
                 seq,

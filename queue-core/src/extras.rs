@@ -84,15 +84,13 @@ impl Queue {
     /// An item ended: its key stays taken for the rest of the window. Nobody waits for what was
     /// cancelled.
     pub(crate) fn end_key(&mut self, seq: Seq, state: State, ended: Time) {
-        let Some(item) = self.item(seq).filter(|item| item.has(flag::KEY)) else {
-            return;
-        };
+        let Some(keys) = &mut self.keys else { return };
+        let item = self.items.get(seq.0).filter(|item| item.has(flag::KEY));
+        let Some(item) = item else { return };
         let until = item.enqueued + self.settings.key_window;
-        if let Some(keys) = &mut self.keys {
-            match until > ended && state != State::Cancelled {
-                true => keys.hold(seq, until),
-                false => keys.free(seq),
-            }
+        match until > ended && state != State::Cancelled {
+            true => keys.hold(seq, until),
+            false => keys.free(seq),
         }
     }
 

@@ -5,7 +5,6 @@
 //! names. What is too much leaves when something new comes, so that it needs no timer and follows from
 //! the events alone.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -32,7 +31,7 @@ pub struct Recalled {
     /// How many came in.
     pub count: u64,
     /// Those of the request that did not, by their position in it, and the items that had their keys.
-    pub duplicates: Box<[(u32, Seq)]>,
+    pub duplicates: Arc<[(u32, Seq)]>,
 }
 
 /// An answer, and when it was last used.

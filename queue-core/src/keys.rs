@@ -71,7 +71,7 @@ impl Keys {
         self.bytes -= text.map_or(0, |text| text.len() as u64);
     }
 
-    /// A live item comes in and takes a key that is free.
+    /// A live item comes in and takes a key that no live item has: one that is held comes free.
     pub(crate) fn claim(&mut self, seq: Seq, text: &str) {
         self.bytes += text.len() as u64;
         self.texts.insert(seq.0, text.into());
@@ -164,20 +164,26 @@ impl Keys {
         self.hold(seq, until);
     }
 
-    /// The holds that end by `now`, by time and then by place.
-    pub(crate) fn due(&self, now: Time) -> impl Iterator<Item = (Time, Seq)> {
-        self.timers.iter().take_while(move |(at, _)| *at <= now)
+    /// The holds that end by `now`, and those that are more than so many, by time and then by place.
+    pub(crate) fn due(&self, now: Time, most: u64) -> impl Iterator<Item = Seq> {
+        let surplus = self.holds().saturating_sub(most);
+        let holds = (0..).zip(self.timers.iter());
+        let due = holds.take_while(move |&(nth, (at, _))| nth < surplus || at <= now);
+        due.map(|(_, (_, seq))| seq)
     }
 
-    /// When the next hold ends.
-    pub(crate) fn next_due(&self) -> Option<Time> {
-        self.timers.first()
+    /// When the next hold ends: at once if there are more than so many.
+    pub(crate) fn next_due(&self, most: u64) -> Option<Time> {
+        match self.holds() > most {
+            true => Some(Time(0)),
+            false => self.timers.first(),
+        }
     }
 
-    /// The holds from a place on, by place.
-    pub(crate) fn held(&self, from: Seq) -> impl Iterator<Item = (Seq, &str, Time)> {
-        let held = self.until.range(from.0);
-        held.filter_map(|(seq, until)| Some((Seq(seq), self.text(Seq(seq))?, *until)))
+    /// The holds of items that are gone, from a place on, by place.
+    pub(crate) fn gone(&self, from: Seq) -> impl Iterator<Item = (Seq, &str, Time)> {
+        let gone = self.gone.range(from);
+        gone.filter_map(|seq| Some((seq, self.text(seq)?, self.until(seq)?)))
     }
 
     /// How many holds there are.
@@ -196,7 +202,13 @@ impl Keys {
     }
 
     fn take(&mut self, seq: Seq) {
-        self.index.insert(&self.texts, seq);
+        while let Err(taken) = self.index.insert(&self.texts, seq) {
+            assert!(
+                self.until.contains(taken.0),
+                "{seq:?} wants the key that {taken:?} has"
+            );
+            self.free(taken);
+        }
     }
 
     /// Forgets until when an item holds its key.

@@ -69,6 +69,7 @@ type Rank = (Reverse<i16>, Seq);
 /// 1. `lane` has the items that are not plain; `groups` and `ids` have the groups that those name.
 /// 2. A ready item is in `plain` if it is, and else in `ready`.
 /// 3. `turns` holds each [`Turn`], once.
+/// 4. `lent` has the groups that count leased items.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lanes {
     lane: Paged<Lane, 16>,
@@ -77,12 +78,14 @@ pub(crate) struct Lanes {
     turns: BTreeSet<(Reverse<i16>, GroupId)>,
     groups: BTreeMap<GroupId, Group>,
     ids: BTreeMap<Arc<str>, GroupId>,
+    /// The groups of which any item is in a worker's hands.
+    lent: BTreeSet<GroupId>,
     /// The turn of the items without group, which have no entry in `groups` and no cap.
     ungrouped: Turn,
     last: GroupId,
     /// Bytes of the name of each item's group.
     bytes: u64,
-    /// Most items of one group in workers' hands.
+    /// Most items of one group in workers' hands, at least 1.
     cap: u64,
 }
 
@@ -97,6 +100,7 @@ impl Lanes {
             turns: BTreeSet::new(),
             groups: BTreeMap::new(),
             ids: BTreeMap::new(),
+            lent: BTreeSet::new(),
             ungrouped: None,
             last: GroupId::NONE,
             bytes: 0,
@@ -191,7 +195,13 @@ impl Lanes {
     fn count_lent(&mut self, seq: Seq, count: impl FnOnce(u64) -> u64) {
         let id = self.lane(seq).group;
         if let Some(group) = self.groups.get_mut(&id) {
-            group.leased = count(group.leased);
+            let before = group.leased;
+            group.leased = count(before);
+            match (before, group.leased) {
+                (0, 1) => drop(self.lent.insert(id)),
+                (1, 0) => drop(self.lent.remove(&id)),
+                _ => {}
+            }
             self.update(id);
         }
     }
@@ -206,12 +216,14 @@ impl Lanes {
         self.last = group;
     }
 
-    /// Lends at most that many items of one group at a time from here on. Costs a pass over the groups.
+    /// Lends at most that many items of one group at a time from here on, at least 1. Costs a pass over
+    /// the groups of which any is lent.
     pub(crate) fn set_cap(&mut self, cap: Option<u64>) {
         let old = core::mem::replace(&mut self.cap, cap.unwrap_or(u64::MAX));
         let crossed = |group: &Group| (group.leased < old) != (group.leased < self.cap);
-        let crossing = self.groups.iter().filter(|(_, group)| crossed(group));
-        let crossing: alloc::vec::Vec<_> = crossing.map(|(id, _)| *id).collect();
+        let crossing = self.lent.iter().copied();
+        let crossing = crossing.filter(|id| self.groups.get(id).is_some_and(crossed));
+        let crossing: alloc::vec::Vec<_> = crossing.collect();
         for id in crossing {
             self.update(id);
         }
@@ -232,15 +244,10 @@ impl Lanes {
         self.ids.get(name).copied()
     }
 
-    /// The first id from a wish on that no group has, here or in what else is `taken`.
-    pub(crate) fn free_id(&self, wish: u32, taken: impl Fn(GroupId) -> bool) -> GroupId {
-        let mut id = GroupId(wish);
-        while id == GroupId::NONE || self.groups.contains_key(&id) || taken(id) {
-            id.0 = id.0.wrapping_add(1);
-        }
-        id
+    /// Whether a group that has items in the queue has this id.
+    pub(crate) fn has_group(&self, id: GroupId) -> bool {
+        self.groups.contains_key(&id)
     }
-
     /// Recounts everything of a queue with these ready items.
     ///
     /// # Panics

@@ -72,5 +72,9 @@ pub const SLICE: usize = 1_000;
 /// every worker gives back still ends.
 pub const FREE_RELEASES: u8 = 10;
 
+/// Most keys that a queue holds for items that ended. Where there would be more, those come free first
+/// whose window ends first: a window bounds for how long, and this how many, whatever the window.
+pub const MAX_KEY_HOLDS: u64 = 10_000_000;
+
 /// Attempts kept in an item's story; older ones are forgotten first.
 pub const STORY_ATTEMPTS: usize = 20;

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::attempt::{Attempt, Lease};
-use crate::decide::Lendable;
 use crate::expiries::Expiries;
 use crate::idempotency::Idempotency;
 use crate::item::{Item, State, flag};
@@ -20,7 +19,7 @@ use crate::stories::Stories;
 use crate::terms::TermsOf;
 use crate::time::Time;
 use crate::timers::Timers;
-use crate::{SLICE, Seq};
+use crate::{MAX_KEY_HOLDS, SLICE, Seq};
 
 /// A queue: items, leases, outcomes. Changed by [`Queue::evolve`] only.
 ///
@@ -344,8 +343,9 @@ impl Queue {
     }
 
     /// When time alone will next change something: a lease ends, an item falls due or expires, a key
-    /// comes free, an outcome passes retention, the rate allows a lease again, or the queue becomes
-    /// empty after `now`. May lie in the past: call [`Queue::due`](crate::decide).
+    /// comes free, an outcome passes retention, or the queue becomes empty after `now`. May lie in the
+    /// past: call [`Queue::due`](crate::decide). When the rate allows a lease again is for whoever waits
+    /// for one to ask: see [`Queue::lendable`].
     ///
     /// Outcomes beyond their number are left to the next command, which has one slice to forget them
     /// in; only more than that is worth a wake-up.
@@ -361,12 +361,11 @@ impl Queue {
         });
         let quiet = self.quiet_at().filter(|at| *at > now);
         let expiry = self.expiries.as_ref().and_then(|it| it.first());
-        let key = self.keys.as_ref().and_then(|keys| keys.next_due());
-        let token = (self.settings.rate_per_s).and_then(|_| match self.lendable(now) {
-            Lendable::Until(token) => Some(token),
-            _ => None,
-        });
-        let all = [timer, retention, quiet, expiry, key, token];
+        let key = self
+            .keys
+            .as_ref()
+            .and_then(|keys| keys.next_due(MAX_KEY_HOLDS));
+        let all = [timer, retention, quiet, expiry, key];
         all.into_iter().flatten().min()
     }
 }

@@ -81,7 +81,12 @@ impl SeqSet {
 
     /// The members in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Seq> {
-        let mut next = Some(Seq(0));
+        self.range(Seq(0))
+    }
+
+    /// The members from this one on, in ascending order.
+    pub(crate) fn range(&self, from: Seq) -> impl Iterator<Item = Seq> {
+        let mut next = Some(from);
         core::iter::from_fn(move || {
             let found = self.at_or_after(next?)?;
             next = found.0.checked_add(1).map(Seq);

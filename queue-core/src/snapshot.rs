@@ -30,6 +30,9 @@ use crate::settings::Settings;
 use crate::terms::{Group, Terms};
 use crate::time::Time;
 
+/// Duplicates that an answer names and that take as long to write down as a part.
+const DUPLICATES_A_PART: usize = 64;
+
 /// How a snapshot begins: what is known of the queue at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
@@ -180,7 +183,8 @@ impl Queue {
     }
 
     /// Pushes the next parts: at most `max` outcomes, or at most `max` items, keys and answers once all
-    /// outcomes are written; `max` is at least 1. When nothing is left it pushes [`Part::Order`], if
+    /// outcomes are written; `max` is at least 1. An answer that names many duplicates counts as several
+    /// parts, but for the last one. When nothing is left it pushes [`Part::Order`], if
     /// the queue has an order, and [`Part::Closed`], returns true, and pushes nothing from then on.
     ///
     /// The parts belong into the log before any later event of the queue.
@@ -199,19 +203,18 @@ impl Queue {
             }
             return false;
         }
-        let before = parts.len();
+        let mut left = max;
         let mut next = cursor.item;
         for (seq, item) in self.items_for(cursor).take(max) {
             parts.push(Part::Item(self.kept(seq, item)));
             next = Seq(seq.0 + 1);
+            left -= 1;
         }
         cursor.item = next;
-        for rest in [Self::keys_for, Self::answers_for] {
-            let room = max - (parts.len() - before);
-            rest(self, cursor, room, parts);
-            if parts.len() - before >= max {
-                return false;
-            }
+        self.keys_for(cursor, &mut left, parts);
+        self.answers_for(cursor, &mut left, parts);
+        if left == 0 {
+            return false;
         }
         parts.extend(self.order());
         let totals = self.totals;
@@ -220,23 +223,27 @@ impl Queue {
         true
     }
 
-    fn keys_for(&self, cursor: &mut Cursor, max: usize, parts: &mut Vec<Part>) {
+    /// An item that is here has told of its own hold.
+    fn keys_for(&self, cursor: &mut Cursor, left: &mut usize, parts: &mut Vec<Part>) {
         let Some(keys) = &self.keys else { return };
-        let held = keys.held(cursor.key);
-        // An item that is here has told of its own hold.
-        let gone = held.filter(|(seq, ..)| !self.items.contains(seq.0));
-        for (seq, text, until) in gone.take(max) {
+        for (seq, text, until) in keys.gone(cursor.key).take(*left) {
             let text = text.into();
             parts.push(Part::Key { seq, text, until });
             cursor.key = Seq(seq.0 + 1);
+            *left -= 1;
         }
     }
 
-    fn answers_for(&self, cursor: &mut Cursor, max: usize, parts: &mut Vec<Part>) {
+    fn answers_for(&self, cursor: &mut Cursor, left: &mut usize, parts: &mut Vec<Part>) {
         let Some(idempotency) = &self.idempotency else {
             return;
         };
-        for (number, remembered) in idempotency.range(cursor.answer).take(max) {
+        for (number, remembered) in idempotency.range(cursor.answer) {
+            if *left == 0 {
+                break;
+            }
+            let duplicates = remembered.answer.duplicates.len();
+            *left = left.saturating_sub(1 + duplicates / DUPLICATES_A_PART);
             parts.push(Part::Answer {
                 number,
                 at: remembered.at,

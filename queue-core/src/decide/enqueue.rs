@@ -12,9 +12,8 @@ use crate::attempt::Fence;
 use crate::blob::Blob;
 use crate::event::Event;
 use crate::idempotency::Recalled;
-use crate::lanes::{GroupId, Lanes};
+use crate::lanes::GroupId;
 use crate::queue::Queue;
-use crate::seqset::SeqSet;
 use crate::settings::Settings;
 use crate::terms::{Group, Terms};
 use crate::time::Time;
@@ -256,13 +255,8 @@ impl Queue {
         if let Some(id) = newcomers.groups.get(name) {
             return *id;
         }
-        // Truncated on purpose: groups that are alive at the same time differ, and no more is needed.
-        let wish = seq.0.wrapping_add(1) as u32;
-        let taken = |id| newcomers.ids.contains(&id);
-        let id = match lanes {
-            Some(lanes) => lanes.free_id(wish, taken),
-            None => Lanes::begin(SeqSet::default(), None).free_id(wish, taken),
-        };
+        let is_here = |id| lanes.is_some_and(|lanes| lanes.has_group(id));
+        let id = free_id(seq, |id| newcomers.ids.contains(&id) || is_here(id));
         newcomers.groups.insert(name, id);
         newcomers.ids.insert(id);
         id
@@ -301,4 +295,29 @@ struct Newcomers<'a> {
     keys: BTreeMap<&'a str, Seq>,
     groups: BTreeMap<&'a str, GroupId>,
     ids: BTreeSet<GroupId>,
+}
+
+/// An id for the group whose first item has this place. Truncated on purpose: groups that are alive at the
+/// same time differ, and no more is needed.
+fn free_id(first: Seq, is_taken: impl Fn(GroupId) -> bool) -> GroupId {
+    let mut id = GroupId(first.0.wrapping_add(1) as u32);
+    while id == GroupId::NONE || is_taken(id) {
+        id.0 = id.0.wrapping_add(1);
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_group_is_the_first_that_is_free_from_its_first_item_on() {
+        assert_eq!(free_id(Seq(6), |_| false), GroupId(7));
+        let end = Seq(u32::MAX.into());
+        assert_eq!(free_id(end, |_| false), GroupId(1));
+        assert_eq!(free_id(end, |id| id.0 < 3), GroupId(3));
+        let is_taken = |id: GroupId| [u32::MAX, 1].contains(&id.0);
+        assert_eq!(free_id(Seq(end.0 - 1), is_taken), GroupId(2));
+    }
 }

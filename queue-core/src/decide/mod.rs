@@ -4,6 +4,7 @@
 //! with [`Queue::due`]. A settle checks its deadline itself, so a lease that ran out is lost even
 //! where a slice of `due` has not reached it yet.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -12,11 +13,11 @@ use crate::attempt::{Fence, How, Lease};
 use crate::backoff::spread;
 use crate::blob::Blob;
 use crate::event::{Event, Next};
-use crate::item::{Item, State, flag};
+use crate::item::{Item, State};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::time::Time;
-use crate::{FREE_RELEASES, SLICE, Seq};
+use crate::{FREE_RELEASES, MAX_KEY_HOLDS, SLICE, Seq};
 
 mod enqueue;
 mod lease;
@@ -64,7 +65,7 @@ pub enum Settled {
 
 impl Queue {
     /// What time alone makes true by `now`, at most [`SLICE`] changes of each kind: leases that ran
-    /// out, items that fell due or expired, keys that came free, outcomes past retention.
+    /// out, items that fell due or expired, keys that came free or are too many, outcomes past retention.
     ///
     /// An item ends as expired when that is found, which may be long after its expiry: the outcomes are
     /// in the order of their instants, and each is kept as long as its caller was promised.
@@ -82,8 +83,8 @@ impl Queue {
             events.extend(due.take(SLICE).map(expired));
         }
         if let Some(keys) = &self.keys {
-            let due = keys.due(now).take(SLICE);
-            events.extend(due.map(|(_, seq)| Event::KeyFreed { seq }));
+            let due = keys.due(now, MAX_KEY_HOLDS).take(SLICE);
+            events.extend(due.map(|seq| Event::KeyFreed { seq }));
         }
         if let Some(through) = self.past_retention(now) {
             events.push(Event::Forgotten { through });
@@ -111,9 +112,7 @@ impl Queue {
 
     /// When an item expired, if it has by now.
     fn expires_by(&self, now: Time, seq: Seq) -> Option<Time> {
-        let item = self.item(seq).filter(|item| item.has(flag::EXPIRES));
-        let expires = item.and_then(|_| self.expires(seq));
-        expires.filter(|expires| *expires <= now)
+        self.expires(seq).filter(|expires| *expires <= now)
     }
 
     fn past_retention(&self, now: Time) -> Option<u64> {
@@ -230,7 +229,7 @@ impl Queue {
     /// Decides by other settings from here on. Running leases and waiting retries keep their times.
     pub fn configure(&self, settings: Settings, events: &mut Vec<Event>) {
         if self.settings != settings {
-            events.push(Event::Configured(settings));
+            events.push(Event::Configured(Box::new(settings)));
         }
     }
 

@@ -23,8 +23,8 @@ type Texts = Paged<Box<str>, 16>;
 /// with those it fills, just, a table of 512 slots.
 const BUCKET: usize = 220;
 
-/// The seed of the hash is drawn when the index is made, so that nobody can prepare texts that collide.
-/// It shows in no answer.
+/// The hash has a seed that differs between programs, not one that withstands whoever sets out to find
+/// it: a caller that does can make its own queue slow, and no other. It shows in no answer.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
     hasher: RandomState,
@@ -57,11 +57,11 @@ impl Index {
         bucket.find(hash, is_it).copied()
     }
 
-    /// Adds the text of an item, which no other item may have.
-    pub(super) fn insert(&mut self, texts: &Texts, seq: Seq) {
+    /// Adds the text of an item, unless another item has it: then it says which.
+    pub(super) fn insert(&mut self, texts: &Texts, seq: Seq) -> Result<(), Seq> {
         let text = text_of(texts, seq);
         if let Some(taken) = self.find(texts, text) {
-            panic!("{seq:?} wants the key that {taken:?} has");
+            return Err(taken);
         }
         let hash = self.hasher.hash_one(text);
         let at = self.bucket_of(hash);
@@ -70,6 +70,7 @@ impl Index {
         if self.len > self.buckets.len() * BUCKET {
             self.split(texts);
         }
+        Ok(())
     }
 
     /// Takes the text of an item out.

@@ -127,12 +127,27 @@ fn compare(keys: &Keys, naive: &Naive) {
         assert_eq!(keys.text(Seq(seq as u64)), text);
     }
     let holds = naive.holds();
-    assert_eq!(keys.next_due(), holds.first().map(|(at, _)| *at));
-    let due = holds.iter().copied().filter(|(at, _)| *at <= Time(4));
-    assert_eq!(
-        keys.due(Time(4)).collect::<Vec<_>>(),
-        due.collect::<Vec<_>>()
-    );
+    for most in [2, 200] {
+        let surplus = holds.len().saturating_sub(most);
+        let due = (0..)
+            .zip(&holds)
+            .filter(|(nth, (at, _))| *nth < surplus || *at <= Time(4));
+        let due: Vec<_> = due.map(|(_, (_, seq))| *seq).collect();
+        assert_eq!(keys.due(Time(4), most as u64).collect::<Vec<_>>(), due);
+        let next = keys.next_due(most as u64);
+        match surplus {
+            0 => assert_eq!(next, holds.first().map(|(at, _)| *at)),
+            _ => assert_eq!(next, Some(Time(0))),
+        }
+    }
+    let gone = keys.gone(Seq(0)).map(|(seq, ..)| seq);
+    let expected = naive
+        .0
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| !it.there && matches!(it.has, Has::Until(_)));
+    let expected: Vec<_> = expected.map(|(seq, _)| Seq(seq as u64)).collect();
+    assert_eq!(gone.collect::<Vec<_>>(), expected);
     assert_eq!(keys.holds(), holds.len() as u64);
     let known = (0..naive.0.len()).any(|seq| naive.known(seq).is_some());
     assert_eq!(keys.is_empty(), !known);
@@ -156,7 +171,8 @@ proptest! {
                 _ => anew.mention(Seq(seq as u64), &entry.text),
             }
         }
-        for (seq, text, until) in keys.held(Seq(0)) {
+        for (until, seq) in naive.holds() {
+            let text = &naive.0[seq.0 as usize].text;
             anew.restore_hold(seq, text, until);
             anew.restore_hold(seq, text, until);
         }
@@ -181,6 +197,19 @@ fn an_index_that_grew_and_shrank_finds_each_text_and_holds_no_more_buckets_than_
     assert!((0..19_990).all(|seq| keys.find(&text(seq)).is_none()));
     assert!((19_990..20_000).all(|seq| keys.find(&text(seq)) == Some((Seq(seq), None))));
     assert_eq!(keys.index.buckets(), 1);
+}
+
+/// As it may be where a log was written while keys were held for a shorter time than today.
+#[test]
+fn who_claims_a_key_takes_it_over_from_one_that_ended() {
+    let mut keys = Keys::default();
+    keys.claim(Seq(0), "night");
+    keys.hold(Seq(0), Time(9));
+    keys.claim(Seq(1), "night");
+    assert_eq!(keys.find("night"), Some((Seq(1), None)));
+    assert_eq!(keys.holds(), 0);
+    keys.free(Seq(0));
+    keys.check(|_| true, |seq| seq == Seq(1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use queue_core::{Event, How, Part, Purge, Queue, Settings, Settlement, State, Time};
 
-use crate::support::{LEASE, Shell, Token, ms, plain};
+use crate::support::{LEASE, Offer, Shell, Token, ms, plain};
 
 /// A queue of three items whose snapshot has begun and tells of none of them yet.
 fn begun() -> (Shell, [Token; 3]) {
@@ -174,4 +174,38 @@ fn a_recovery_of_many_leases_goes_in_slices() {
         from = next;
     }
     assert_eq!(slices, [1_000, 1_000, 500]);
+}
+
+#[test]
+fn an_answer_that_names_many_duplicates_takes_the_room_of_several_parts() {
+    let mut shell = Shell::new(Settings::default());
+    let keyed = Offer {
+        key: Some("k".to_owned()),
+        ..Offer::default()
+    };
+    shell
+        .offer_all(std::slice::from_ref(&keyed), None, None)
+        .unwrap();
+    // As much as three parts, and a small one.
+    let offers = vec![keyed; 150];
+    for request in ["a", "b", "c"] {
+        shell.offer_all(&offers, None, Some((request, 1))).unwrap();
+    }
+    shell.offer_all(&offers[..1], None, Some(("d", 1))).unwrap();
+    shell.begin_snapshot();
+    while !shell.snapshot_slice(1) {}
+
+    let (_, mut cursor) = shell.queue.snapshot();
+    let mut slices = Vec::new();
+    loop {
+        let mut parts = Vec::new();
+        let closed = shell.queue.parts(&mut cursor, 4, &mut parts);
+        let is_answer = |part: &&Part| matches!(part, Part::Answer { .. });
+        slices.push(parts.iter().filter(is_answer).count());
+        if closed {
+            break;
+        }
+    }
+    // The first slice has an item as well, and an answer is not divided.
+    assert_eq!(slices, [1, 2, 1]);
 }

@@ -1,6 +1,8 @@
 //! The queue and its naive twin, taken through the same steps and compared after each.
 
-use queue_core::{Fence, Item, Outcome, Purge, Seq, Settings, Settlement, State, Time};
+use queue_core::{
+    Fence, Item, Lendable, Outcome, Purge, Queue, Seq, Settings, Settlement, State, Time,
+};
 
 use crate::naive::{self, End, Naive, Place};
 use crate::step::Step;
@@ -53,7 +55,7 @@ impl Pair {
                 self.shell.snapshot_slice(max);
             }
             Step::PassToDeadline(early) => {
-                let next = self.shell.queue.next_deadline(self.shell.now);
+                let next = next_change(&self.shell.queue, self.shell.now);
                 let next = next.map_or(now, |next| next.0.saturating_sub(early));
                 self.shell.now = Time(next.max(now));
             }
@@ -322,7 +324,7 @@ impl Pair {
                 .drain(..)
                 .for_each(|event| queue.evolve(&event, &mut Vec::new()));
         }
-        let next = queue.next_deadline(now);
+        let next = next_change(&queue, now);
         assert!(
             next.is_none_or(|at| at > now),
             "{next:?} is not ahead of {now:?}"
@@ -341,6 +343,16 @@ impl Pair {
             );
         }
     }
+}
+
+/// When time alone changes something for somebody who waits for a lease.
+fn next_change(queue: &Queue, now: Time) -> Option<Time> {
+    let token = match queue.lendable(now) {
+        Lendable::Until(token) => Some(token),
+        _ => None,
+    };
+    let next = [queue.next_deadline(now), token];
+    next.into_iter().flatten().min()
 }
 
 fn end(state: State) -> End {

@@ -106,7 +106,7 @@ impl LiveQueue {
             let settings = patch.apply(&turn.inner.settings)?;
             // Not by the core's own decision: it does not see a change of the other half.
             if std::mem::replace(&mut turn.inner.settings, settings) != settings {
-                let configured = Event::Configured(for_core(&settings));
+                let configured = Event::Configured(Box::new(for_core(&settings)));
                 turn.apply(|_, _, events| events.push(configured));
             }
             Ok(view::queue(&self.name, turn))

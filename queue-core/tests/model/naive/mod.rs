@@ -7,7 +7,7 @@ mod enter;
 mod lend;
 mod settle;
 
-use queue_core::{Counts, Fence, How, Lendable, Purge, Seq, Settings, Settlement, Totals};
+use queue_core::{Counts, Fence, How, Purge, Seq, Settings, Settlement, Totals};
 
 /// Where an item is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -321,13 +321,8 @@ impl Naive {
         });
         let oldest = self.outcomes.get(self.forgotten);
         let retention = oldest.map(|oldest| oldest.at + millis(self.settings.done_retention));
-        let token = match self.lendable(now) {
-            Lendable::Until(token) => Some(token.0),
-            _ => None,
-        };
         timers
             .chain(retention)
-            .chain(token)
             .chain(self.quiet_at().filter(|at| *at > now))
             .min()
     }

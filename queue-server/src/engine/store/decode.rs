@@ -151,7 +151,7 @@ pub(super) fn event(
 ) -> Result<Event, Malformed> {
     let seq = |reader: &mut Reader<'_>| reader.number("the place of an item").map(Seq);
     Ok(match reader.u8("an event")? {
-        event_tag::CONFIGURED => Event::Configured(keeper.configure(settings(reader)?)),
+        event_tag::CONFIGURED => Event::Configured(Box::new(keeper.configure(settings(reader)?))),
         event_tag::ENQUEUED => Event::Enqueued {
             at: now,
             seq: keeper.next_seq(),
@@ -283,7 +283,7 @@ fn answer(reader: &mut Reader<'_>) -> Result<Recalled, Malformed> {
     let count = reader.number(what)?;
     let duplicates = reader.number(what)?;
     // Not as many at once as a number says that may be wrong.
-    let duplicates: Result<Box<[_]>, Malformed> = (0..duplicates)
+    let duplicates: Result<Arc<[_]>, Malformed> = (0..duplicates)
         .map(|_| {
             let position = u32::try_from(reader.number(what)?);
             let position = position.map_err(|_| Malformed::new(what))?;

@@ -164,7 +164,7 @@ fn remembered() -> Recalled {
         digest: u64::MAX - 3,
         first: Seq(1 << 40),
         count: 3,
-        duplicates: Box::new([(0, Seq(7)), (u32::MAX, Seq(1 << 50))]),
+        duplicates: Arc::new([(0, Seq(7)), (u32::MAX, Seq(1 << 50))]),
     }
 }
 
@@ -200,7 +200,7 @@ fn every_event() -> Vec<Event> {
         worker,
     };
     vec![
-        Event::Configured(for_core(&Settings::default())),
+        Event::Configured(Box::new(for_core(&Settings::default()))),
         enqueued(0, None, None),
         enqueued(1, Some(Time(NOW.0 + 9)), None),
         enqueued(2, None, Some(terms())),
