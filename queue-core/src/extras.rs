@@ -82,7 +82,7 @@ impl Queue {
     }
 
     /// An item ended: its key stays taken for the rest of the window. Nobody waits for what was
-    /// cancelled.
+    /// cancelled. For how long is part of what a log means: no event says it.
     pub(crate) fn end_key(&mut self, seq: Seq, state: State, ended: Time) {
         let Some(keys) = &mut self.keys else { return };
         let item = self.items.get(seq.0).filter(|item| item.has(flag::KEY));

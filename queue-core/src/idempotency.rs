@@ -3,7 +3,7 @@
 //!
 //! It is kept in the order of last use and bounded: by time, by number, and by the duplicates it
 //! names. What is too much leaves when something new comes, so that it needs no timer and follows from
-//! the events alone.
+//! the events alone. So the bounds are part of what a log means.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;

@@ -76,5 +76,5 @@ pub const FREE_RELEASES: u8 = 10;
 /// whose window ends first: a window bounds for how long, and this how many, whatever the window.
 pub const MAX_KEY_HOLDS: u64 = 10_000_000;
 
-/// Attempts kept in an item's story; older ones are forgotten first.
+/// Attempts kept in an item's story; older ones are forgotten first. Part of what a log means.
 pub const STORY_ATTEMPTS: usize = 20;

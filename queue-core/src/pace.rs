@@ -2,6 +2,9 @@
 //! with each lease (the generic cell rate algorithm).
 //!
 //! Everything is in nanoseconds: at a million leases a second they are a thousand apart.
+//!
+//! How each lease moves the instant on is part of what a log means, and not of a decision: a queue that is
+//! recovered would stand elsewhere if it were changed.
 
 use crate::settings::Settings;
 use crate::time::Time;
@@ -18,7 +21,7 @@ pub(crate) struct Pace {
 
 /// What the settings say of the pace.
 #[derive(Debug, Clone, Copy)]
-struct Terms {
+struct Spacing {
     /// Between two leases.
     distance: u64,
     /// How far ahead of its time a lease may be given.
@@ -28,30 +31,30 @@ struct Terms {
 impl Pace {
     /// A lease was given.
     pub(crate) fn lent(&mut self, settings: &Settings, at: Time) {
-        if let Some(terms) = Terms::of(settings) {
-            self.next = self.next.max(nanos(at)).saturating_add(terms.distance);
+        if let Some(spacing) = Spacing::of(settings) {
+            self.next = self.next.max(nanos(at)).saturating_add(spacing.distance);
         }
     }
 
     /// How many leases may be given now; `None` for as many as you like.
     pub(crate) fn tokens(self, settings: &Settings, now: Time) -> Option<u64> {
-        let terms = Terms::of(settings)?;
+        let spacing = Spacing::of(settings)?;
         let now = nanos(now);
-        let latest = now.saturating_add(terms.ahead);
+        let latest = now.saturating_add(spacing.ahead);
         let left = latest.checked_sub(self.next.max(now));
-        Some(left.map_or(0, |left| left / terms.distance + 1))
+        Some(left.map_or(0, |left| left / spacing.distance + 1))
     }
 
     /// The instant at which the next lease may be given, if none may be given now.
     pub(crate) fn next_token(self, settings: &Settings, now: Time) -> Option<Time> {
-        let terms = Terms::of(settings)?;
-        let at = self.next.saturating_sub(terms.ahead);
+        let spacing = Spacing::of(settings)?;
+        let at = self.next.saturating_sub(spacing.ahead);
         let at = Time(at.div_ceil(NANOS_A_MILLI));
         (at > now).then_some(at)
     }
 }
 
-impl Terms {
+impl Spacing {
     fn of(settings: &Settings) -> Option<Self> {
         let rate = settings.rate_per_s?;
         // A cast of floats saturates. Seldom is never, and so is a time beyond all clocks.

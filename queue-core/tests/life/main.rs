@@ -13,6 +13,7 @@ mod support;
 mod cancel;
 mod deadline;
 mod finish;
+mod format;
 mod key;
 mod lease;
 mod limit;
