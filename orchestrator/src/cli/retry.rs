@@ -53,8 +53,8 @@ The run's folder in ./.memq/runs remembers the spec, the parameters, the server 
 joblog has as done is not done again, unless a step that it rests on is. On a server that was given, dead
 items are made ready again in the queue they lie in, with their history.
 
-A run in a cluster cannot be gone on with like this yet; while it goes on, `memq queue redrive QUEUE` tries
-its dead items again.
+This is for runs on this machine. A run in a cluster (`memq run --kube`, `kubectl create`) cannot be gone on with once
+it has ended; while it goes on, `memq queue redrive run.NAMESPACE.RUN.STEP` makes its dead items ready again.
 
 Examples:
   memq retry keygen-x7k2p
@@ -153,7 +153,8 @@ pub(super) fn find(named: &str) -> anyhow::Result<Remembered> {
     let found = execute::find_run(named).context("cannot look into ./.memq/runs")?;
     found.ok_or_else(|| {
         Misuse(format!(
-            "no run `{named}` was started from this folder: ./.memq/runs has none by this name or of this spec"
+            "no run `{named}` was started from this folder: ./.memq/runs has none on this machine by this name or of this \
+             spec; a run in a cluster cannot be retried like this, see `memq retry --help`"
         ))
         .into()
     })

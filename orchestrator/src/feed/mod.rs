@@ -13,6 +13,6 @@ mod source;
 pub use batch::{Batch, Batcher, Form};
 pub use choice::Choice;
 pub use lines::LineReader;
-pub use pour::{LOAD_OF_RUN, Pour, PourError, Poured, begin};
+pub use pour::{LOAD_OF_RUN, Pour, PourError, Poured, Pouring, begin};
 pub use queue::queue_settings;
 pub use source::{FeedError, Item, MAX_BODY_BYTES, Source, Visit};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use queue_api::Options;
 use queue_client::{Bodies, EnqueueOptions, QueueClient};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::{Batch, Batcher, Choice, FeedError, Form, Source, Visit};
 
@@ -72,26 +73,71 @@ pub enum PourError {
     Reader(#[source] tokio::task::JoinError),
 }
 
+/// A load that has begun, and can be gone on with after an error.
+pub struct Pouring {
+    id: String,
+    batches: mpsc::Receiver<Batch>,
+    reader: Option<JoinHandle<Result<(), FeedError>>>,
+    /// What is being sent.
+    next: Option<Batch>,
+    poured: Poured,
+}
+
 impl Pour {
+    /// Begins to read.
+    #[must_use]
+    pub fn begin(self) -> Pouring {
+        let Self { source, choice, id } = self;
+        let (sender, batches) = mpsc::channel(AHEAD);
+        let reader = tokio::task::spawn_blocking(move || read(&source, choice.as_deref(), &sender));
+        Pouring {
+            id,
+            batches,
+            reader: Some(reader),
+            next: None,
+            poured: Poured::default(),
+        }
+    }
+
     /// Puts them in; `told` hears after each request how far it is, and may say that it is enough.
     pub async fn into(
         self,
         queue: &QueueClient,
+        told: impl FnMut(Poured) -> ControlFlow<()>,
+    ) -> Result<Poured, PourError> {
+        self.begin().go_on(queue, told).await
+    }
+}
+
+impl Pouring {
+    /// How far it is.
+    #[must_use]
+    pub fn poured(&self) -> Poured {
+        self.poured
+    }
+
+    /// Puts in what is left. After an error of sending the same request is the next one, and nothing is read anew. After any
+    /// other it cannot be gone on with.
+    pub async fn go_on(
+        &mut self,
+        queue: &QueueClient,
         mut told: impl FnMut(Poured) -> ControlFlow<()>,
     ) -> Result<Poured, PourError> {
-        let Self { source, choice, id } = self;
         let name = || queue.name().to_string();
-        let (sender, mut batches) = mpsc::channel(AHEAD);
-        let reader = tokio::task::spawn_blocking(move || read(&source, choice.as_deref(), &sender));
-        let mut poured = Poured::default();
-        while let Some(batch) = batches.recv().await {
+        loop {
+            if self.next.is_none() {
+                self.next = self.batches.recv().await;
+            }
+            let Some(batch) = &self.next else { break };
             let (items, last_line) = (batch.items, batch.last_line);
-            let sent = send(queue, batch, &id).await;
+            let sent = send(queue, batch.clone(), &self.id).await;
             let sent = sent.map_err(|source| PourError::Send {
                 queue: name(),
-                after: poured.items,
+                after: self.poured.items,
                 source,
             })?;
+            self.next = None;
+            let poured = &mut self.poured;
             match sent.replayed {
                 true => poured.already += items,
                 false => {
@@ -101,12 +147,14 @@ impl Pour {
             }
             poured.items += items;
             poured.line = last_line;
-            if told(poured).is_break() {
+            if told(*poured).is_break() {
                 return Err(PourError::Unwanted { queue: name() });
             }
         }
-        reader.await.map_err(PourError::Reader)??;
-        Ok(poured)
+        if let Some(reader) = self.reader.take() {
+            reader.await.map_err(PourError::Reader)??;
+        }
+        Ok(self.poured)
     }
 }
 

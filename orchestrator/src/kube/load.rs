@@ -1,5 +1,5 @@
-//! Puts the items of a step into its queue, from the beginning each time: what an earlier try brought in is not
-//! brought in again.
+//! Puts the items of a step into its queue, from the beginning where another process has tried before: what it brought
+//! in is not brought in again.
 //!
 //! The queue belongs to this step alone, its items come in a fixed order, and each request has a name of its
 //! own that the queue remembers for a day. A request that was cut off and is carried out after another
@@ -14,7 +14,9 @@ use queue_client::QueueClient;
 use tokio::sync::watch;
 
 use super::plan::LoadSeen;
-use crate::feed::{FeedError, LOAD_OF_RUN, Pour, PourError, Source, begin, queue_settings};
+use crate::feed::{
+    FeedError, LOAD_OF_RUN, Pour, PourError, Pouring, Source, begin, queue_settings,
+};
 use crate::spec::Pool;
 use crate::view::count;
 
@@ -31,7 +33,7 @@ pub(super) async fn load(pool: Pool, queue: QueueClient, told: watch::Sender<Loa
         return;
     }
     match open(&pool).await {
-        Ok(source) => bring(&pool, source, queue, told).await,
+        Ok(source) => Load::of(pool, source).bring(&queue, &told).await,
         Err(error) => drop(told.send_replace(failed(&error))),
     }
 }
@@ -44,18 +46,14 @@ pub(super) async fn open(pool: &Pool) -> anyhow::Result<Arc<Source>> {
     Ok(Arc::new(source))
 }
 
-/// The same with items that are at hand.
-pub(super) async fn bring(
-    pool: &Pool,
+/// A load of items that are at hand, to be tried as often as it takes.
+pub(super) struct Load {
+    pool: Pool,
     source: Arc<Source>,
-    queue: QueueClient,
-    told: watch::Sender<LoadSeen>,
-) {
-    let end = match fill(pool, source, &queue, &told).await {
-        Ok(()) => LoadSeen::Loaded,
-        Err(error) => failed(&error),
-    };
-    told.send_replace(end);
+    /// Bytes of the longest body, once it is known.
+    longest: Option<u64>,
+    /// What an earlier try has left.
+    pouring: Option<Pouring>,
 }
 
 /// How a load that did not come to its end is told.
@@ -66,53 +64,101 @@ pub(super) fn failed(error: &anyhow::Error) -> LoadSeen {
     }
 }
 
-async fn fill(
-    pool: &Pool,
-    source: Arc<Source>,
-    queue: &QueueClient,
-    told: &watch::Sender<LoadSeen>,
-) -> anyhow::Result<()> {
-    let name = queue.name();
-    let measured = Arc::clone(&source);
-    let longest = tokio::task::spawn_blocking(move || measured.longest());
-    let longest = longest.await.context("the reader of the items stopped")??;
-    let found = queue
-        .create(&queue_settings(&pool.item, pool.may_be_keyed(), longest))
-        .await
-        .with_context(|| format!("cannot make queue {name}"))?;
-    let in_already = found.totals.enqueued;
-    if found.sealed {
-        return Ok(());
-    }
-    told.send_replace(LoadSeen::Loading(in_already));
-    let begun = begin(queue, LOAD_OF_RUN).await;
-    let begun = begun.with_context(|| format!("cannot begin to load queue {name}"))?;
-    if !begun && in_already > 0 {
-        bail!(Foreign(format!(
-            "queue {name} has {} that this step did not bring within the last 24 hours, so nothing was put in: \
-             something else uses the queue, or the load was broken off too long ago to be gone on with. Remove it with \
-             `memq queue rm {name} --force` and make the run anew",
-            count(in_already, "item")
-        )));
-    }
-    let pour = Pour {
-        source,
-        choice: None,
-        id: LOAD_OF_RUN.to_owned(),
-    };
-    let poured = pour.into(queue, |poured| {
-        told.send_replace(LoadSeen::Loading(poured.items.max(in_already)));
-        match told.is_closed() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+impl Load {
+    pub(super) fn of(pool: Pool, source: Arc<Source>) -> Self {
+        Self {
+            pool,
+            source,
+            longest: None,
+            pouring: None,
         }
-    });
-    poured.await?;
-    queue
-        .seal()
-        .await
-        .with_context(|| format!("cannot seal queue {name}"))?;
-    Ok(())
+    }
+
+    /// Tries to come to its end, from where the last try broke off.
+    pub(super) async fn bring(&mut self, queue: &QueueClient, told: &watch::Sender<LoadSeen>) {
+        let end = match self.fill(queue, told).await {
+            Ok(()) => LoadSeen::Loaded,
+            Err(error) => failed(&error),
+        };
+        told.send_replace(end);
+    }
+
+    async fn fill(
+        &mut self,
+        queue: &QueueClient,
+        told: &watch::Sender<LoadSeen>,
+    ) -> anyhow::Result<()> {
+        let name = queue.name();
+        let longest = self.longest().await?;
+        let settings = queue_settings(&self.pool.item, self.pool.may_be_keyed(), longest);
+        let found = queue
+            .create(&settings)
+            .await
+            .with_context(|| format!("cannot make queue {name}"))?;
+        let in_already = found.totals.enqueued;
+        if found.sealed {
+            return Ok(());
+        }
+        told.send_replace(LoadSeen::Loading(in_already));
+        let begun = begin(queue, LOAD_OF_RUN).await;
+        let begun = begun.with_context(|| format!("cannot begin to load queue {name}"))?;
+        if !begun && in_already > 0 {
+            bail!(Foreign(format!(
+                "queue {name} has {} that this step did not bring within the last 24 hours, so nothing was put in: \
+                 something else uses the queue, or the load was broken off too long ago to be gone on with. Remove \
+                 it with `memq queue rm {name} --force` and make the run anew",
+                count(in_already, "item")
+            )));
+        }
+        // A queue with less than was put in is another one: its server came back with nothing.
+        let still_there = |pouring: &Pouring| {
+            let poured = pouring.poured();
+            begun && poured.new + poured.already <= in_already
+        };
+        let mut pouring = match self.pouring.take().filter(still_there) {
+            Some(pouring) => pouring,
+            None => {
+                let pour = Pour {
+                    source: self.source.clone(),
+                    choice: None,
+                    id: LOAD_OF_RUN.to_owned(),
+                };
+                pour.begin()
+            }
+        };
+        let poured = pouring.go_on(queue, |poured| {
+            told.send_replace(LoadSeen::Loading(poured.items.max(in_already)));
+            match told.is_closed() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        if let Err(error) = poured.await {
+            // Of items that could not be read nobody knows where it stopped.
+            if matches!(error, PourError::Send { .. }) {
+                self.pouring = Some(pouring);
+            }
+            return Err(error.into());
+        }
+        queue
+            .seal()
+            .await
+            .with_context(|| format!("cannot seal queue {name}"))?;
+        Ok(())
+    }
+
+    /// Bytes of the longest body; a file is read for it, once.
+    async fn longest(&mut self) -> anyhow::Result<u64> {
+        if let Some(longest) = self.longest {
+            return Ok(longest);
+        }
+        let source = self.source.clone();
+        let measuring = tokio::task::spawn_blocking(move || source.longest());
+        let longest = measuring
+            .await
+            .context("the reader of the items stopped")??;
+        Ok(*self.longest.insert(longest))
+    }
 }
 
 /// The queue is not this step's alone.

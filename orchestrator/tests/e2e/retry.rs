@@ -28,7 +28,8 @@ fn a_run_is_gone_on_with_by_its_name_in_the_same_history() {
     assert_eq!(bodies.iter().filter(|state| **state == "done").count(), 3);
     lab.run(&["retry", "other"])
         .exits(64)
-        .complains("no run `other` was started from this folder");
+        .complains("no run `other` was started from this folder")
+        .complains("a run in a cluster cannot be retried like this");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use queue_client::Client;
 use tokio::sync::watch;
 
 use super::order::Fill;
-use crate::kube::load;
+use crate::kube::load::{self, Load};
 use crate::kube::plan::LoadSeen;
 
 /// How long one request may go on against a server that does not answer.
@@ -45,9 +45,14 @@ pub(crate) async fn fill(server: Client, fill: Fill, tell: watch::Sender<Filling
             return;
         }
     };
+    let mut load = Load::of(fill.pool, source);
     loop {
         let (told, mut seen) = watch::channel(LoadSeen::Loading(0));
-        let loading = load::bring(&fill.pool, source.clone(), queue.clone(), told);
+        let loading = async {
+            // It is dropped when it has been told all, so that the one who passes it on ends, too.
+            let told = told;
+            load.bring(&queue, &told).await;
+        };
         let telling = async {
             while seen.changed().await.is_ok() {
                 if let LoadSeen::Loading(items) = &*seen.borrow_and_update() {

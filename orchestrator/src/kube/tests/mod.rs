@@ -7,6 +7,7 @@ mod of_answers;
 mod of_crashes;
 mod of_ephemeral;
 mod of_leaders;
+mod of_loads;
 mod of_queues;
 mod of_rest;
 mod of_runs;
