@@ -149,15 +149,16 @@ impl QueueClient {
     /// Removes what is there once; if an earlier try failed on the way, `gone` says that it went through.
     pub(crate) async fn remove(&self, does: &'static str, path: &str, gone: Code) -> Result<()> {
         let once = self.call(Method::DELETE, does, path).repeat(Repeat::Unsent);
-        match self.transport.send(&once).await {
-            Err(error) if error.is_transient() => {
+        match self.transport.attempt(&once).await {
+            Err(failure) if failure.error.is_transient() && !failure.unsent => {
                 let again = self.call(Method::DELETE, does, path);
                 match self.transport.send(&again).await {
                     Err(error) if error.code() == Some(gone) => Ok(()),
                     other => other.map(drop),
                 }
             }
-            other => other.map(drop),
+            Err(failure) => Err(failure.error),
+            Ok(_) => Ok(()),
         }
     }
 

@@ -178,20 +178,45 @@ struct Entry {
     deadline: Instant,
     /// When it is renewed next; none once the server gives no more time.
     renew: Option<Instant>,
-    /// From renewal to renewal, to find those that are nearly due.
-    interval: Duration,
+    /// What remained by the last answer.
+    remained: Duration,
+    /// That answer left the deadline where it was, with less time than the one before.
+    stayed: bool,
+}
+
+impl Entry {
+    /// From renewal to renewal.
+    fn interval(&self) -> Duration {
+        self.remained / 3
+    }
+
+    /// Notes what remains from `sent` on. True if the server has begun to give no more time.
+    ///
+    /// At its hard end a lease has less each time, and ends when it would have ended anyway. One answer like that may
+    /// be a lease that was made shorter, so it takes two in a row. Then it is not asked for again.
+    fn runs(&mut self, sent: Instant, remains: Duration) -> bool {
+        let deadline = sent + remains;
+        let moved = deadline
+            .max(self.deadline)
+            .duration_since(deadline.min(self.deadline));
+        let stays = remains < self.remained && moved <= self.interval() / 4;
+        let fades = stays && self.stayed;
+        (self.deadline, self.remained, self.stayed) = (deadline, remains, stays);
+        self.renew = (!fades).then(|| sent + self.interval());
+        self.ends.fading.swap(fades, Relaxed) != fades && fades
+    }
 }
 
 impl Book {
     /// Adds a lease; true if the task has to wake up sooner than it meant to.
     fn add(&mut self, token: LeaseToken, ends: Arc<Ends>, now: Instant, remains: Duration) -> bool {
-        let interval = remains / 3;
-        let renew = now + interval;
+        let renew = now + remains / 3;
         let entry = Entry {
             ends,
             deadline: now + remains,
             renew: Some(renew),
-            interval,
+            remained: remains,
+            stayed: false,
         };
         self.leases.insert(token, entry);
         self.wake.is_none_or(|wake| renew < wake)
@@ -224,7 +249,7 @@ impl Book {
         let nearly = |entry: &Entry| {
             entry
                 .renew
-                .is_some_and(|renew| now + entry.interval / 2 >= renew)
+                .is_some_and(|renew| now + entry.interval() / 2 >= renew)
         };
         let mut within = MAX_TRY;
         let mut due = Vec::new();
@@ -252,15 +277,8 @@ impl Book {
             // the server's.
             let remains = answer
                 .lease_ms
-                .map_or(entry.interval * 3, Duration::from_millis);
-            let deadline = sent + remains;
-            // A lease at its hard end gets no more time, however often one asks.
-            let grew = deadline.saturating_duration_since(entry.deadline) > entry.interval / 4;
-            entry.deadline = deadline;
-            entry.interval = remains / 3;
-            entry.renew = grew.then(|| sent + entry.interval);
-            entry.ends.fading.store(!grew, Relaxed);
-            faded |= !grew;
+                .map_or(entry.remained, Duration::from_millis);
+            faded |= entry.runs(sent, remains);
         }
         faded
     }
@@ -397,6 +415,45 @@ mod tests {
         assert!(ends[0].fading.load(Relaxed));
         assert!(ends[0].lost.is_cancelled());
         assert!(calls <= 3, "{calls} calls");
+    }
+
+    /// How long a lease lasts whose renewals are answered by this function of the time since the start.
+    fn lasts(remains: u64, answer: impl Fn(u64) -> u64) -> (u64, bool) {
+        let now = Instant::now();
+        let (mut book, ends) = book(now, &[("a", Duration::from_millis(remains))]);
+        let mut at = 0;
+        while at < 100_000
+            && let Some(wake) = book.next_wake()
+        {
+            at = u64::try_from((wake - now).as_millis()).expect("few");
+            if !book.due(wake).0.is_empty() {
+                book.renewed(wake, &[ok("a", answer(at))]);
+            }
+        }
+        (at, ends[0].fading.load(Relaxed))
+    }
+
+    #[test]
+    fn a_lease_that_is_made_shorter_is_renewed_on() {
+        // To two thirds: it then ends when it would have ended anyway.
+        for shorter in [3_000, 6_000, 8_900] {
+            for from in [0, 20_000] {
+                let answer = |at| if at < from { 9_000 } else { shorter };
+                let (at, fading) = lasts(9_000, answer);
+                assert!(at >= 100_000 && !fading, "{shorter} ms: it ends at {at} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lease_ends_at_its_hard_end() {
+        for end in [9_000, 10_000, 40_000] {
+            for shorter in [9_000, 2_000] {
+                let length = |at| if at < 5_000 { 9_000 } else { shorter };
+                let answer = |at: u64| (end - at).min(length(at));
+                assert_eq!(lasts(9_000, answer), (end, true), "{shorter} ms");
+            }
+        }
     }
 
     #[test]

@@ -153,10 +153,10 @@ impl Answer {
 
 /// A failed try.
 #[derive(Debug)]
-struct Failure {
-    error: Error,
+pub(crate) struct Failure {
+    pub(crate) error: Error,
     /// The server did certainly not carry it out.
-    unsent: bool,
+    pub(crate) unsent: bool,
     retry_after: Option<Duration>,
 }
 
@@ -195,6 +195,11 @@ impl Transport {
     /// Sends the call, again and again while that may help, is harmless, and patience lasts. A
     /// call that was parked for long before it failed has its patience counted from the failure.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer> {
+        self.attempt(call).await.map_err(|failure| failure.error)
+    }
+
+    /// The same, for whoever must know whether the last try can have been carried out.
+    pub(crate) async fn attempt(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
         let mut delays = backoff();
         let mut failing_since = None;
         loop {
@@ -208,14 +213,14 @@ impl Transport {
                 Repeat::Never => false,
             };
             if !repeatable {
-                return Err(failure.error);
+                return Err(failure);
             }
             let first = failing_since.is_none();
             let since = *failing_since.get_or_insert_with(Instant::now);
             let own = delays.next().unwrap_or(MAX_DELAY);
             let delay = failure.retry_after.map_or(own, |asked| asked.max(own));
             if since.elapsed().saturating_add(delay) > self.give_up_after {
-                return Err(failure.error);
+                return Err(failure);
             }
             let error = Chain(&failure.error);
             if first && self.give_up_after >= WORTH_A_WARNING {
@@ -261,9 +266,11 @@ impl Transport {
                 bytes,
             });
         }
+        let error = refusal(call.what(), status, &headers, &bytes);
         Err(Failure {
-            error: refusal(call.what(), status, &headers, &bytes),
-            unsent: matches!(status.as_u16(), 429 | 503),
+            // A proxy says the same when it had sent the call on.
+            unsent: matches!(status.as_u16(), 429 | 503) && error.code().is_some(),
+            error,
             retry_after: retry_after(&headers),
         })
     }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use futures_util::TryStreamExt as _;
-use queue_api::{Code, ItemState, NewItem, Options};
+use queue_api::{Code, ItemState, NewItem, Options, Redrive};
 use queue_client::{EnqueueOptions, Look};
 
 use crate::{hang_up, json, problem, serve};
@@ -179,4 +179,31 @@ async fn a_cancel_cut_off_on_its_way_back_is_a_cancel() {
     queue.cancel(&id).await.unwrap();
     let never = queue.cancel(&id).await.unwrap_err();
     assert_eq!(never.code(), Some(Code::NoSuchItem));
+}
+
+#[tokio::test]
+async fn a_cancel_that_was_never_taken_is_none() {
+    // Busy for as long as the client is patient; then there is no such item.
+    let (queue, calls) = serve(|number, _| async move {
+        match number {
+            0 => problem(Code::Overloaded, Some("1")),
+            _ => problem(Code::NoSuchItem, None),
+        }
+    })
+    .await;
+    let id = "00000000000000000000000000000001".parse().unwrap();
+    let hasty = queue.with_give_up_after(Duration::from_millis(500));
+    let busy = hasty.cancel(&id).await.unwrap_err();
+    assert_eq!(
+        (busy.code(), calls.load(SeqCst)),
+        (Some(Code::Overloaded), 1)
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_busy_may_have_sent_a_redrive_on() {
+    let (queue, calls) =
+        serve(|_, _| async { (StatusCode::SERVICE_UNAVAILABLE, "busy\n").into_response() }).await;
+    let error = queue.redrive(&Redrive::default()).await.unwrap_err();
+    assert_eq!((error.status(), calls.load(SeqCst)), (Some(503), 1));
 }
