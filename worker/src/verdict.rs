@@ -95,9 +95,8 @@ impl Verdict {
 /// because half a result looks like a whole one.
 pub(crate) fn ack_with(result: &[u8]) -> Verdict {
     if result.len() > MAX_RESULT_BYTES {
-        let length = result.len();
         return Verdict::nack(Failure::new(format!(
-            "the result of {length} bytes is over the limit of {MAX_RESULT_BYTES}: store it elsewhere and give its place as the result"
+            "the result is over the limit of {MAX_RESULT_BYTES} bytes: store it elsewhere and give its place as the result"
         )));
     }
     Verdict::Ack {

@@ -1,12 +1,13 @@
 //! One stream of a program: its lines told one by one, its beginning and its end kept, its last line
 //! remembered. Bounded whatever the program does.
 
-/// Kept of the beginning of a stream, in bytes: where the cause of a failure often stands.
+/// Kept of the beginning of a stream, in bytes of text: where the cause of a failure often stands.
 const HEAD: usize = 4 * 1024;
-/// Kept of the end of a stream, in bytes.
+/// Kept of the end of a stream, in bytes of text.
 const TAIL: usize = 60 * 1024;
-/// Longest line that is remembered; the rest of a longer one is dropped.
-const MAX_LINE: usize = crate::verdict::MAX_RESULT_BYTES;
+/// Longest line that is remembered; the rest of a longer one is dropped. One byte more than a result
+/// may have, so that a line too long for one is seen to be.
+const MAX_LINE: usize = crate::verdict::MAX_RESULT_BYTES + 1;
 
 /// What a program said on one stream.
 #[derive(Debug, Default)]
@@ -72,16 +73,29 @@ impl Stream {
         (!self.last_line.is_empty()).then_some(&self.last_line[..])
     }
 
-    /// The beginning and the end, and between them how much is missing.
+    /// The beginning and the end as text, and between them how much is missing.
     pub(crate) fn kept(&mut self) -> String {
         self.cut_tail();
-        let mut bytes = self.head.clone();
-        if self.dropped > 0 {
-            let gap = format!("\n[{} bytes left out]\n", self.dropped);
-            bytes.extend_from_slice(gap.as_bytes());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (mut head, tail) = if self.dropped == 0 {
+            // Nothing is missing between the two, and a character may stand across.
+            let mut head = text(&[&self.head[..], &self.tail].concat());
+            let tail = head.split_off(head.floor_char_boundary(HEAD));
+            (head, tail)
+        } else {
+            (text(&self.head), text(&self.tail))
+        };
+        // What is no text grows when it is made some.
+        let head_ends = head.floor_char_boundary(HEAD);
+        let tail_begins = tail.ceil_char_boundary(tail.len().saturating_sub(TAIL));
+        let grown = head.len() - head_ends + tail_begins;
+        let left_out = self.dropped + grown as u64;
+        head.truncate(head_ends);
+        if left_out > 0 {
+            head.push_str(&format!("\n[{left_out} bytes left out]\n"));
         }
-        bytes.extend_from_slice(&self.tail);
-        String::from_utf8_lossy(&bytes).into_owned()
+        head.push_str(&tail[tail_begins..]);
+        head
     }
 }
 
@@ -136,6 +150,20 @@ mod tests {
             long.kept()
                 .contains(&format!("[{} bytes left out]", 1_000_000 - HEAD - TAIL))
         );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_take_no_more_room_than_text() {
+        let (mut some, _) = lines_of(&[&[0xff; 30_000], b"last words"]);
+        let (mut many, _) = lines_of(&[&[0xff; 300_000], b"last words"]);
+        for stream in [&mut some, &mut many] {
+            let kept = stream.kept();
+            assert!(kept.len() <= HEAD + TAIL + 40, "{}", kept.len());
+            assert!(kept.ends_with("\u{fffd}last words"));
+            assert!(kept.contains("bytes left out]"));
+        }
+        let (mut across, _) = lines_of(&[&[b'a'; HEAD - 1], "\u{e9}b".as_bytes()]);
+        assert!(across.kept().ends_with("a\u{e9}b"));
     }
 
     #[test]

@@ -140,6 +140,14 @@ async fn a_result_over_the_limit_is_an_error_and_not_half_a_result() {
             .contains("over the limit of 65536")
     );
 
+    // A last line is a result as well.
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["1"]).await;
+    let quiet = bench.worker().env("MEMQ_LOG", "warn");
+    let script = r"head -c 70000 /dev/zero | tr '\0' x";
+    assert_eq!(quiet.sh(script).start().exit().await, 0);
+    let error = bench.dead().await.error.unwrap();
+    assert!(error.contains("over the limit of 65536"), "{}", error.len());
+
     let bench = Bench::with(r#"{"max_attempts":1}"#, &["1"]).await;
     bench.run_sh(r#"mkfifo "$MEMQ_RESULT""#).await;
     let error = bench.dead().await.error.unwrap();

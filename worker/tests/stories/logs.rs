@@ -63,6 +63,19 @@ async fn a_talkative_item_is_kept_at_both_ends() {
 }
 
 #[tokio::test]
+async fn the_last_words_of_an_item_that_prints_no_text_are_kept() {
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["1"]).await;
+    let script = r"for stream in 2 1; do
+        { head -c 100000 /dev/zero | tr '\0' '\377'; echo; echo last words; } >&$stream
+        done; exit 1";
+    let mut worker = bench.worker().env("MEMQ_LOG", "warn").sh(script).start();
+    assert_eq!(worker.exit().await, 0, "{}", worker.log());
+    let error = bench.dead().await.error.unwrap();
+    assert_eq!(error.matches("last words").count(), 2, "{}", error.len());
+    assert!(error.ends_with("last words"));
+}
+
+#[tokio::test]
 async fn the_log_of_the_worker_takes_no_more_of_an_item_than_its_share() {
     let bench = Bench::with("{}", &["1", "2"]).await;
     let script = r#"test "$MEMQ_ITEM" = 2 || seq 200000; echo "the end of $MEMQ_ITEM""#;
