@@ -93,7 +93,7 @@ pub struct Args {
     #[arg(long, env = "MEMQ_BUILTIN", value_enum, conflicts_with_all = ["command", "process", "http"])]
     pub builtin: Option<Builtin>,
     /// POST each item to this address, for example a server in a container beside this one
-    #[arg(long, env = "MEMQ_HTTP", value_name = "URL", conflicts_with_all = ["command", "process"])]
+    #[arg(long, env = "MEMQ_HTTP", hide_env_values = true, value_name = "URL", conflicts_with_all = ["command", "process"])]
     pub http: Option<String>,
     /// Start COMMAND once per slot instead of once per item: it reads items as lines of JSON on
     /// standard input and answers each with a line of JSON on file descriptor 3

@@ -5,6 +5,7 @@
 mod retry_after;
 
 use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -35,8 +36,12 @@ const ESCAPED: AsciiSet = CONTROLS.add(b' ').add(b'%');
 pub(crate) struct Endpoint {
     client: Client,
     url: Url,
+    /// The address as it is told: without a user and a password.
+    shown: String,
     /// The same for every item.
     headers: HeaderMap,
+    /// Whether it ever took a connection.
+    has_answered: AtomicBool,
     patience: Duration,
 }
 
@@ -52,7 +57,10 @@ pub(crate) enum BadEndpoint {
 impl Endpoint {
     /// A server at this address, told these things with each item.
     pub(crate) fn new(url: &str, about: &[(&'static str, &str)]) -> Result<Self, BadEndpoint> {
-        let bad = || BadEndpoint::Url { url: url.into() };
+        let bad = || BadEndpoint::Url {
+            // It cannot be taken apart: what may be a password is left out.
+            url: url.rsplit_once('@').map_or(url, |(_, rest)| rest).into(),
+        };
         let parsed = Url::parse(url).map_err(|_| bad())?;
         if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
             return Err(bad());
@@ -73,8 +81,10 @@ impl Endpoint {
         }
         Ok(Self {
             client,
+            shown: shown(&parsed),
             url: parsed,
             headers,
+            has_answered: AtomicBool::new(false),
             patience: PATIENCE,
         })
     }
@@ -110,26 +120,38 @@ impl Endpoint {
                 None => answer.await,
             };
             let error: reqwest::Error = match tried {
-                Ok(verdict) => return verdict,
+                Ok(verdict) => {
+                    self.is_there();
+                    return verdict;
+                }
                 Err(error) => error,
             };
-            let there = !error.is_connect();
-            if there || since.elapsed() + pause > self.patience {
-                let what = if there {
-                    "the answer of"
-                } else {
-                    "a connection to"
-                };
-                let text = format!("cannot get {what} {}: {}", self.url, cause(&error));
+            let url = &self.shown;
+            if !error.is_connect() {
+                self.is_there();
+                let text = format!("cannot get the answer of {url}: {}", cause(&error));
                 return Verdict::nack(Failure::new(text));
             }
+            if since.elapsed() + pause > self.patience {
+                let text = format!("cannot get a connection to {url}: {}", cause(&error));
+                let failure = Failure::new(text);
+                return match self.has_answered.load(Ordering::Relaxed) {
+                    true => Verdict::nack(failure),
+                    // Not the item's fault, nor that of the next, which would fare no better.
+                    false => Verdict::Broken(failure),
+                };
+            }
             if !std::mem::replace(&mut waited, true) {
-                let (url, patience) = (&self.url, self.patience.as_secs_f64());
+                let patience = self.patience.as_secs_f64();
                 tracing::info!(item = %lease.id, "{url} takes no connections ({}); trying again for up to {patience} s", cause(&error));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
         }
+    }
+
+    fn is_there(&self) {
+        self.has_answered.store(true, Ordering::Relaxed);
     }
 
     fn request(&self, lease: &Lease) -> reqwest::RequestBuilder {
@@ -148,6 +170,15 @@ impl Endpoint {
         let request = self.client.post(self.url.clone());
         request.headers(headers).body(lease.body.0.clone())
     }
+}
+
+/// An address as it may be told to anyone.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Refused only by addresses without a host, which have neither.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
 }
 
 /// As it may stand in a header: bytes that are not visible ASCII, and `%`, as `%` and two digits.
@@ -218,7 +249,7 @@ mod tests {
     use crate::testing::lease;
 
     #[tokio::test]
-    async fn a_server_that_never_comes_has_failed_the_item_in_the_end() {
+    async fn a_server_that_never_comes_is_given_up_and_one_that_left_has_failed_the_item() {
         // Bound, so that nobody else gets it, and not listened on.
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
         socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
@@ -226,19 +257,22 @@ mod tests {
         let mut endpoint = Endpoint::new(&url, &[]).expect("an address");
         endpoint.patience = Duration::from_millis(300);
         let since = Instant::now();
-        let limit = Some(Duration::from_secs(100));
-        let verdict = endpoint
-            .handle(&lease("1"), limit, std::future::pending())
-            .await;
-        let Verdict::Nack(failure, None) = verdict else {
-            panic!("{verdict:?}")
-        };
+        for was_there in [false, true] {
+            endpoint.has_answered = was_there.into();
+            let (item, limit) = (lease("1"), Some(Duration::from_secs(100)));
+            let verdict = endpoint.handle(&item, limit, std::future::pending());
+            let failure = match verdict.await {
+                Verdict::Broken(failure) if !was_there => failure,
+                Verdict::Nack(failure, None) if was_there => failure,
+                other => panic!("{other:?}"),
+            };
+            assert!(
+                failure.error.starts_with("cannot get a connection to"),
+                "{failure:?}"
+            );
+        }
         assert!(
-            failure.error.starts_with("cannot get a connection to"),
-            "{failure:?}"
-        );
-        assert!(
-            since.elapsed() >= Duration::from_millis(150),
+            since.elapsed() >= Duration::from_millis(300),
             "it was tried again"
         );
     }
@@ -276,8 +310,9 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_refused() {
-        for url in ["", "localhost:80", "ftp://x/", "/item"] {
+        for url in ["", "localhost:80", "ftp://a:hush@x/", "/item", "a:hush@x"] {
             let error = Endpoint::new(url, &[]).expect_err(url).to_string();
+            assert!(!error.contains("hush"), "{error}");
             assert!(error.contains("http://127.0.0.1:8000"), "{error}");
         }
         assert!(Endpoint::new("http://localhost:8000/item?x=1", &[]).is_ok());

@@ -246,6 +246,25 @@ async fn a_server_that_breaks_off_has_failed_the_item() {
 }
 
 #[tokio::test]
+async fn a_password_in_the_address_is_shown_nowhere() {
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["1"]).await;
+    // A server that takes connections and breaks them.
+    let proxy = Proxy::to("http://127.0.0.1:1").await;
+    let address = proxy.url();
+    let host = address.strip_prefix("http://").unwrap();
+    let url = format!("http://clerk:hush@{host}/item");
+    let worker = run(&bench, &url).await;
+    let error = bench.dead().await.error.unwrap();
+    assert!(
+        error.starts_with(&format!("cannot get the answer of http://{host}/item: ")),
+        "{error}"
+    );
+    for told in [error, worker.log()] {
+        assert!(!told.contains("hush") && !told.contains("clerk"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn an_item_at_a_server_is_given_back_when_the_grace_is_over() {
     let bench = Bench::with("{}", &["slow"]).await;
     let server = Sidecar::new(|_, _| "never".into_response()).await;
