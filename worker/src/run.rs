@@ -12,16 +12,16 @@ use crate::config::{self, Config, Job, Surroundings};
 use crate::drain::{self, Ended};
 use crate::exit::Exit;
 use crate::health::Health;
+use crate::max_dead::MaxDead;
 use crate::{init, install, kuard, log, stop};
 
 /// Threads for calls, pipes and timers. Handlers are processes or run on threads that may block.
 const THREADS: usize = 2;
 /// Threads that still make a key are waited for no longer than this at the end.
 const FAREWELL: Duration = Duration::from_millis(100);
-/// The look at a finished queue for dead items takes no longer: the server may be gone already.
+/// The look at a finished queue for dead items takes no longer unless the exit code depends on it: the
+/// server may be gone already.
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// The same if the exit code depends on it.
-const LAST_LOOK_THAT_COUNTS: Duration = Duration::from_secs(10);
 
 /// Runs a worker to its end. Call it before there are threads: as the first process of a container
 /// it starts itself anew.
@@ -108,34 +108,61 @@ async fn drain_queue(
     let (queue, slots, server) = (config.queue.clone(), config.slots, config.client.url());
     tracing::info!(%queue, slots, server, worker = config.name, "working");
     let (client, max_dead) = (config.client.clone(), config.max_dead);
-    let Ended { mut exit, summary } = drain::drain(config, grace, health, stop).await;
+    let patient = client.with_give_up_after(config.server_timeout);
+    let Ended { mut exit, summary } = drain::drain(config, grace, health, stop.clone()).await;
     let code = exit.code();
     match exit {
         Exit::Finished => tracing::info!(%queue, "the queue is finished: {summary}"),
         _ => tracing::warn!(%queue, code, "ended before the queue was finished: {summary}"),
     }
-    if exit == Exit::Finished
-        && let Some(queue) = last_look(&client.queue(queue), max_dead.is_some()).await
-    {
+    if exit == Exit::Finished {
         match max_dead {
-            Some(most) if !most.allows(&queue) => {
-                drain::tell_of_too_many(most, &queue);
-                exit = Exit::TooManyDead;
-            }
-            _ => tell_of_the_dead(&queue),
+            Some(most) => exit = count_the_dead(most, &patient.queue(queue), stop).await,
+            None => last_look(&client.queue(queue)).await,
         }
     }
     exit.into()
 }
 
-/// The queue as it was left, if its server is still there.
-async fn last_look(queue: &QueueClient, it_counts: bool) -> Option<Queue> {
-    let patience = match it_counts {
-        true => LAST_LOOK_THAT_COUNTS,
-        false => LAST_LOOK,
+/// Whether the finished queue has no more dead items than it may. Nobody else may look, so a server
+/// that does not answer is asked for as long as its patience lasts, or until a signal.
+async fn count_the_dead(
+    most: MaxDead,
+    queue: &QueueClient,
+    mut stop: tokio::sync::watch::Receiver<stop::Urgency>,
+) -> Exit {
+    let name = queue.name();
+    let looked = tokio::select! {
+        looked = queue.show() => looked,
+        Ok(_) = stop.wait_for(|urgency| *urgency != stop::Urgency::GoOn) => {
+            tracing::warn!("told to stop before the dead items of queue {name} were counted");
+            return Exit::Stopped;
+        }
     };
-    let looked = tokio::time::timeout(patience, queue.show()).await;
-    looked.ok().and_then(Result::ok)
+    match looked {
+        Ok(queue) if most.allows(&queue) => {
+            tell_of_the_dead(&queue);
+            Exit::Finished
+        }
+        Ok(queue) => {
+            drain::tell_of_too_many(most, &queue);
+            Exit::TooManyDead
+        }
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            tracing::error!(
+                "cannot count the dead items of queue {name}, which --max-dead {most} asks for: {error:#}"
+            );
+            Exit::Unavailable
+        }
+    }
+}
+
+/// The queue as it was left, if its server is still there.
+async fn last_look(queue: &QueueClient) {
+    if let Ok(Ok(queue)) = tokio::time::timeout(LAST_LOOK, queue.show()).await {
+        tell_of_the_dead(&queue);
+    }
 }
 
 /// A queue is finished with dead items too: nobody should have to find out later.

@@ -1,6 +1,9 @@
 //! A worker that was told how many dead items its queue may have.
 
-use crate::bench::{Bench, until};
+use rustix::process::Signal;
+
+use crate::bench::{Bench, Running, Worker, until};
+use crate::proxy::Proxy;
 
 /// Fails every item whose text begins with x, and takes its time for the others.
 const SCRIPT: &str = r#"case "$MEMQ_ITEM" in x*) exit 65;; esac; sleep 0.05"#;
@@ -67,4 +70,49 @@ async fn an_item_that_runs_when_its_worker_gives_up_may_finish() {
     assert_eq!(worker.exit().await, 65, "{}", worker.log());
     let counts = bench.queue.show().await.unwrap().counts;
     assert_eq!((counts.done, counts.dead), (1, 1));
+}
+
+/// A worker that has done its item and waits for its process to tidy up, so that the server can go
+/// before the last look at the dead.
+async fn tidying_up(proxy: &Proxy, timeout: &str) -> Running {
+    let script = r#"read -r line; id=${line#*'"id":"'} id=${id%%'"'*}
+        printf '{"id":"%s","as":"dead"}\n' "$id" >&3; read -r end; sleep 1"#;
+    let url = proxy.url();
+    let worker = Worker::bare()
+        .args(["--server", &url, "--queue", "q", "--max-dead", "0%"])
+        .args(["--server-timeout", timeout, "--process"]);
+    let worker = worker.sh(script).start();
+    worker.says("waiting for 1 process to end").await;
+    proxy.cut();
+    worker
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_count_the_dead_does_not_say_that_all_is_well() {
+    let bench = Bench::with("{}", &["x"]).await;
+    let proxy = Proxy::to(&bench.url).await;
+    let mut worker = tidying_up(&proxy, "1s").await;
+    assert_eq!(worker.exit().await, 69, "{}", worker.log());
+    let line = "cannot count the dead items of queue q";
+    assert!(worker.log().contains(line), "{}", worker.log());
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_asked_for_its_dead_items() {
+    let bench = Bench::with("{}", &["x"]).await;
+    let proxy = Proxy::to(&bench.url).await;
+    let mut worker = tidying_up(&proxy, "10m").await;
+    worker.says("the queue is finished").await;
+    proxy.mend();
+    assert_eq!(worker.exit().await, 65, "{}", worker.log());
+}
+
+#[tokio::test]
+async fn a_worker_that_counts_the_dead_can_be_told_to_stop() {
+    let bench = Bench::with("{}", &["x"]).await;
+    let proxy = Proxy::to(&bench.url).await;
+    let mut worker = tidying_up(&proxy, "10m").await;
+    worker.says("the queue is finished").await;
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.exit().await, 75, "{}", worker.log());
 }
