@@ -86,6 +86,14 @@ impl Handler {
         }
     }
 
+    /// Looks after what is there while it has no item. Never ends; to be polled anew after each item.
+    pub(crate) async fn attend(&self) {
+        match &self.work {
+            Work::Process(processes) => processes.attend().await,
+            Work::Command(_) | Work::Http(_) | Work::Builtin(_) => std::future::pending().await,
+        }
+    }
+
     /// Ends what is there beyond an item: asks first, until `end`. Call it when no item is handled
     /// any more.
     pub(crate) async fn close(&self, end: Instant, halt: &Halt) {

@@ -177,6 +177,7 @@ impl Drain {
                     self.told_to_stop(urgency);
                 }
                 looked = look(&mut self.watch, &self.queue) => self.looked(looked),
+                () = self.handler.attend() => {}
                 () = self.renewer.faded(), if !self.ahead.is_empty() => self.give_back_the_faded(),
                 () = tokio::time::sleep_until(wake) => self.grace_over(),
             }

@@ -8,6 +8,7 @@ mod running;
 mod seat;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use queue_client::Lease;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::line::About;
-use self::seat::Seat;
+use self::seat::{Seat, Starts};
 use crate::child::Program;
 use crate::handler::Cut;
 use crate::verdict::Verdict;
@@ -27,6 +28,7 @@ pub(crate) struct Processes {
     about: About,
     /// Those that have no item. Those with a living process are at the end, where they are taken from.
     idle: Mutex<Vec<Seat>>,
+    starts: Starts,
 }
 
 impl Processes {
@@ -35,6 +37,7 @@ impl Processes {
             program,
             about,
             idle: Mutex::default(),
+            starts: Starts::default(),
         }
     }
 
@@ -53,6 +56,18 @@ impl Processes {
         let place = if seat.is_taken() { idle.len() } else { 0 };
         idle.insert(place, seat);
         verdict
+    }
+
+    /// Listens to the processes that have no item: nobody else does, and one that prints would fill
+    /// its pipe and stand still. Never ends; poll it anew after each item.
+    pub(crate) async fn attend(&self) {
+        std::future::poll_fn(|context| -> Poll<()> {
+            for seat in self.idle().iter_mut() {
+                seat.poll_idle(context);
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Ends all processes: closes their standard input, asks those that are still there at `end`, and

@@ -4,12 +4,13 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use queue_api::ItemId;
 use rustix::io::Errno;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::Instant;
@@ -101,9 +102,44 @@ impl Running {
         &mut self.line
     }
 
-    /// Whether anything of the item's line was taken.
+    /// Whether the process read anything of the item's line: what it did not is still in the pipe.
     pub(super) fn took_any(&self) -> bool {
-        self.written > 0
+        let unread = rustix::io::ioctl_fionread(&self.stdin).unwrap_or(0);
+        self.written as u64 > unread
+    }
+
+    /// Reads what it prints while it has no item, as much as is there but no more than a pipe holds.
+    /// `context` is woken when there is more.
+    pub(super) fn poll_idle(&mut self, said: &mut Option<Said>, context: &mut Context<'_>) {
+        let [out_buffer, err_buffer] = &mut *self.buffers;
+        let mut hear = |which, bytes: &[u8]| {
+            said.get_or_insert_with(|| Said::about(None))
+                .push(which, bytes);
+        };
+        let out = poll_some(&mut self.stdout, out_buffer, context, |bytes| {
+            hear(Which::Out, bytes);
+        });
+        let err = poll_some(&mut self.stderr, err_buffer, context, |bytes| {
+            hear(Which::Err, bytes);
+        });
+        if out || err {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Reads what it has printed so far without an item.
+    pub(super) fn drain_idle(&mut self, said: &mut Option<Said>) {
+        let [out_buffer, err_buffer] = &mut *self.buffers;
+        let mut hear = |which, bytes: &[u8]| {
+            said.get_or_insert_with(|| Said::about(None))
+                .push(which, bytes);
+        };
+        drain(self.stdout.as_ref(), out_buffer, |bytes| {
+            hear(Which::Out, bytes);
+        });
+        drain(self.stderr.as_ref(), err_buffer, |bytes| {
+            hear(Which::Err, bytes);
+        });
     }
 
     /// Whether it said no more than its answer.
@@ -174,8 +210,16 @@ impl Running {
                     Ok(bytes) => *written += bytes,
                     Err(_) => return Err(Fault::Ended),
                 },
-                read = read_some(stdout, out_buffer) => said.push(Which::Out, &out_buffer[..read]),
-                read = read_some(stderr, err_buffer) => said.push(Which::Err, &err_buffer[..read]),
+                // In turns: a flood on one of them must not drown the other.
+                heard = async {
+                    tokio::select! {
+                        read = read_some(stdout, out_buffer) => (Which::Out, read),
+                        read = read_some(stderr, err_buffer) => (Which::Err, read),
+                    }
+                } => match heard {
+                    (Which::Out, read) => said.push(Which::Out, &out_buffer[..read]),
+                    (Which::Err, read) => said.push(Which::Err, &err_buffer[..read]),
+                },
             }
         };
         // What it printed before it answered is in the pipes by now.
@@ -250,6 +294,25 @@ async fn read_some(stream: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8
         *stream = None;
     }
     std::future::pending().await
+}
+
+/// Reads what is there; whether there may be more already.
+fn poll_some(
+    stream: &mut Option<impl AsyncRead + Unpin>,
+    buffer: &mut [u8],
+    context: &mut Context<'_>,
+    mut to: impl FnMut(&[u8]),
+) -> bool {
+    for _ in 0..PIPE / CHUNK {
+        let Some(open) = stream else { return false };
+        let mut read = ReadBuf::new(buffer);
+        match Pin::new(open).poll_read(context, &mut read) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) if !read.filled().is_empty() => to(read.filled()),
+            Poll::Ready(_) => *stream = None,
+        }
+    }
+    true
 }
 
 /// Reads what is there now, past the runtime: it may not have heard of it yet.

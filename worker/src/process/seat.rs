@@ -1,5 +1,7 @@
 //! The place of one process: empty until the first item, filled again when a process has ended.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Context;
 use std::time::Duration;
 
 use queue_client::Lease;
@@ -18,10 +20,44 @@ const MIN_REST: Duration = Duration::from_millis(100);
 /// Longest such rest: whoever mends what the process needs should not have to wait for it.
 const MAX_REST: Duration = Duration::from_secs(10);
 
+/// So many ends of processes before the first answer of any mean that there will be none.
+const MOST_DEATHS: u32 = 5;
+
+/// How the starts of a program go, at all places together.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    /// Whether any process ever answered.
+    answered: AtomicBool,
+    /// Ends of processes before that.
+    deaths: AtomicU32,
+}
+
+impl Starts {
+    fn answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts the end of a process; whether none had ever answered.
+    fn died(&self) -> bool {
+        let never = !self.answered.load(Ordering::Relaxed);
+        if never {
+            self.deaths.fetch_add(1, Ordering::Relaxed);
+        }
+        never
+    }
+
+    /// Whether it is time to give up: what dies so often and never answers eats a queue.
+    fn are_hopeless(&self) -> bool {
+        !self.answered.load(Ordering::Relaxed) && self.deaths.load(Ordering::Relaxed) >= MOST_DEATHS
+    }
+}
+
 /// The place of one process.
 #[derive(Debug, Default)]
 pub(super) struct Seat {
     running: Option<Running>,
+    /// What the process printed since its last item.
+    idle: Option<Said>,
     /// Ends of processes since the last answer.
     deaths: u32,
     /// No process is started before this.
@@ -34,6 +70,23 @@ impl Seat {
         self.running.is_some()
     }
 
+    /// Listens to the process while it has no item.
+    pub(super) fn poll_idle(&mut self, context: &mut Context<'_>) {
+        if let Some(running) = &mut self.running {
+            running.poll_idle(&mut self.idle, context);
+        }
+    }
+
+    /// Ends the time without an item: what was printed in it is not the next one's.
+    fn rouse(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.drain_idle(&mut self.idle);
+        }
+        if let Some(mut said) = self.idle.take() {
+            said.finish();
+        }
+    }
+
     /// Hands an item to the process, which is started if there is none.
     pub(super) async fn handle(
         &mut self,
@@ -44,6 +97,7 @@ impl Seat {
         kill: &CancellationToken,
     ) -> Verdict {
         tokio::pin!(cut);
+        self.rouse();
         loop {
             let fresh = self.running.is_none();
             let mut running = match self.running.take() {
@@ -53,6 +107,9 @@ impl Seat {
                         biased;
                         cut = cut.as_mut() => return cut.verdict(String::new()),
                         () = rest(self.rest) => {}
+                    }
+                    if all.starts.are_hopeless() {
+                        return Verdict::Broken(hopeless(Failure::new("others ended as well")));
                     }
                     match Running::start(&all.program) {
                         Ok(running) => running,
@@ -70,6 +127,7 @@ impl Seat {
             {
                 Ok(verdict) => {
                     (self.deaths, self.rest) = (0, None);
+                    all.starts.answered();
                     if running.is_in_step() {
                         self.running = Some(running);
                     } else {
@@ -80,7 +138,7 @@ impl Seat {
                 }
                 Err(fault) => fault,
             };
-            let untouched = !fresh && !running.took_any();
+            let untouched = !running.took_any();
             let ended = match fault {
                 Fault::Cut(cut) => {
                     running.end(&mut said, kill).await;
@@ -92,7 +150,7 @@ impl Seat {
                     Failure::new(odd)
                 }
             };
-            if untouched {
+            if untouched && !fresh {
                 // It ended, or lost its way, while it had nothing to do: the item never was with it.
                 tracing::warn!(
                     "a process without an item: {}; starting another",
@@ -101,7 +159,17 @@ impl Seat {
                 continue;
             }
             self.died();
-            return Verdict::nack(ended.with_output(&said.text()));
+            let ended = ended.with_output(&said.text());
+            let never_answered = all.starts.died();
+            if all.starts.are_hopeless() {
+                return Verdict::Broken(hopeless(ended));
+            }
+            if untouched && never_answered {
+                // It ended while it got ready: no fault of the item, which waits for the next try.
+                tracing::warn!(item = %lease.id, "before it read an item {}; starting another", ended.headline());
+                continue;
+            }
+            return Verdict::nack(ended);
         }
     }
 
@@ -115,11 +183,21 @@ impl Seat {
     }
 
     /// Ends the process, which has no item: first by closing its standard input.
-    pub(super) async fn close(self, end: Instant, kill: &CancellationToken) {
+    pub(super) async fn close(mut self, end: Instant, kill: &CancellationToken) {
+        self.rouse();
         if let Some(running) = self.running {
             running.close(end, kill).await;
         }
     }
+}
+
+/// Why nothing can be handled.
+fn hopeless(mut last: Failure) -> Failure {
+    last.error = format!(
+        "{MOST_DEATHS} processes in a row ended before any had answered an item; {}",
+        last.error
+    );
+    last
 }
 
 async fn rest(until: Option<Instant>) {

@@ -17,6 +17,7 @@ mod finish;
 mod first_process;
 mod health;
 mod http;
+mod idle;
 mod install;
 mod kuard;
 mod logs;

@@ -1,0 +1,78 @@
+//! Processes between two items, and those that never get as far as one.
+
+use crate::bench::{Bench, Worker, noted_pid, until};
+
+/// What a shell needs to be a handler: `item` reads the next one, `answer` answers it.
+const SHELL: &str = r#"
+item() {
+    read -r line || return 1
+    id=${line#*'"id":"'} id=${id%%'"'*}
+    body=${line#*'"body":"'} body=${body%%'"'*}
+}
+answer() { printf '%s\n' "{\"id\":\"$id\",\"as\":\"$1\"$2}" >&3; }
+"#;
+
+fn process(worker: Worker, script: &str) -> Worker {
+    worker.args(["--process", "--", "sh", "-c", &format!("{SHELL}{script}")])
+}
+
+#[tokio::test]
+async fn a_process_without_an_item_is_listened_to() {
+    let bench = Bench::with("{}", &["1"]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let note = dir.path().join("pid");
+    // More than a pipe holds.
+    let script = format!(
+        "item; answer ack; seq 50000; echo idling >&2; echo $$ >{}; item; echo second; answer ack",
+        note.display()
+    );
+    let worker = process(bench.worker().args(["--until", "forever"]), &script).start();
+    noted_pid(&note).await;
+    worker.says("idling").await;
+    bench.add(b"2").await;
+    until("the second item is done", async || {
+        bench.outcomes().await.len() == 2
+    })
+    .await;
+    let second = bench.outcomes().await[1].id;
+    let url = format!("{}/v1/queues/q/items/{second}/log", bench.url);
+    let kept = reqwest::get(url).await.unwrap().text().await.unwrap();
+    assert_eq!(kept, "--- stdout\nsecond", "and nothing from before it");
+}
+
+#[tokio::test]
+async fn a_handler_that_cannot_start_costs_no_item_an_attempt() {
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["x"; 20]).await;
+    for concurrency in ["1", "4"] {
+        let args = ["--concurrency", concurrency];
+        let script = "echo no such library >&2; exit 3";
+        let mut worker = process(bench.worker().args(args), script).start();
+        assert_eq!(worker.exit().await, 78, "{}", worker.log());
+        let log = worker.log();
+        assert!(log.contains("no item can be handled: "), "{log}");
+        assert!(log.contains("the process exited with code 3"), "{log}");
+        let counts = bench.queue.show().await.unwrap().counts;
+        assert_eq!((counts.ready, counts.dead), (20, 0), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_never_answers_does_not_eat_the_queue() {
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["x"; 20]).await;
+    let mut worker = process(bench.worker(), "item; exit 3").start();
+    assert_eq!(worker.exit().await, 78, "{}", worker.log());
+    let counts = bench.queue.show().await.unwrap().counts;
+    assert_eq!((counts.ready, counts.dead), (16, 4), "{}", worker.log());
+}
+
+#[tokio::test]
+async fn a_handler_that_has_answered_is_not_given_up_for_what_kills_it() {
+    let mut items = vec!["good"];
+    items.extend(["bad"; 6]);
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &items).await;
+    let script = r#"while item; do test "$body" = good || exit 3; answer ack; done"#;
+    let mut worker = process(bench.worker(), script).start();
+    assert_eq!(worker.exit().await, 0, "{}", worker.log());
+    let counts = bench.queue.show().await.unwrap().counts;
+    assert_eq!((counts.done, counts.dead), (1, 6));
+}
