@@ -14,14 +14,17 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::chance::Chance;
+use crate::given::GIVEN;
 use crate::ledger::{How, Ledger};
 
 /// Longer than any answer takes: reached only when something hangs.
 const BOUND: Duration = Duration::from_secs(20);
 /// What is said of bytes that the disk does not give.
 const READ: &[u8] = b"cannot read the log at position";
-/// The queues of the world.
+/// The queues of the world whose items are given nothing: they are purged, sealed and deleted.
 pub(crate) const QUEUES: [&str; 3] = ["a", "b", "c"];
+/// All queues: the last is [`GIVEN`].
+pub(crate) const ALL: [&str; 4] = ["a", "b", "c", GIVEN];
 
 /// The server is gone, or has said that it goes.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Gone;
 pub(crate) struct Told {
     pub(crate) status: u16,
     pub(crate) text: String,
+    /// It is the answer to an earlier request, given again.
+    pub(crate) is_replayed: bool,
 }
 
 impl Told {
@@ -61,20 +66,32 @@ impl Line {
         path: &str,
         body: String,
     ) -> Result<Told, Gone> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "sim")
+        self.call_with(method, path, &[], body).await
+    }
+
+    pub(crate) async fn call_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Result<Told, Gone> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in [("host", "sim")].iter().chain(headers) {
+            request = request.header(*name, *value);
+        }
+        let request = request
             .body(Full::new(Bytes::from(body)))
             .expect("a request");
         let answer = async {
             self.0.ready().await.ok()?;
             let (head, body) = self.0.send_request(request).await.ok()?.into_parts();
             let bytes = body.collect().await.ok()?.to_bytes();
-            Some((head.status.as_u16(), bytes))
+            let is_replayed = head.headers.contains_key("idempotency-replayed");
+            Some((head.status.as_u16(), is_replayed, bytes))
         };
         let answered = tokio::time::timeout(BOUND, answer).await;
-        let (status, bytes) = answered
+        let (status, is_replayed, bytes) = answered
             .unwrap_or_else(|_| panic!("{method} {path} hangs"))
             .ok_or(Gone)?;
         match status {
@@ -85,6 +102,7 @@ impl Line {
             _ => Ok(Told {
                 status,
                 text: String::from_utf8(bytes.to_vec()).expect("text"),
+                is_replayed,
             }),
         }
     }
@@ -99,9 +117,9 @@ struct Held {
 }
 
 pub(crate) struct Client {
-    line: Line,
-    chance: Chance,
-    ledger: Arc<Ledger>,
+    pub(crate) line: Line,
+    pub(crate) chance: Chance,
+    pub(crate) ledger: Arc<Ledger>,
     held: Vec<Held>,
 }
 
@@ -121,6 +139,11 @@ impl Client {
 
     /// Asks so many times, or until the server is gone.
     pub(crate) async fn run(mut self, requests: u64) {
+        // Whoever comes back after a crash first says again what was not answered.
+        if self.repeat().await.is_err() {
+            self.ledger.see(|seen| seen.unanswered += 1);
+            return;
+        }
         for _ in 0..requests {
             if self.request().await.is_err() {
                 self.ledger.see(|seen| seen.unanswered += 1);
@@ -131,16 +154,18 @@ impl Client {
 
     async fn request(&mut self) -> Result<(), Gone> {
         let queue = self.chance.one_of(&QUEUES);
-        match self.chance.below(100) {
+        let any = self.chance.one_of(&ALL);
+        match self.chance.below(130) {
             0..35 => self.enqueue(queue).await,
-            35..55 => self.lease(queue).await,
-            55..84 => self.settle().await,
-            84..89 => self.extend().await,
-            89..93 => self.dequeue(queue).await,
-            93..96 => self.look(queue).await,
-            96..97 => self.purge(queue).await,
-            97..98 => self.delete(queue).await,
-            _ => self.seal(queue).await,
+            35..60 => self.lease(any).await,
+            60..92 => self.settle().await,
+            92..97 => self.extend().await,
+            97..101 => self.dequeue(any).await,
+            101..104 => self.look(any).await,
+            104..105 => self.purge(queue).await,
+            105..106 => self.delete(queue).await,
+            106..108 => self.seal(queue).await,
+            _ => self.give().await,
         }
     }
 
@@ -220,6 +245,9 @@ impl Client {
         let length = self.chance.one_of(&[0, 10, 500]);
         let said = format!("{}{}", tag(&held.body), "n".repeat(length));
         let mut settlement = json!({"lease": held.lease, "as": verdict, note: said});
+        if self.chance.percent(20) {
+            settlement["log"] = json!("l".repeat(length + 1));
+        }
         if matches!(how, How::Nacked | How::Released) {
             settlement["delay_ms"] = json!(self.chance.one_of(&[0, 0, 40]));
         }
@@ -337,7 +365,8 @@ pub(crate) fn assert_numbers_add_up(queue: &Value) {
     let count = |state: &str| number(&format!("/counts/{state}"));
     let total = |what: &str| number(&format!("/totals/{what}"));
     let unfinished = count("ready") + count("leased") + count("delayed");
-    let held = unfinished + count("dead") + count("done") + total("purged");
-    assert_eq!(total("enqueued"), held, "{queue}");
+    let finished = count("done") + total("item_expired") + total("cancelled");
+    let all = unfinished + count("dead") + finished + total("purged");
+    assert_eq!(total("enqueued"), all, "{queue}");
     assert_eq!(count("done"), total("acked") + total("taken"), "{queue}");
 }

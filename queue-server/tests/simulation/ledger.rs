@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::client::tag;
+use crate::given::{GIVEN, Given, Sent};
 
 /// How an attempt was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,13 @@ pub(crate) struct Seen {
     pub(crate) deleted: u64,
     pub(crate) refused_full: u64,
     pub(crate) compacted: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) replayed: u64,
+    pub(crate) learned: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) redriven: u64,
+    pub(crate) expired: u64,
+    pub(crate) in_order: u64,
 }
 
 impl Seen {
@@ -50,6 +58,13 @@ impl Seen {
             deleted,
             refused_full,
             compacted,
+            duplicates,
+            replayed,
+            learned,
+            cancelled,
+            redriven,
+            expired,
+            in_order,
         } = other;
         self.lives += lives;
         self.killed += killed;
@@ -65,42 +80,54 @@ impl Seen {
         self.deleted += deleted;
         self.refused_full += refused_full;
         self.compacted += compacted;
+        self.duplicates += duplicates;
+        self.replayed += replayed;
+        self.learned += learned;
+        self.cancelled += cancelled;
+        self.redriven += redriven;
+        self.expired += expired;
+        self.in_order += in_order;
     }
 }
 
 /// What is known of one item.
 #[derive(Debug)]
-struct Item {
-    queue: &'static str,
+pub(crate) struct Item {
+    pub(crate) queue: &'static str,
     body: String,
-    /// The request that brought it: all of its items came in, or none.
+    /// The request that brought it: all of its items came in, or none, those with a key apart.
     request: u64,
     /// Its enqueue was acknowledged.
-    is_in: bool,
-    /// Its enqueue was refused.
-    is_refused: bool,
+    pub(crate) is_in: bool,
+    /// Its enqueue was refused, or it is a duplicate.
+    pub(crate) is_refused: bool,
     /// It was told that it has ended, and when: who asks from then on must never be lent it.
-    has_ended: Option<(&'static str, Moment)>,
+    pub(crate) has_ended: Option<(&'static str, Moment)>,
+    /// It was told that it is dead. In the queue of those that are redriven, that is no end.
+    has_died: bool,
     /// The result that was acknowledged.
     result: Option<String>,
-    /// A purge or a deletion may have taken it.
-    may_be_gone: bool,
+    /// A purge or a deletion may have taken it, or somebody may have cancelled it.
+    pub(crate) may_be_gone: bool,
     /// A deletion that was acknowledged took it, by then.
     is_gone: Option<Moment>,
+    pub(crate) given: Given,
 }
 
 /// Orders what is told and what is asked.
 pub(crate) type Moment = u64;
 
 #[derive(Debug, Default)]
-struct State {
-    items: HashMap<String, Item>,
+pub(crate) struct State {
+    pub(crate) items: HashMap<String, Item>,
     tokens: HashSet<String>,
     requests: u64,
     moments: Moment,
     /// Outcomes that were told, until their queue is deleted.
     outcomes: HashMap<(&'static str, u64), String>,
-    seen: Seen,
+    /// Requests that may be sent again.
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) seen: Seen,
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +138,7 @@ pub(crate) struct Ledger(Mutex<State>);
 pub(crate) struct Line {
     pub(crate) number: u64,
     pub(crate) body: String,
-    pub(crate) is_done: bool,
+    pub(crate) state: String,
     pub(crate) result: Option<String>,
 }
 
@@ -131,10 +158,22 @@ impl Ledger {
 
     /// New bodies of about these lengths, noted before they are sent.
     pub(crate) fn offer(&self, queue: &'static str, lengths: &[u64]) -> Vec<String> {
+        let given = vec![Given::default(); lengths.len()];
+        self.offer_given(queue, lengths, given)
+    }
+
+    /// The same, of items that are given something.
+    pub(crate) fn offer_given(
+        &self,
+        queue: &'static str,
+        lengths: &[u64],
+        given: Vec<Given>,
+    ) -> Vec<String> {
         let mut state = self.state();
         state.requests += 1;
         let request = state.requests;
-        let offered = lengths.iter().enumerate().map(|(at, length)| {
+        let all = lengths.iter().zip(given).enumerate();
+        let offered = all.map(|(at, (length, given))| {
             let padding = "x".repeat(*length as usize);
             let body = format!("{queue}-{request}-{at}:{padding}");
             let item = Item {
@@ -144,9 +183,11 @@ impl Ledger {
                 is_in: false,
                 is_refused: false,
                 has_ended: None,
+                has_died: false,
                 result: None,
                 may_be_gone: false,
                 is_gone: None,
+                given,
             };
             state.items.insert(tag(&body).to_owned(), item);
             body
@@ -199,6 +240,7 @@ impl Ledger {
                 item.has_ended = Some(("acked", now));
                 item.result = Some(said.to_owned());
             }
+            How::Dead if item.queue == GIVEN => item.has_died = true,
             How::Dead => item.has_ended = Some(("dead", now)),
             How::Nacked | How::Released => {}
         }
@@ -261,10 +303,13 @@ impl Ledger {
     /// Nobody asks any more: what a joblog tells now it tells for ever, if its queue is not deleted.
     pub(crate) fn judge(&self, queue: &'static str, lines: &[Line]) {
         let mut state = self.state();
-        let mut told = HashSet::new();
+        let mut told: HashMap<String, &str> = HashMap::new();
         for line in lines {
             let tag = tag(&line.body).to_owned();
-            assert!(told.insert(tag.clone()), "{tag} ended twice");
+            let before = told.insert(tag.clone(), &line.state);
+            state.seen.expired += u64::from(line.state == "expired");
+            let is_redriven = queue == GIVEN && before == Some("dead");
+            assert!(before.is_none() || is_redriven, "{tag} ended twice");
             let item = state.item(&line.body);
             // Purged when dead: what is left of it is that it died.
             assert!(
@@ -273,8 +318,11 @@ impl Ledger {
             );
             assert!(!item.is_refused, "{tag} was refused and came in");
             assert_eq!(item.body, line.body, "the body of {tag}");
-            if let Some(result) = &item.result {
-                assert!(line.is_done, "{tag} was acked, and is dead");
+            item.given.assert_may_end(&tag, &line.state);
+            if let Some(result) = &item.result
+                && !(queue == GIVEN && line.state == "dead")
+            {
+                assert_eq!(line.state, "done", "{tag} was acked");
                 assert_eq!(Some(result), line.result.as_ref(), "the result of {tag}");
             }
             let before = state.outcomes.insert((queue, line.number), tag.clone());
@@ -284,7 +332,10 @@ impl Ledger {
         let items = state.items.iter();
         let missing = items
             .filter(|(_, item)| item.queue == queue && !item.may_be_gone)
-            .find(|(tag, item)| item.has_ended.is_some() && !told.contains(*tag));
+            .find(|(tag, item)| {
+                let has_ended = item.has_ended.is_some() || item.has_died;
+                has_ended && !told.contains_key(*tag)
+            });
         assert!(
             missing.is_none(),
             "ended and not in the joblog: {missing:?}"
@@ -304,6 +355,9 @@ impl Ledger {
                 is_told || !item.is_in,
                 "{tag} was acknowledged, and is lost"
             );
+            if item.given.key.is_some() {
+                continue;
+            }
             let (came, all) = requests.entry(item.request).or_default();
             *came += u64::from(is_told);
             *all += 1;
@@ -316,19 +370,19 @@ impl Ledger {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // One client's failed assertion is told as itself, and not as everybody's.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn moment(&mut self) -> Moment {
+    pub(crate) fn moment(&mut self) -> Moment {
         self.moments += 1;
         self.moments
     }
 
-    fn item(&mut self, body: &str) -> &mut Item {
+    pub(crate) fn item(&mut self, body: &str) -> &mut Item {
         let tag = tag(body);
         let item = self.items.get_mut(tag);
         item.unwrap_or_else(|| panic!("nobody enqueued {tag:?}"))
@@ -336,6 +390,11 @@ impl State {
 }
 
 impl Item {
+    /// The result that was acknowledged.
+    pub(crate) fn result(&self) -> Option<&str> {
+        self.result.as_deref()
+    }
+
     fn assert_may_be_lent(&self, body: &str, asked: Moment) {
         let tag = tag(body);
         assert_eq!(self.body, body, "the body of {tag}");

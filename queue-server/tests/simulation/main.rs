@@ -3,6 +3,9 @@
 //! have it compact and spill all the time. After each recovery a ledger of what clients were told judges
 //! what is there.
 //!
+//! In one of the queues items are given keys, groups, priorities and times; requests are repeated after
+//! the crash that kept their answers back, and items are cancelled and redriven.
+//!
 //! A seed repeats what clients ask and which faults befall the disk; how threads take turns it does not.
 //! `MEMQ_SIM_SEEDS=500` runs more of it, `MEMQ_SIM_SEED=17` one seed again.
 
@@ -14,6 +17,7 @@
 #[path = "../../../queue-core/tests/support/chance.rs"]
 mod chance;
 mod client;
+mod given;
 mod ledger;
 mod world;
 
@@ -79,6 +83,13 @@ fn what_was_acknowledged_holds_whatever_befalls_the_disk() {
         deleted,
         refused_full,
         compacted,
+        duplicates,
+        replayed,
+        learned,
+        cancelled,
+        redriven,
+        expired,
+        in_order,
         ..
     } = all;
     let each = [
@@ -94,6 +105,13 @@ fn what_was_acknowledged_holds_whatever_befalls_the_disk() {
         deleted,
         refused_full,
         compacted,
+        duplicates,
+        replayed,
+        learned,
+        cancelled,
+        redriven,
+        expired,
+        in_order,
     ];
     assert!(
         each.iter().all(|times| *times > 0),

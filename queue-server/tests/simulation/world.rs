@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::chance::Chance;
-use crate::client::{Client, Line, QUEUES, assert_numbers_add_up, tag};
+use crate::client::{ALL, Client, Line, assert_numbers_add_up, tag};
+use crate::given;
 use crate::ledger::{self, Ledger, Seen};
 
 /// Longer than anything takes: reached only when something hangs.
@@ -77,6 +78,7 @@ impl World {
         self.ledger.see(|seen| seen.lives += 1);
         let server = self.start().await;
         self.audit(server.local_addr()).await;
+        given::prepare(server.local_addr()).await;
         let end = self
             .chance
             .one_of(&[End::Stopped, End::Killed, End::PowerLost]);
@@ -198,7 +200,7 @@ impl World {
         let queues = listed["queues"].as_array().expect("a list");
         queues.iter().for_each(assert_numbers_add_up);
         let mut told = HashSet::new();
-        for queue in QUEUES {
+        for queue in ALL {
             let path = format!("/v1/queues/{queue}/outcomes?limit=10000");
             let joblog = get(&mut line, &path).await.unwrap_or_default();
             let mut lines = joblog_of(&joblog);
@@ -220,7 +222,7 @@ impl World {
     /// Works everything off, and closes the ledger.
     async fn conclude(&self, address: SocketAddr) {
         let mut line = Line::connect(address).await.expect("it listens");
-        for queue in QUEUES {
+        for queue in ALL {
             let seal = format!("/v1/queues/{queue}/seal");
             let sealed = line.call("POST", &seal, String::new());
             if sealed.await.expect("it serves").status == 404 {
@@ -239,6 +241,7 @@ impl World {
                     break;
                 }
                 let items = answer["items"].as_array().expect("items");
+                self.ledger.judge_order(items);
                 let ack = |item: &Value| {
                     let text = |name: &str| item[name].as_str().expect(name);
                     self.ledger.leased(text("body"), text("lease"), asked);
@@ -249,6 +252,7 @@ impl World {
         }
         let told = self.audit(address).await;
         self.ledger.conclude(&told);
+        self.ledger.judge_keys(&told);
     }
 }
 
@@ -265,11 +269,13 @@ fn joblog_of(text: &str) -> Vec<ledger::Line> {
         ledger::Line {
             number: line["outcome"].as_u64().expect("a number"),
             body: text("body").expect("text"),
-            is_done: line["state"] == "done",
+            state: text("state").expect("a state"),
             result: text("result"),
         }
     };
-    text.lines().map(line).collect()
+    // One that was thrown away when it was dead left that it died, and not what it was.
+    let is_known = |line: &ledger::Line| !line.body.is_empty();
+    text.lines().map(line).filter(is_known).collect()
 }
 
 /// A client's failed assertion is the world's.
