@@ -230,6 +230,17 @@ mod tests {
         assert_eq!(watch.look(), these(&["a"]));
     }
 
+    #[tokio::test]
+    async fn a_queue_that_was_deleted_is_not_listed_again() {
+        let engine = engine();
+        let made = engine.ensure(&name("a"), &SettingsPatch::default());
+        let (queue, _) = made.expect("room");
+        engine.delete(&name("a"), false).await.expect("a");
+        let mut watch = engine.watch();
+        queue.has_changed();
+        assert_eq!(watch.look(), these(&[]));
+    }
+
     /// A future that is looked at now and then.
     struct Pending<F>(std::pin::Pin<Box<F>>);
 

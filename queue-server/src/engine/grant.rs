@@ -59,18 +59,18 @@ pub(crate) struct Grant {
     pub(crate) enqueued: Time,
     pub(crate) body: Bytes,
     /// What it was given besides its body, if anything.
-    pub(crate) terms: Option<Box<Terms>>,
+    pub(crate) terms: Option<Box<Shown>>,
 }
 
 /// What a worker is told of an item that was given more than a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct Shown {
     pub(crate) priority: i16,
     pub(crate) group: Option<Arc<str>>,
     pub(crate) key: Option<Box<str>>,
 }
 
-impl From<TermsOf<'_>> for Terms {
+impl From<TermsOf<'_>> for Shown {
     fn from(terms: TermsOf<'_>) -> Self {
         Self {
             priority: terms.priority,

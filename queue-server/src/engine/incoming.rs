@@ -147,7 +147,7 @@ impl LiveQueue {
             replayed: true,
         };
         // On a full disk it is not prolonged, and answered all the same.
-        let room = self.shared.room_for(Room::Settle, 1, MAX_KEY_BYTES as u64);
+        let room = self.shared.room_for(Room::Grow, 1, MAX_KEY_BYTES as u64);
         if room.is_ok() {
             let key = asked.key.into();
             turn.apply(|core, now, events| core.recall(now, &key, events));

@@ -237,7 +237,10 @@ impl LiveQueue {
     /// Tells those who watch that there is something new of the queue.
     pub(super) fn has_changed(&self) {
         let mut inner = self.lock();
-        self.shared.changes.list(&self.name, &mut inner.listed);
+        // Whoever deleted it has told so, and nobody would take its name off the list again.
+        if !inner.deleted {
+            self.shared.changes.list(&self.name, &mut inner.listed);
+        }
     }
 
     /// Does a slice of what time alone has made due. What is left arms the timer again.

@@ -61,11 +61,7 @@ pub(crate) use changes::{Changed, Watch};
 pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page};
 pub(crate) use fault::Fault;
-pub(crate) use grant::{Grant, Granted, Terms};
-#[allow(
-    unused_imports,
-    reason = "the calls that need all of it are being written"
-)]
+pub(crate) use grant::{Grant, Granted, Shown};
 pub(crate) use incoming::{Entered, Entry, Idempotent, Incoming, check_sizes};
 pub(crate) use live::LiveQueue;
 pub(crate) use look::Wanted;

@@ -27,6 +27,13 @@ impl Names {
 }
 
 #[cfg(test)]
+impl Names {
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -2,7 +2,7 @@
 //! many by what they are.
 
 use queue_api::{ItemId, Queue, Redrive};
-use queue_core::{Attempt, How, Kind, NotCancellable, SLICE, Seq, State};
+use queue_core::{Attempt, How, Kind, NotCancellable, SLICE, Seq, State, Time};
 use queue_log::Room;
 
 use super::bodies::Stored;
@@ -16,22 +16,25 @@ use super::turn::Turn;
 
 /// Bytes of errors that one turn searches, or has read from disk, at most; one error apart.
 const SEARCHED_BYTES: u64 = 4 * 1024 * 1024;
-/// Bytes that an item takes in a record when it is redriven, at most.
-const REDRIVEN_BYTES: u64 = 12;
+/// Bytes that an item takes in a record when it is redriven, at most: it may expire at once, and let its
+/// key go.
+const REDRIVEN_BYTES: u64 = 48;
 
-/// A dead item whose error must be read before it is known whether it is meant.
-struct Unread {
+/// A dead item that may be meant.
+struct Candidate {
     seq: Seq,
-    /// The attempt whose error it is.
+    /// The attempt it died of.
     last: Attempt,
-    error: Bytes,
+    /// Its error, where that must be looked at first.
+    error: Option<Bytes>,
 }
 
 /// What one turn of a redrive comes to.
 #[derive(Default)]
 struct Slice {
     affected: u64,
-    unread: Vec<Unread>,
+    /// All that may be meant, where nothing is redriven before errors are read: the oldest go first.
+    unread: Vec<Candidate>,
     /// The last item that was gone over; none at the end.
     last: Option<Seq>,
 }
@@ -65,10 +68,16 @@ impl LiveQueue {
             ids
         });
         let (mut after, mut affected) = (None, 0);
+        let (begun, _) = self.turn(|turn| turn.now)?;
         while left > 0 {
-            let bytes = SLICE as u64 * REDRIVEN_BYTES;
-            self.shared.room_for(Room::Lend, 1, bytes)?;
-            let redrive = |turn: &mut Turn<'_>| slice(turn, which, ids.as_deref(), after, left);
+            self.room_to_redrive()?;
+            let redrive = |turn: &mut Turn<'_>| {
+                let which = Which {
+                    asked: which,
+                    begun,
+                };
+                slice(turn, which, ids.as_deref(), after, left)
+            };
             let (mut slice, _) = self.turn(redrive)?;
             left -= slice.affected;
             affected += slice.affected;
@@ -87,16 +96,21 @@ impl LiveQueue {
         Ok((affected, self.view().await?))
     }
 
+    fn room_to_redrive(&self) -> Result<(), Fault> {
+        let bytes = SLICE as u64 * REDRIVEN_BYTES;
+        self.shared.room_for(Room::Lend, 1, bytes)
+    }
+
     /// Reads errors that are on disk alone, and redrives the items that are meant and have not moved on.
     async fn redrive_unread(
         &self,
         which: &Redrive,
-        unread: &mut Vec<Unread>,
+        unread: &mut Vec<Candidate>,
         max: u64,
     ) -> Result<u64, Fault> {
         let mut sought = Sought::default();
         loop {
-            let errors = unread.iter_mut().map(|item| &mut item.error);
+            let errors = unread.iter_mut().filter_map(|item| item.error.as_mut());
             match self.shared.read(errors.collect()).await? {
                 Reading::Done => break,
                 Reading::Moved(at) => sought.again(at)?,
@@ -105,16 +119,21 @@ impl LiveQueue {
                 let inner = &turn.inner;
                 unread.retain_mut(|item| {
                     let is_dead = is_dead_of(turn, item.seq, &item.last);
-                    if let (true, Some(note)) = (is_dead, item.last.note) {
-                        item.error = Bytes::of(inner.bodies.get(note));
+                    if let (true, Some(error), Some(note)) =
+                        (is_dead, &mut item.error, item.last.note)
+                    {
+                        *error = Bytes::of(inner.bodies.get(note));
                     }
                     is_dead
                 });
             })?;
         }
+        self.room_to_redrive()?;
         let (affected, _) = self.turn(|turn| {
             let meant = unread.drain(..).filter(|item| {
-                is_dead_of(turn, item.seq, &item.last) && holds(which, item.error.here())
+                let error = item.error.as_ref();
+                is_dead_of(turn, item.seq, &item.last)
+                    && error.is_none_or(|error| holds(which, error.here()))
             });
             let meant: Vec<Seq> = meant.map(|item| item.seq).collect();
             redriven(turn, &meant, max)
@@ -123,18 +142,27 @@ impl LiveQueue {
     }
 }
 
+/// Which items a call means.
+#[derive(Clone, Copy)]
+struct Which<'a> {
+    asked: &'a Redrive,
+    /// Those that die later are not.
+    begun: Time,
+}
+
 /// Goes over the next dead items, and redrives those that are meant.
 fn slice(
     turn: &mut Turn<'_>,
-    which: &Redrive,
+    which: Which<'_>,
     ids: Option<&[Seq]>,
     after: Option<Seq>,
     max: u64,
 ) -> Slice {
     let mut found = Slice::default();
-    let mut meant = Vec::new();
+    let Which { asked, begun } = which;
+    let mut candidates = Vec::new();
     let inner = &*turn.inner;
-    let mut searched = 0;
+    let (mut searched, mut sure) = (0, 0);
     let named = ids.map(|ids| {
         let from = after.map_or(0, |after| ids.partition_point(|seq| *seq <= after));
         ids[from..].iter().copied()
@@ -148,39 +176,41 @@ fn slice(
         .chain(all.into_iter().flatten().map(|(seq, _)| seq));
     let mut more = false;
     for (over, seq) in items.enumerate() {
-        if over == SLICE || searched >= SEARCHED_BYTES || meant.len() as u64 >= max {
+        if over == SLICE || searched >= SEARCHED_BYTES || sure >= max {
             more = true;
             break;
         }
         found.last = Some(seq);
         let is_dead = (inner.core.item(seq)).is_some_and(|item| item.state() == State::Dead);
         let last = inner.core.last_attempt(seq).filter(|_| is_dead);
-        let Some(last) = last.filter(|last| is_meant(which, last)) else {
+        let Some(last) = last.filter(|last| last.ended <= begun && is_meant(asked, last)) else {
             continue;
         };
-        if !is_of(inner, seq, which.group.as_deref()) {
+        if !is_of(inner, seq, asked.group.as_deref()) {
             continue;
         }
-        if which.error_contains.is_none() {
-            meant.push(seq);
-            continue;
-        }
-        searched += last.note.map_or(0, |note| u64::from(note.len));
-        match last.note.map(|note| inner.bodies.get(note)) {
-            None if last.how == How::Expired && holds(which, RAN_OUT.as_bytes()) => meant.push(seq),
-            None => {}
-            Some(Stored::Here(error)) if holds(which, error) => meant.push(seq),
-            Some(Stored::Here(_)) => {}
-            Some(Stored::Logged(logged)) => {
-                let error = Bytes::Logged(logged);
-                found.unread.push(Unread { seq, last, error });
+        let mut error = None;
+        if asked.error_contains.is_some() {
+            searched += last.note.map_or(0, |note| u64::from(note.len));
+            match last.note.map(|note| inner.bodies.get(note)) {
+                None if last.how == How::Expired && holds(asked, RAN_OUT.as_bytes()) => {}
+                Some(Stored::Here(error)) if holds(asked, error) => {}
+                None | Some(Stored::Here(_)) => continue,
+                Some(Stored::Logged(logged)) => error = Some(Bytes::Logged(logged)),
             }
         }
+        sure += u64::from(error.is_none());
+        candidates.push(Candidate { seq, last, error });
     }
     if !more {
         found.last = None;
     }
-    found.affected = redriven(turn, &meant, max);
+    if candidates.iter().all(|item| item.error.is_none()) {
+        let meant: Vec<Seq> = candidates.iter().map(|item| item.seq).collect();
+        found.affected = redriven(turn, &meant, max);
+    } else {
+        found.unread = candidates;
+    }
     found
 }
 

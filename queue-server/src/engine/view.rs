@@ -3,12 +3,12 @@
 use queue_api::{
     Body, Counts, Finish, Handling, ItemId, Outcome, Queue, QueueName, Totals, Verdict,
 };
-use queue_core::{Blob, How, State};
+use queue_core::{Attempt, Blob, How, State};
 
 use super::clock::timestamp;
 use super::grant::Bytes;
 use super::live::Inner;
-use super::seen::{RAN_OUT, text};
+use super::seen::{RAN_OUT, numbers, text};
 use super::turn::Turn;
 
 pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
@@ -74,6 +74,27 @@ pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
     }
 }
 
+/// The attempt that an outcome tells of, if one is kept, and how many there had been by then. A dead item
+/// may have been redriven: what became of it later is told by later outcomes.
+fn ending(core: &queue_core::Queue, outcome: &queue_core::Outcome) -> (Option<Attempt>, u32) {
+    let Some(item) = core.item(outcome.seq) else {
+        return (None, 0);
+    };
+    let last = core.last_attempt(outcome.seq);
+    let kills = |how: How| matches!(how, How::Nacked | How::Buried | How::Expired);
+    let is_of_it = |attempt: &Attempt| attempt.ended == outcome.ended && kills(attempt.how);
+    let is_over = item.state() == State::Dead && last.as_ref().is_some_and(is_of_it);
+    if outcome.state != State::Dead || is_over {
+        return (last, item.attempts());
+    }
+    let mut story = core.story(outcome.seq);
+    let numbers = numbers(item, &story);
+    match story.iter().rposition(is_of_it) {
+        Some(at) => (Some(story.swap_remove(at)), numbers[at]),
+        None => (None, 0),
+    }
+}
+
 /// One line of the joblog, whose bytes may still have to be read.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -94,7 +115,7 @@ impl Line {
     ) -> Self {
         // A dead item that was purged left its outcome and nothing else.
         let item = inner.core.item(outcome.seq);
-        let last = inner.core.last_attempt(outcome.seq);
+        let (last, attempts) = ending(&inner.core, outcome);
         let last = last.as_ref();
         let body = item.map(queue_core::Item::body);
         let note = last.and_then(|attempt| attempt.note);
@@ -123,7 +144,7 @@ impl Line {
                 key: terms.key.map(str::to_owned),
                 group: terms.group.map(|group| group.to_string()),
                 state,
-                attempts: item.map_or(0, queue_core::Item::attempts),
+                attempts,
                 worker: last.and_then(|attempt| attempt.worker.as_deref().map(str::to_owned)),
                 enqueued: timestamp(item.map_or(outcome.ended, queue_core::Item::enqueued)),
                 started: last.map(|attempt| timestamp(attempt.started)),

@@ -160,7 +160,7 @@ pub(super) fn event(
             terms: None,
         },
         event_tag::ENQUEUED_ON_TERMS => {
-            let Given { due, held, terms } = terms(reader, now, keeper)?;
+            let Given { due, held, terms } = terms(reader, now)?;
             if held.is_some() {
                 return Err(Malformed::new("the terms of an item"));
             }
@@ -234,7 +234,7 @@ struct Given {
 }
 
 /// On which terms an item came in at this time.
-fn terms(reader: &mut Reader<'_>, at: Time, keeper: &mut dyn Keeper) -> Result<Given, Malformed> {
+fn terms(reader: &mut Reader<'_>, at: Time) -> Result<Given, Malformed> {
     let flags = flags(reader, terms_flag::ALL, "the terms of an item")?;
     let has = |flag: u8| flags & flag != 0;
     let due = has(terms_flag::DUE)
@@ -246,7 +246,7 @@ fn terms(reader: &mut Reader<'_>, at: Time, keeper: &mut dyn Keeper) -> Result<G
         }
         false => 0,
     };
-    let group = has(terms_flag::GROUP).then(|| group(reader, keeper));
+    let group = has(terms_flag::GROUP).then(|| group(reader));
     let group = group.transpose()?;
     let key = has(terms_flag::KEY).then(|| text(reader, "a unique key"));
     let key = key.transpose()?.map(Arc::from);
@@ -266,10 +266,11 @@ fn terms(reader: &mut Reader<'_>, at: Time, keeper: &mut dyn Keeper) -> Result<G
     })
 }
 
-fn group(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Group, Malformed> {
+fn group(reader: &mut Reader<'_>) -> Result<Group, Malformed> {
     let malformed = Malformed::new("a group");
     let id = u32::try_from(reader.number("a group")?).map_err(|_| malformed.clone())?;
-    let name = reader.name(&mut |name| keeper.name(name))?;
+    // Shared by the queue itself, and not among the names of workers, which nobody would let go of.
+    let name = reader.name(&mut |name| name.into())?;
     match (GroupId(id), name) {
         (GroupId::NONE, _) | (_, None) => Err(malformed),
         (id, Some(name)) => Ok(Group { id, name }),
@@ -414,7 +415,7 @@ fn item(
         u16::try_from(attempts).map_err(|_| Malformed::new("the attempts of an item"))?;
     let releases = reader.u8("the releases of an item")?;
     let enqueued = time(reader)?;
-    let given = on_terms.then(|| terms(reader, enqueued, keeper));
+    let given = on_terms.then(|| terms(reader, enqueued));
     let given = given.transpose()?;
     let key_until = given.as_ref().and_then(|given| given.held);
     let body = keeper.keep(reader.blob("the body of an item")?);

@@ -3,7 +3,7 @@
 use queue_api::{LeaseToken, QueueState, Settled};
 use queue_core::{Fence, Seq, Time};
 
-use crate::engine::{Grant, Granted, Terms, Token};
+use crate::engine::{Grant, Granted, Shown, Token};
 use crate::http::json;
 
 /// Bytes of an answer beside its items and settlements, of an item with a small body, and of a settlement.
@@ -28,7 +28,7 @@ struct Lent {
     attempt: u32,
     enqueued: Time,
     body: Vec<u8>,
-    terms: Option<Box<Terms>>,
+    terms: Option<Box<Shown>>,
 }
 
 impl From<Grant> for Lent {
@@ -118,8 +118,8 @@ fn item(incarnation: u64, now: Time, lent: &Lent, text: &mut Vec<u8>) {
 }
 
 /// What an item was given besides its body.
-fn given(terms: &Terms, text: &mut Vec<u8>) {
-    let Terms {
+fn given(terms: &Shown, text: &mut Vec<u8>) {
+    let Shown {
         priority,
         group,
         key,
@@ -204,8 +204,8 @@ mod tests {
     }
 
     /// Of every fourth item nothing, of the others more and more.
-    fn terms(seq: u64) -> Option<Box<Terms>> {
-        let given = Terms {
+    fn terms(seq: u64) -> Option<Box<Shown>> {
+        let given = Shown {
             priority: [0, 0, i16::MIN, 7][seq as usize % 4],
             group: (seq % 4 > 1).then(|| "g".into()),
             key: Some("k \"1\" é".into()),
