@@ -47,6 +47,15 @@ class Docs(Served):
         self.assertEqual(missing.returncode, 1)
         self.assertIn("no_such_queue", missing.stderr)
 
+    def test_a_result_that_is_refused_is_told_and_fails_the_item(self) -> None:
+        memq.enqueue(self.url, "q", "a", create=True, seal=True)
+        done = self.shell("q", "head -c 17000000 /dev/zero")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("body_too_large", done.stderr)
+        (outcome,) = self.server.outcomes("q")
+        self.assertEqual(outcome["state"], "dead")
+        self.assertIn("body_too_large", outcome["error"])
+
     def test_the_shell_worker_waits_for_a_server_that_is_away_or_paused(self) -> None:
         memq.enqueue(self.url, "q", "a", create=True, seal=True)
         self.server.call("POST", "/v1/queues/q/pause")
