@@ -1,21 +1,29 @@
 //! Data directories that were written by other releases: what they hold is there.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use queue_server::{Config, DiskStorage, Storage};
+use queue_server::{Config, DiskStorage, Machine, Storage};
+use rstest::rstest;
 use serde_json::Value;
 
+use crate::durability_whole_life::WholeLife;
 use crate::harness::Api;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-/// A server on a copy of a data directory, and what the server that left it had told last.
+/// A server on a copy of a data directory, and what the server that left it had told last. Where that
+/// tells when it was, it is that time again.
 fn on_fixture(name: &str) -> (Api, Value) {
     let told = std::fs::read(fixtures().join(format!("{name}.json"))).expect("a file");
-    let told = serde_json::from_slice(&told).expect("JSON");
-    let api = Api::start_with(|config: &mut Config| {
+    let told: Value = serde_json::from_slice(&told).expect("JSON");
+    let mut machine = Machine::default();
+    if let Some(left_at_ms) = told["left_at_ms"].as_u64() {
+        machine.wall_clock = Duration::from_millis(left_at_ms);
+    }
+    let api = Api::start_at(machine, |config: &mut Config| {
         let Storage::Disk(storage) = &mut config.storage else {
             unreachable!("it keeps its items on disk");
         };
@@ -90,4 +98,15 @@ async fn a_directory_from_before_items_had_options_is_read() {
     let queue = api.queue().await;
     assert_eq!(queue["counts"]["leased"], 0);
     assert_eq!(queue["totals"]["acked"], 4);
+}
+
+/// Written by the first release with options: what an item may be given, and every end it may come to, as
+/// events and as the parts of a queue that was written down anew.
+#[rstest]
+#[case::as_it_happened("given-events")]
+#[case::written_down_anew("given-parts")]
+#[tokio::test]
+async fn a_directory_with_all_that_items_are_given_is_read(#[case] name: &str) {
+    let (api, told) = on_fixture(name);
+    WholeLife::of(&told).assert_goes_on(&api).await;
 }

@@ -130,6 +130,25 @@ impl WholeLife {
         life
     }
 
+    /// One that was lived elsewhere, as it was told.
+    pub(crate) fn of(told: &Value) -> Self {
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let texts = |name: &str| -> Vec<String> {
+            let list = told[name].as_array().expect("a list");
+            list.iter().map(text).collect()
+        };
+        Self {
+            ids: texts("ids"),
+            queue: told["queue"].clone(),
+            items: told["items"].as_array().expect("a list").clone(),
+            logs: texts("logs"),
+            joblog: text(&told["joblog"]),
+            leased: Held::of(&told["leased"]),
+            revoked: Held::of(&told["revoked"]),
+            repeated: told["repeated"].clone(),
+        }
+    }
+
     /// A server tells what was told before it was restarted, or of what it was restored from, and the
     /// queue does as it would have done.
     pub(crate) async fn assert_goes_on(&self, api: &Api) {

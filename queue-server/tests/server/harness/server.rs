@@ -45,6 +45,11 @@ impl Api {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_at(Machine::default(), change)
+    }
+
+    /// The same, on a machine whose clock, say, tells another time.
+    pub(crate) fn start_at(machine: Machine, change: impl FnOnce(&mut Config)) -> Self {
         let data_dir = tempfile::tempdir().expect("a directory");
         let mut config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -56,7 +61,7 @@ impl Api {
         };
         change(&mut config);
         raise_open_files();
-        let (address, stop, thread) = run(config.clone());
+        let (address, stop, thread) = run_on(config.clone(), machine);
         Self {
             address,
             stop: Some(stop),
@@ -384,10 +389,6 @@ fn on(disk: FaultyDisk) -> Machine {
 }
 
 /// Runs a server until it is told to stop.
-fn run(config: Config) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<Stopped>) {
-    run_on(config, Machine::default())
-}
-
 fn run_on(
     config: Config,
     machine: Machine,
