@@ -340,11 +340,16 @@ impl Client {
     }
 
     async fn seal(&mut self, queue: &'static str) -> Result<(), Gone> {
-        if !self.chance.percent(30) {
+        if !self.chance.percent(60) {
             return Ok(());
         }
         let path = format!("/v1/queues/{queue}/seal");
         self.line.call("POST", &path, String::new()).await?;
+        // Whoever seals it asks whether it has come to its end, again and again.
+        for _ in 0..4 {
+            self.lease(queue).await?;
+            self.settle().await?;
+        }
         Ok(())
     }
 }
