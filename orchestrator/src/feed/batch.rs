@@ -232,13 +232,13 @@ mod tests {
         }
         let batches = pack(Batcher::of_lines(group.clone()), &items);
         let sizes: Vec<_> = batches.iter().map(|batch| batch.items).collect();
-        assert_eq!(sizes, [1, 10_000, 1, 9_999]);
+        assert_eq!(sizes, [1, 10_000, 10_000]);
         assert!(
             batches[1]
                 .body
                 .starts_with(b"{\"body\":\"a\\r\",\"group\":\"g\"}\n")
         );
-        assert_eq!(batches[2].form, Form::Lines(group));
+        assert_eq!(batches[2].form, Form::Ndjson);
     }
 
     #[test]

@@ -84,10 +84,9 @@ fn items_are_looked_at_cancelled_and_tried_again() {
     memq(&["queue", "create", "q", "--attempts", "1"]).exits(0);
     memq(&["load", "q", "lines"]).exits(0);
     let script = "echo about $MEMQ_ITEM; test $MEMQ_ITEM = good || { echo no luck >&2; exit 7; }";
-    memq(&[
-        "worker", "--queue", "q", "--until", "empty", "--", "sh", "-c", script,
-    ])
-    .exits(0);
+    let worker = ["worker", "--queue", "q", "--until", "empty", "--server"];
+    let handler = [&server.url, "--", "sh", "-c", script];
+    lab.run(&[&worker[..], &handler].concat()).exits(0);
     let dead = memq(&["queue", "items", "q", "--state", "dead", "-o", "name"]).exits(0);
     let id = dead.out.trim().to_owned();
     memq(&["queue", "item", "q", &id])

@@ -238,7 +238,7 @@ fn a_queue_that_others_loaded_is_drained_and_neither_loaded_nor_sealed() {
     lab.write("items", "a\nb\nc\n");
     memq(&["load", "shared", "--create", "items"]);
     memq(&["worker", "--queue", "shared", "--builtin", "echo"]);
-    memq(&["load", "shared", "items"]);
+    memq(&["load", "shared", "items", "--load-id", "again"]);
     lab.write(
         "run.yaml",
         spec(
