@@ -206,7 +206,7 @@ impl LiveQueue {
                 for entry in stored {
                     turn.inner.bodies.free(entry.body);
                 }
-                Err(self.refused(refusal))
+                Err(self.refused(refusal, idempotent))
             }
         }
     }
@@ -227,11 +227,14 @@ impl LiveQueue {
         held.has_room_for(limits, entries.len() as u64, bodies)
     }
 
-    fn refused(&self, refusal: Refusal) -> Fault {
+    fn refused(&self, refusal: Refusal, idempotent: Option<Idempotent<'_>>) -> Fault {
         let name = self.name.clone();
-        match refusal {
-            Refusal::LeaseLost => Fault::LeaseLost,
-            refusal => Fault::Refused { name, refusal },
+        match (refusal, idempotent) {
+            (Refusal::LeaseLost, _) => Fault::LeaseLost,
+            (Refusal::IdempotencyMismatch, Some(asked)) => {
+                Fault::IdempotencyMismatch(asked.key.to_owned())
+            }
+            (refusal, _) => Fault::Refused { name, refusal },
         }
     }
 }
