@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use queue_api::SettingsPatch;
-use queue_client::QueueClient;
+use queue_client::{EnqueueOptions, QueueClient};
 use tokio::sync::watch;
 
 use super::world::World;
@@ -83,4 +83,20 @@ async fn a_queue_that_came_back_empty_is_loaded_from_the_beginning() {
     assert_eq!(tried(&mut load, &queue).await, LoadSeen::Loaded);
     let found = queue.show().await.expect("the queue");
     assert_eq!((found.totals.enqueued, found.sealed), (ITEMS, true));
+}
+
+#[tokio::test]
+async fn nothing_is_loaded_beside_what_the_queue_does_not_know_this_step_for() {
+    let world = World::start().await;
+    let queue = world.queue("q");
+    most(&queue, 50_000).await;
+    let stranger = queue.enqueue("of somebody else", EnqueueOptions::default());
+    stranger.await.expect("an open queue");
+    let end = tried(&mut load().await, &queue).await;
+    assert!(
+        matches!(&end, LoadSeen::Failed { hopeless: true, message } if message.contains("has 1 item that this step did not bring")),
+        "{end:?}"
+    );
+    let found = queue.show().await.expect("the queue");
+    assert_eq!((found.totals.enqueued, found.sealed), (1, false));
 }

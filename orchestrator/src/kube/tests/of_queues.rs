@@ -120,23 +120,6 @@ async fn a_run_that_is_deleted_and_made_again_at_once_begins_anew() {
 }
 
 #[tokio::test]
-async fn nothing_is_loaded_beside_what_the_step_may_have_brought_and_the_queue_forgot() {
-    let world = World::start().await;
-    let queue = "run.team.r.keys";
-    // Of a run that is not there the queue would be swept.
-    world.run("r", json!([items("keys", 3, 2)]));
-    make(&world, queue, false).await;
-    let _controller = world.controller("a");
-    let failed = |status: &crate::kube::status::RunStatus| {
-        let told = serde_json::to_string(status).expect("JSON");
-        told.contains("LoadFailed") && told.contains("has 1 item that this step did not bring")
-    };
-    world.status_is("r", "it has failed", failed).await;
-    let found = world.queue(queue).show().await.expect("the queue");
-    assert_eq!((found.totals.enqueued, found.sealed), (1, false));
-}
-
-#[tokio::test]
 async fn what_is_loaded_for_a_run_that_is_deleted_meanwhile_does_not_stay() {
     let world = World::start().await;
     let _controller = world.controller("a");
