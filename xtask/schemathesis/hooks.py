@@ -10,6 +10,8 @@ import schemathesis
 LONGEST_MS = 300_000
 SHORT_MS = 10
 ITEM = re.compile("[0-9a-f]{32}")
+TEN_YEARS_S = 10 * 365 * 24 * 3600
+USUAL_BODY_BYTES = 1024 * 1024
 
 
 def shortened(wait):
@@ -34,8 +36,13 @@ def whole(value):
 
 def agree(settings):
     """Settings that belong together, of which a schema can say nothing where they may be null."""
-    if settings.get("rate_per_s") is None:
+    rate, burst = settings.get("rate_per_s"), settings.get("burst")
+    if rate is None or type(burst) is int and burst > rate * TEN_YEARS_S:
         settings.pop("burst", None)
+    body_bytes = settings.get("max_body_bytes")
+    if type(body_bytes) is int and 0 < body_bytes < USUAL_BODY_BYTES:
+        # A later enqueue cannot know that its queue takes no more than this.
+        settings["max_body_bytes"] = USUAL_BODY_BYTES
     backoff = settings.get("backoff")
     if isinstance(backoff, dict):
         least, most = backoff.get("min_ms", 1_000), backoff.get("max_ms", 300_000)
