@@ -1,20 +1,7 @@
 //! Processes between two items, and those that never get as far as one.
 
-use crate::bench::{Bench, Worker, noted_pid, until};
-
-/// What a shell needs to be a handler: `item` reads the next one, `answer` answers it.
-const SHELL: &str = r#"
-item() {
-    read -r line || return 1
-    id=${line#*'"id":"'} id=${id%%'"'*}
-    body=${line#*'"body":"'} body=${body%%'"'*}
-}
-answer() { printf '%s\n' "{\"id\":\"$id\",\"as\":\"$1\"$2}" >&3; }
-"#;
-
-fn process(worker: Worker, script: &str) -> Worker {
-    worker.args(["--process", "--", "sh", "-c", &format!("{SHELL}{script}")])
-}
+use crate::bench::{Bench, noted_pid, until};
+use crate::processes::process;
 
 #[tokio::test]
 async fn a_process_without_an_item_is_listened_to() {

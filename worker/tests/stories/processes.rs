@@ -22,7 +22,7 @@ answer() { printf '%s\n' "{\"id\":\"$id\",\"as\":\"$1\"$2}" >&3; }
 "#;
 
 /// A worker whose handler is a process: this shell script.
-fn process(worker: Worker, script: &str) -> Worker {
+pub(crate) fn process(worker: Worker, script: &str) -> Worker {
     worker.args(["--process", "--", "sh", "-c", &format!("{SHELL}{script}")])
 }
 
