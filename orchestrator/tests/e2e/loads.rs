@@ -4,33 +4,11 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use serde_json::Value;
 
-use crate::support::{Ended, Lab, Running, Server, wait_for};
-
-struct Fixture {
-    lab: Lab,
-    server: Server,
-}
+use crate::fixture::Fixture;
+use crate::support::{Running, wait_for};
 
 impl Fixture {
-    fn new() -> Self {
-        let lab = Lab::new();
-        let server = Server::start(&lab);
-        Self { lab, server }
-    }
-
-    fn memq(&self, args: &[&str]) -> Ended {
-        self.lab
-            .run(&[args, &["--server", &self.server.url]].concat())
-    }
-
-    fn show(&self, queue: &str) -> Value {
-        self.memq(&["queue", "show", queue, "-o", "json"])
-            .exits(0)
-            .json()
-    }
-
     fn enqueued(&self, queue: &str) -> u64 {
         self.show(queue)["totals"]["enqueued"].as_u64().unwrap()
     }

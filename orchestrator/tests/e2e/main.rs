@@ -6,6 +6,7 @@
 mod backup;
 mod examples;
 mod failures;
+mod fixture;
 mod given_server;
 mod items;
 mod kuard;

@@ -5,31 +5,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Lab, Server};
-
-struct Fixture {
-    lab: Lab,
-    server: Server,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let lab = Lab::new();
-        let server = Server::start(&lab);
-        Self { lab, server }
-    }
-
-    fn memq(&self, args: &[&str]) -> Ended {
-        self.lab
-            .run(&[args, &["--server", &self.server.url]].concat())
-    }
-
-    fn show(&self, queue: &str) -> Value {
-        self.memq(&["queue", "show", queue, "--output", "json"])
-            .exits(0)
-            .json()
-    }
-}
+use crate::fixture::Fixture;
+use crate::support::Lab;
 
 #[test]
 fn a_queue_lives_from_create_to_rm() {
