@@ -1,0 +1,123 @@
+//! One part of a snapshot from bytes.
+
+use queue_core::{Attempt, Fence, GroupId, Kept, Lease, Outcome, Part, Seq, State};
+
+use super::terms::{answer, terms};
+use super::{Keeper, code_of, log_of, note_of, text, time};
+use crate::engine::store::tags::{self, attempt_flag, part_tag};
+use crate::engine::store::wire::{Malformed, Reader};
+
+/// One part of a snapshot.
+pub(in crate::engine::store) fn part(
+    reader: &mut Reader<'_>,
+    keeper: &mut dyn Keeper,
+) -> Result<Part, Malformed> {
+    Ok(match reader.u8("a part of a snapshot")? {
+        part_tag::OUTCOME => Part::Outcome {
+            number: reader.number("the number of an outcome")?,
+            outcome: Outcome {
+                seq: Seq(reader.number("the place of an item")?),
+                state: tags::read_ending(reader.u8("an outcome")?)?,
+                ended: time(reader)?,
+            },
+        },
+        part_tag::ITEM => Part::Item(item(reader, false, keeper)?),
+        part_tag::ITEM_ON_TERMS => Part::Item(item(reader, true, keeper)?),
+        part_tag::KEY => Part::Key {
+            seq: Seq(reader.number("the place of an item")?),
+            text: text(reader, "a unique key")?.into(),
+            until: time(reader)?,
+        },
+        part_tag::ANSWER => Part::Answer {
+            number: reader.number("the number of an answer")?,
+            at: time(reader)?,
+            key: text(reader, "an idempotency key")?.into(),
+            answer: answer(reader)?,
+        },
+        part_tag::ORDER => {
+            let pace = reader.number("the pace of a queue")?;
+            let last = u32::try_from(reader.number("a group")?);
+            Part::Order {
+                pace,
+                last: GroupId(last.map_err(|_| Malformed::new("a group"))?),
+                first_answer: reader.number("the number of an answer")?,
+            }
+        }
+        part_tag::CLOSED => {
+            let count = reader.number("the number of totals")?;
+            let totals: Result<Vec<u64>, _> =
+                (0..count).map(|_| reader.number("a total")).collect();
+            let mut totals = totals?.into_iter();
+            Part::Closed {
+                totals: tags::read_totals(|| totals.next().unwrap_or(0)),
+            }
+        }
+        _ => return Err(Malformed::new("the kind of a part")),
+    })
+}
+
+fn item(
+    reader: &mut Reader<'_>,
+    on_terms: bool,
+    keeper: &mut dyn Keeper,
+) -> Result<Kept, Malformed> {
+    let seq = Seq(reader.number("the place of an item")?);
+    let state = reader.u8("the state of an item")?;
+    let state = tags::read_state(state, || time(reader))?;
+    let attempts = reader.number("the attempts of an item")?;
+    let attempts =
+        u16::try_from(attempts).map_err(|_| Malformed::new("the attempts of an item"))?;
+    let releases = reader.u8("the releases of an item")?;
+    let enqueued = time(reader)?;
+    let given = on_terms.then(|| terms(reader, enqueued));
+    let given = given.transpose()?;
+    let key_until = given.as_ref().and_then(|given| given.held);
+    let body = keeper.keep(reader.blob("the body of an item")?);
+    let leased = matches!(state, State::Leased);
+    let lease = leased.then(|| lease(reader, keeper)).transpose()?;
+    let count = reader.number("the length of a story")?;
+    let story: Result<Vec<Attempt>, _> = (0..count).map(|_| attempt(reader, keeper)).collect();
+    Ok(Kept {
+        seq,
+        state,
+        attempts,
+        releases,
+        enqueued,
+        terms: given.map(|given| Box::new(given.terms)),
+        key_until,
+        body,
+        lease,
+        story: story?,
+    })
+}
+
+fn lease(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Lease, Malformed> {
+    Ok(Lease {
+        fence: Fence(reader.word("a fence")?),
+        worker: reader.name(&mut |name| keeper.name(name))?,
+        started: time(reader)?,
+        renewed: time(reader)?,
+        deadline: time(reader)?,
+    })
+}
+
+fn attempt(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Attempt, Malformed> {
+    let fence = Fence(reader.word("a fence")?);
+    let worker = reader.name(&mut |name| keeper.name(name))?;
+    let started = time(reader)?;
+    let ended = time(reader)?;
+    let flags = reader.u8("how an attempt ended")?;
+    let log = flags & attempt_flag::LOG != 0;
+    let note = flags & attempt_flag::NOTE != 0;
+    let exit_code = flags & attempt_flag::EXIT_CODE != 0;
+    Ok(Attempt {
+        fence,
+        worker,
+        started,
+        ended,
+        how: tags::read_how(flags & attempt_flag::HOW_MASK)?,
+        note: note.then(|| note_of(reader, keeper)).transpose()?,
+        exit_code: exit_code.then(|| code_of(reader)).transpose()?,
+        log: log.then(|| log_of(reader, keeper)).transpose()?,
+    })
+}

@@ -1,0 +1,121 @@
+//! One part of a snapshot as bytes.
+
+use queue_core::{Attempt, Lease, Part, State, Totals};
+
+use super::{Source, blob, flags, numbered, terms};
+use crate::engine::store::tags::{self, attempt_flag, part_tag};
+use crate::engine::store::wire::Writer;
+
+pub(super) fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
+    match part {
+        Part::Outcome { number, outcome } => {
+            writer.u8(part_tag::OUTCOME);
+            writer.number(*number);
+            writer.number(outcome.seq.0);
+            writer.u8(tags::ending(outcome.state));
+            writer.number(outcome.ended.0);
+        }
+        Part::Item(item) => {
+            writer.u8(match item.terms {
+                None => part_tag::ITEM,
+                Some(_) => part_tag::ITEM_ON_TERMS,
+            });
+            writer.number(item.seq.0);
+            state(writer, item.state);
+            writer.number(item.attempts.into());
+            writer.u8(item.releases);
+            writer.number(item.enqueued.0);
+            if let Some(terms) = &item.terms {
+                terms::terms(writer, item.enqueued, (None, item.key_until), terms);
+            }
+            blob(writer, item.body, source);
+            if let Some(lease) = &item.lease {
+                self::lease(writer, lease);
+            }
+            writer.number(item.story.len() as u64);
+            for attempt in &item.story {
+                self::attempt(writer, attempt, source);
+            }
+        }
+        Part::Key { seq, text, until } => {
+            numbered(writer, part_tag::KEY, seq.0);
+            writer.text(text.as_bytes());
+            writer.number(until.0);
+        }
+        Part::Answer {
+            number,
+            at,
+            key,
+            answer,
+        } => {
+            numbered(writer, part_tag::ANSWER, *number);
+            writer.number(at.0);
+            writer.text(key.as_bytes());
+            terms::answer(writer, answer);
+        }
+        Part::Order {
+            pace,
+            last,
+            first_answer,
+        } => {
+            numbered(writer, part_tag::ORDER, *pace);
+            writer.number(last.0.into());
+            writer.number(*first_answer);
+        }
+        Part::Closed { totals } => close(writer, totals),
+    }
+}
+
+pub(super) fn close(writer: &mut Writer<'_, '_>, totals: &Totals) {
+    writer.u8(part_tag::CLOSED);
+    let totals = tags::totals(totals);
+    writer.number(totals.len() as u64);
+    totals.into_iter().for_each(|total| writer.number(total));
+}
+
+fn state(writer: &mut Writer<'_, '_>, state: State) {
+    writer.u8(tags::state(state));
+    if let State::Delayed(due) = state {
+        writer.number(due.0);
+    }
+}
+
+fn lease(writer: &mut Writer<'_, '_>, lease: &Lease) {
+    writer.word(lease.fence.0);
+    writer.name(lease.worker.as_ref());
+    writer.number(lease.started.0);
+    writer.number(lease.renewed.0);
+    writer.number(lease.deadline.0);
+}
+
+fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'_>) {
+    let Attempt {
+        fence,
+        worker,
+        started,
+        ended,
+        how,
+        note,
+        exit_code,
+        log,
+    } = attempt;
+    writer.word(fence.0);
+    writer.name(worker.as_ref());
+    writer.number(started.0);
+    writer.number(ended.0);
+    writer.u8(tags::how(*how)
+        | flags([
+            (log.is_some(), attempt_flag::LOG),
+            (note.is_some(), attempt_flag::NOTE),
+            (exit_code.is_some(), attempt_flag::EXIT_CODE),
+        ]));
+    if let Some(note) = note {
+        blob(writer, *note, source);
+    }
+    if let Some(code) = exit_code {
+        writer.signed(*code);
+    }
+    if let Some(log) = log {
+        blob(writer, *log, source);
+    }
+}
