@@ -23,6 +23,7 @@ mod park;
 mod rate;
 mod recover;
 mod redrive;
+mod registry;
 mod room;
 mod seen;
 mod settings;
@@ -41,18 +42,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry as Place;
-use queue_api::{LeaseToken, Queue, QueueName, Settings, SettingsPatch};
+use queue_api::{LeaseToken, QueueName};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use queue_log::{Lsn, Room};
+use queue_log::Lsn;
 
 use changes::Changes;
 use clock::Clock;
-use entropy::Entropy;
 use held::Held;
-use room::MADE_BYTES;
 use store::Store;
 use timer::Timer;
 
@@ -225,117 +223,12 @@ impl Engine {
         Ok(queues)
     }
 
-    /// The queue of this name, made if there is none; true if it was made.
-    fn ensure(
-        &self,
-        name: &QueueName,
-        patch: &SettingsPatch,
-    ) -> Result<(Arc<LiveQueue>, bool), Fault> {
-        match self.queue(name) {
-            Ok(queue) => return Ok((queue, false)),
-            Err(Fault::NoSuchQueue(_)) => {}
-            // What the log tells of must be there before anything is made beside it.
-            Err(fault) => return Err(fault),
-        }
-        let settings = patch.apply(&Settings::default())?;
-        self.shared.room_for(Room::Grow, 0, MADE_BYTES)?;
-        // Counted before the shard is locked: `len` takes all shards in turn. A few makers at once may
-        // pass the limit by their own number.
-        let full = self.by_name.len() >= self.limits.max_queues;
-        match self.by_name.entry(name.clone()) {
-            Place::Occupied(queue) => Ok((Arc::clone(queue.get()), false)),
-            Place::Vacant(_) if full => Err(Fault::TooManyQueues(self.limits.max_queues)),
-            Place::Vacant(place) => {
-                let incarnation = Entropy::default().draw();
-                let _making = self.making.read().unwrap_or_else(PoisonError::into_inner);
-                // A restore that began meanwhile brings queues of its own.
-                self.shared.check_ready()?;
-                let queue = LiveQueue::new(
-                    name.clone(),
-                    incarnation,
-                    Arc::clone(&self.shared),
-                    settings,
-                );
-                let queue = Arc::new(queue);
-                self.by_incarnation.insert(incarnation, Arc::clone(&queue));
-                place.insert(Arc::clone(&queue));
-                queue.has_changed();
-                Ok((queue, true))
-            }
-        }
-    }
-
-    /// Makes a queue that is not there yet.
-    pub(crate) async fn create(&self, name: &QueueName) -> Result<(), Fault> {
-        let (queue, made) = self.ensure(name, &SettingsPatch::default())?;
-        // Also where somebody else made it: that it exists must not be taken back.
-        queue.commit(|_| ()).await?;
-        match made {
-            true => Ok(()),
-            false => Err(Fault::QueueExists(name.clone())),
-        }
-    }
-
-    /// Makes a queue, or changes the settings of the one there is, and shows it; true if it was made.
-    pub(crate) async fn put(
-        &self,
-        name: &QueueName,
-        patch: &SettingsPatch,
-    ) -> Result<(Queue, bool), Fault> {
-        self.in_a_queue(name, patch, async move |queue, made| match made {
-            true => queue.view().await,
-            false => queue.configure(patch).await,
-        })
-        .await
-    }
-
-    /// Does something to the queue of this name, made if there is none. One that is deleted between
-    /// the look and the deed is as one that was not there: whoever makes a queue must not hear that
-    /// it does not exist.
-    pub(crate) async fn in_a_queue<R, Deed>(
-        &self,
-        name: &QueueName,
-        patch: &SettingsPatch,
-        deed: impl Fn(Arc<LiveQueue>, bool) -> Deed,
-    ) -> Result<(R, bool), Fault>
-    where
-        Deed: Future<Output = Result<R, Fault>>,
-    {
-        loop {
-            let (queue, made) = self.ensure(name, patch)?;
-            match deed(Arc::clone(&queue), made).await {
-                Err(Fault::NoSuchQueue(_)) => self.unlist(&queue),
-                done => return done.map(|done| (done, made)),
-            }
-        }
-    }
-
-    /// Deletes a queue and everything in it.
-    pub(crate) async fn delete(&self, name: &QueueName, force: bool) -> Result<(), Fault> {
-        let queue = self.queue(name)?;
-        let rest = queue.delete(force)?;
-        self.unlist(&queue);
-        Ok(self.shared.store().wait(rest).await?)
-    }
-
     fn pin(&self, at: Option<Lsn>) {
         *self.pin.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     fn pinned(&self) -> Option<Lsn> {
         *self.pin.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets nobody find a deleted queue any more.
-    fn unlist(&self, queue: &Arc<LiveQueue>) {
-        self.by_incarnation.remove(&queue.incarnation);
-        self.shared.timer.forget(queue.incarnation);
-        let unlisted = self
-            .by_name
-            .remove_if(&queue.name, |_, current| Arc::ptr_eq(current, queue));
-        if unlisted.is_some() {
-            self.shared.changes.list_gone(&queue.name);
-        }
     }
 }
 
@@ -399,27 +292,5 @@ pub(crate) mod tests {
         let engine = Engine::new(limits, wall_time());
         engine.open(storage).expect("nothing can be wrong");
         engine
-    }
-
-    #[tokio::test]
-    async fn whoever_makes_a_queue_never_hears_that_it_is_not_there() {
-        let engine = engine();
-        let name: QueueName = "q".parse().expect("a name");
-        let patch = SettingsPatch::default();
-        // A queue as a maker finds it whose deletion is under way.
-        let (queue, _) = engine.ensure(&name, &patch).expect("room for a queue");
-        queue.delete(true).expect("a queue");
-        let (_, made) = engine.put(&name, &patch).await.expect("a queue is made");
-        assert!(made);
-        let enqueue = async |queue: Arc<LiveQueue>, _| {
-            queue.enqueue(Incoming::of(&[Entry::plain(b"item")])).await
-        };
-        let (enqueued, made) = engine
-            .in_a_queue(&name, &patch, enqueue)
-            .await
-            .expect("a queue to enqueue into");
-        assert_eq!((enqueued.first.0, made), (0, false));
-        let other = queue.incarnation;
-        assert_ne!(engine.queue(&name).expect("a queue").incarnation, other);
     }
 }
