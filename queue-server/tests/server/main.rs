@@ -36,6 +36,7 @@ mod outcomes;
 mod priorities;
 mod problems;
 mod process;
+mod purge;
 mod queues;
 mod rate;
 mod raw_leases;
