@@ -19,9 +19,10 @@ mod chance;
 mod client;
 mod given;
 mod ledger;
+mod seen;
 mod world;
 
-use ledger::Seen;
+use seen::Seen;
 use world::World;
 
 /// Seeds a plain `cargo test` runs: a few seconds unoptimised.

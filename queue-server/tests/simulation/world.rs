@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use crate::chance::Chance;
 use crate::client::{ALL, Client, Line, assert_numbers_add_up, tag};
 use crate::given;
-use crate::ledger::{self, Ledger, Seen};
+use crate::ledger::{self, Ledger};
+use crate::seen::Seen;
 
 /// Longer than anything takes: reached only when something hangs.
 const BOUND: Duration = Duration::from_secs(30);
