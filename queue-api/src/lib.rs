@@ -17,24 +17,26 @@ mod options;
 mod outcome;
 mod problem;
 mod queue;
+mod run;
 mod settings;
 #[cfg(feature = "openapi")]
 mod shapes;
 
 pub use duration::{DurationError, parse_duration, parse_duration_with_unit};
 pub use encoding::Body;
-pub use events::{Deleted, EVENT_STREAM, Event};
+pub use events::{Deleted, EVENT_STREAM, Event, RunDeleted, Snapshot};
 pub use item::{Enqueued, EnqueuedItem, Leased};
 pub use lease::{
     ExtendRequest, LeaseAnswer, LeaseRequest, QueueState, SettleAs, SettleRequest, Settled,
     SettledAnswer, Settlement, Until,
 };
 pub use look::{Attempt, AttemptEnd, Item, ItemLease, ItemPage, ItemState, Redrive};
-pub use name::{ItemId, LeaseToken, NameError, QueueName};
+pub use name::{ItemId, LeaseToken, NameError, QueueName, RunName};
 pub use options::{NewItem, Options, OptionsError, check_delay, check_group, check_key, check_ttl};
 pub use outcome::{Finish, Outcome};
 pub use problem::{Code, Problem};
 pub use queue::{Affected, Counts, Handling, Queue, QueueList, Restored, Totals, Verdict};
+pub use run::{RunList, RunPhase, RunReport, RunReportError, RunStep, RunWorkers, StepPhase};
 pub use settings::{Backoff, Settings, SettingsError, SettingsPatch};
 
 /// Media type of the errors of `/v1`, RFC 9457.

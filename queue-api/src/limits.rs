@@ -67,3 +67,19 @@ pub const MAX_RATE: f64 = 1_000_000.0;
 pub const MAX_BURST: u64 = 1_000_000;
 /// Most readers of `GET /v1/events` at once: each is told of every change.
 pub const MAX_EVENT_STREAMS: usize = 1_000;
+/// Longest name of a spec, a step or a namespace in a run's report, in bytes: Kubernetes' names have at most 253.
+pub const MAX_RUN_NAME_BYTES: usize = 253;
+/// Longest message in a run's report, in bytes: a sentence, and what a program said last.
+pub const MAX_RUN_MESSAGE_BYTES: usize = 2_048;
+/// Most steps in a run's report.
+pub const MAX_RUN_STEPS: usize = 500;
+/// Most queues of a step in a run's report.
+pub const MAX_STEP_QUEUES: usize = 10;
+/// Longest report of a run, in bytes of its JSON.
+pub const MAX_RUN_REPORT_BYTES: usize = 256 * 1024;
+/// Most runs whose reports are kept; the one that ended first goes first.
+pub const MAX_RUNS: usize = 1_000;
+/// Bytes of all reports that are kept: a tenth of what so many of the longest would be.
+pub const MAX_RUNS_BYTES: usize = 32 * 1024 * 1024;
+/// How long a report of a run that has not ended is fresh. It is repeated every 30 s: three may be lost.
+pub const RUN_STALE_AFTER: Duration = Duration::from_secs(120);

@@ -50,22 +50,23 @@ impl QueueName {
     }
 }
 
+/// What names of queues and of runs are made of.
+fn is_name(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=limits::MAX_NAME_BYTES).contains(&text.len())
+        && text.bytes().all(legal)
+        && !text.starts_with(['.', '-'])
+}
+
+const NAME_RULE: &str = "use 1 to 128 of A-Z a-z 0-9 . _ - and do not start with . or -";
+
 impl FromStr for QueueName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        let ok = (1..=limits::MAX_NAME_BYTES).contains(&text.len())
-            && text.bytes().all(legal)
-            && !text.starts_with(['.', '-']);
-        if ok {
-            Ok(Self(text.into()))
-        } else {
-            Err(NameError::new(
-                "a queue name",
-                "use 1 to 128 of A-Z a-z 0-9 . _ - and do not start with . or -",
-                text,
-            ))
+        match is_name(text) {
+            true => Ok(Self(text.into())),
+            false => Err(NameError::new("a queue name", NAME_RULE, text)),
         }
     }
 }
@@ -91,6 +92,61 @@ impl fmt::Display for QueueName {
 }
 
 impl fmt::Debug for QueueName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// The name of a run that is reported: of the same form as the name of a queue.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(value_type = String, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$")
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunName(Arc<str>);
+
+impl RunName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RunName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match is_name(text) {
+            true => Ok(Self(text.into())),
+            false => Err(NameError::new("a run name", NAME_RULE, text)),
+        }
+    }
+}
+
+impl TryFrom<String> for RunName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<RunName> for String {
+    fn from(name: RunName) -> Self {
+        name.0.as_ref().into()
+    }
+}
+
+impl fmt::Display for RunName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RunName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }

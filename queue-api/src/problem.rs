@@ -15,6 +15,8 @@ pub enum Code {
     NoSuchQueue,
     /// No such item, or it is past retention.
     NoSuchItem,
+    /// No such run was reported, or it was forgotten.
+    NoSuchRun,
     /// No such path.
     NotFound,
     /// The path exists, the method does not; see `Allow`.
@@ -94,6 +96,7 @@ impl Code {
             Self::BadRequest => ("bad_request", 400, "Malformed request"),
             Self::NoSuchQueue => ("no_such_queue", 404, "No such queue"),
             Self::NoSuchItem => ("no_such_item", 404, "No such item"),
+            Self::NoSuchRun => ("no_such_run", 404, "No such run"),
             Self::NotFound => ("not_found", 404, "No such path"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "Method not allowed"),
             Self::RequestTimeout => ("request_timeout", 408, "Request did not arrive in time"),
