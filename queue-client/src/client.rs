@@ -1,14 +1,16 @@
 //! A server, and what can be asked of it as a whole.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use queue_api::{Queue, QueueList, QueueName};
 use reqwest::Method;
 
 use crate::queue::QueueClient;
 use crate::transport::{Call, Transport};
-use crate::{Error, Result};
+use crate::{Error, Result, Token};
 
 /// How long a call is repeated while the server cannot be reached, unless said otherwise: long
 /// enough for a restart, short enough for a person who waits.
@@ -25,10 +27,21 @@ pub struct Client {
 }
 
 /// Makes a [`Client`] with other than the usual patience.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ClientBuilder {
     url: String,
+    token: Option<Token>,
     give_up_after: Duration,
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("url", &without_secret(&self.url))
+            .field("token", &self.token)
+            .field("give_up_after", &self.give_up_after)
+            .finish()
+    }
 }
 
 impl ClientBuilder {
@@ -39,9 +52,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Shows this token with each call, rather than what the server's address may have before its host.
+    #[must_use]
+    pub fn token(mut self, token: Option<Token>) -> Self {
+        self.token = token;
+        self
+    }
+
     /// The client. Nothing is sent yet.
     pub fn build(self) -> Result<Client> {
-        let (base, local) = base_of(&self.url)?;
+        let Base { url, local, token } = base_of(&self.url)?;
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("memq/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -49,7 +69,7 @@ impl ClientBuilder {
             .tcp_keepalive(Duration::from_secs(15))
             // The API never redirects: something else is listening, and the error should show it.
             .redirect(reqwest::redirect::Policy::none());
-        if base.starts_with("http:") {
+        if url.starts_with("http:") {
             // Plain HTTP needs no certificates, and an image without any must work.
             http = http.tls_certs_only([]);
         }
@@ -59,13 +79,19 @@ impl ClientBuilder {
         }
         let http = http.build().map_err(|e| Error::Setup(Box::new(e)))?;
         Ok(Client {
-            transport: Arc::new(Transport::new(http, base, self.give_up_after)),
+            transport: Arc::new(Transport::new(
+                http,
+                url,
+                self.token.or(token),
+                self.give_up_after,
+            )),
         })
     }
 }
 
 impl Client {
-    /// A client of the server at this address, `http://host:port` with or without a path prefix.
+    /// A client of the server at this address, `http://host:port` with or without a path prefix. What stands before
+    /// an `@` in it is shown to the server as user and password; [`ClientBuilder::token`] is the better way.
     pub fn new(url: &str) -> Result<Self> {
         Self::builder(url).build()
     }
@@ -75,6 +101,7 @@ impl Client {
     pub fn builder(url: &str) -> ClientBuilder {
         ClientBuilder {
             url: url.into(),
+            token: None,
             give_up_after: GIVE_UP_AFTER,
         }
     }
@@ -87,7 +114,7 @@ impl Client {
         }
     }
 
-    /// The address all calls go to.
+    /// The address all calls go to, without what it had before its host.
     #[must_use]
     pub fn url(&self) -> &str {
         self.transport.base()
@@ -121,14 +148,23 @@ impl Client {
     }
 }
 
-/// The address without a trailing slash, and whether it is this machine's own.
-fn base_of(text: &str) -> Result<(String, bool)> {
+/// An address, taken apart.
+struct Base {
+    /// Without a trailing slash, and with nothing before the host.
+    url: String,
+    /// Whether it is this machine's own.
+    local: bool,
+    /// What stood before the host.
+    token: Option<Token>,
+}
+
+fn base_of(text: &str) -> Result<Base> {
     let bad = |rule: String| Error::BadUrl {
-        url: text.into(),
+        url: without_secret(text),
         rule,
     };
     let example = "write it like http://127.0.0.1:8080";
-    let url = reqwest::Url::parse(text).map_err(|e| bad(format!("{e}; {example}")))?;
+    let mut url = reqwest::Url::parse(text).map_err(|e| bad(format!("{e}; {example}")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(format!("only http and https are spoken; {example}")));
     }
@@ -141,7 +177,31 @@ fn base_of(text: &str) -> Result<(String, bool)> {
             .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok_and(|ip| ip.is_loopback());
-    Ok((url.as_str().trim_end_matches('/').into(), local))
+    let (user, password) = (url.username(), url.password());
+    let token = (!user.is_empty() || password.is_some())
+        .then(|| {
+            let plain = |text: &str| percent_decode_str(text).collect::<Vec<_>>();
+            Token::from_address(&plain(user), &plain(password.unwrap_or_default()))
+        })
+        .flatten();
+    if token.is_some() {
+        // An address that has a host can be without a user.
+        let (_no_password, _no_user) = (url.set_password(None), url.set_username(""));
+    }
+    Ok(Base {
+        url: url.as_str().trim_end_matches('/').into(),
+        local,
+        token,
+    })
+}
+
+/// An address as it may be shown, whether it is one or not.
+fn without_secret(text: &str) -> String {
+    let Some(at) = text.rfind('@') else {
+        return text.into();
+    };
+    let start = text.find("://").map_or(0, |scheme| scheme + 3).min(at);
+    format!("{}…{}", &text[..start], &text[at..])
 }
 
 #[cfg(test)]
@@ -160,11 +220,9 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(
-                base_of(text).expect(text),
-                (base.to_owned(), local),
-                "{text}"
-            );
+            let read = base_of(text).expect(text);
+            assert_eq!((read.url.as_str(), read.local), (base, local), "{text}");
+            assert!(read.token.is_none(), "{text}");
         }
         for text in [
             "",
@@ -174,11 +232,23 @@ mod tests {
             "http://x/?a",
             "http://x/#a",
         ] {
-            let error = base_of(text).expect_err(text);
+            let error = base_of(text).err().expect(text);
             assert!(
                 error.to_string().contains("http://127.0.0.1:8080"),
                 "{error}"
             );
+        }
+    }
+    #[test]
+    fn what_stands_before_the_host_is_shown_to_the_server_alone() {
+        let read = base_of("http://me:a%20b@127.0.0.1:8080/sub/").expect("an address");
+        assert_eq!(read.url, "http://127.0.0.1:8080/sub");
+        let token = read.token.expect("a token");
+        assert_eq!(token.header(), "Basic bWU6YSBi");
+        for text in ["http://x:secret@h/?a", "x:secret@h", "ftp://secret@h"] {
+            let error = base_of(text).err().expect(text).to_string();
+            assert!(!error.contains("secret"), "{error}");
+            assert!(error.contains("@h"), "{error}");
         }
     }
 }

@@ -2,6 +2,13 @@
 
 use queue_api::{Code, Problem};
 
+use crate::token::{BadToken, TokenFrom};
+
+/// The status of an answer to a call without a token that is known.
+pub(crate) const UNAUTHENTICATED: u16 = 401;
+/// The status of an answer to a call that its token does not allow.
+pub(crate) const FORBIDDEN: u16 = 403;
+
 /// Why a call failed. The cause below it, where there is one, is the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -9,6 +16,24 @@ pub enum Error {
     /// The server understood and said no. Decide on [`Error::code`]; the detail is for people.
     #[error("the server answered {}: {}", .0.code, .0.detail)]
     Problem(Box<Problem>),
+    /// The server asks for a token, and this client gave none or one that it does not know. The call was
+    /// not carried out.
+    #[error("cannot {what}: {}", unauthenticated(.token))]
+    Unauthenticated {
+        /// The operation and its object.
+        what: String,
+        /// Where the token came from that was refused.
+        token: TokenFrom,
+    },
+    /// The server knows who calls and does not allow it: the detail says which role the call needs. The
+    /// call was not carried out.
+    #[error("may not {what}: {detail}")]
+    Forbidden {
+        /// The operation and its object.
+        what: String,
+        /// What the server said.
+        detail: String,
+    },
     /// The server could not be reached, or the connection broke before the answer was whole. The
     /// call may have been carried out all the same.
     #[error("cannot reach the server to {what}")]
@@ -44,6 +69,9 @@ pub enum Error {
         /// What it should be.
         rule: String,
     },
+    /// The token cannot be used.
+    #[error(transparent)]
+    Token(#[from] BadToken),
     /// The HTTP client could not be set up on this machine, for example for want of root
     /// certificates.
     #[error("cannot set up the HTTP client")]
@@ -66,8 +94,17 @@ impl Error {
         match self {
             Self::Problem(problem) => Some(problem.status),
             Self::Protocol { status, .. } => Some(*status),
+            Self::Unauthenticated { .. } => Some(UNAUTHENTICATED),
+            Self::Forbidden { .. } => Some(FORBIDDEN),
             _ => None,
         }
+    }
+
+    /// Whether the server, or something before it, does not let this caller do this: for want of a token, or
+    /// of its role.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.status(), Some(UNAUTHENTICATED | FORBIDDEN))
     }
 
     /// Whether the same call may succeed later, unchanged. That it may be repeated without harm is
@@ -80,18 +117,30 @@ impl Error {
                 problem.code.is_transient() || matches!(problem.code, Code::Internal)
             }
             Self::Protocol { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
-            Self::Unread { .. } | Self::BadUrl { .. } | Self::Setup(_) => false,
+            Self::Unauthenticated { .. }
+            | Self::Forbidden { .. }
+            | Self::Unread { .. }
+            | Self::BadUrl { .. }
+            | Self::Token(_)
+            | Self::Setup(_) => false,
         }
     }
 }
 
+fn unauthenticated(token: &TokenFrom) -> String {
+    match token {
+        TokenFrom::Nowhere => "the server asks for a token, and none was given".into(),
+        token => format!("the server does not know the token in {token}"),
+    }
+}
+
 /// An error with its causes, on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a Error);
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + Send + Sync + 'static));
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)?;
-        let mut cause = std::error::Error::source(self.0);
+        let mut cause = self.0.source();
         while let Some(error) = cause {
             write!(f, ": {error}")?;
             cause = error.source();

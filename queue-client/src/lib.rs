@@ -48,6 +48,9 @@
 //! - [`purge`](QueueClient::purge) and [`redrive`](QueueClient::redrive) would take what came meanwhile: they are
 //!   repeated only where the server certainly did nothing. Backups and restores are never begun again.
 //!
+//! A call that was refused for its [`Token`] was not carried out: if the token's file holds another by then, the call
+//! is made once more with that.
+//!
 //! A refusal that may pass (429, 503, 507) is a failure on the way; any other is final and comes as
 //! [`Error::Problem`] with its code.
 
@@ -64,6 +67,7 @@ mod look;
 mod memq;
 mod queue;
 mod renewer;
+mod token;
 mod transport;
 
 pub use address::{DEFAULT_URL, SERVER_VARIABLE, named_server};
@@ -75,6 +79,9 @@ pub use look::Look;
 pub use memq::MemqClient;
 pub use queue::{CARRY_BYTES, QueueClient, carry_bytes};
 pub use renewer::Renewer;
+#[cfg(feature = "clap")]
+pub use token::TokenArg;
+pub use token::{BadToken, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Token, TokenFrom};
 
 /// What a call of this crate answers.
 pub type Result<T> = std::result::Result<T, Error>;

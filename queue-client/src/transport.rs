@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use queue_api::{IDEMPOTENCY_REPLAYED, PROBLEM_JSON, Problem, QueueName};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::error::Chain;
+use crate::error::{Chain, FORBIDDEN, UNAUTHENTICATED};
+use crate::token::{Token, TokenFrom};
 use crate::{Error, Result};
 
 /// How long a call that does not park may take, each try.
@@ -165,14 +166,21 @@ pub(crate) struct Failure {
 pub(crate) struct Transport {
     http: reqwest::Client,
     base: String,
+    token: Option<Token>,
     give_up_after: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(http: reqwest::Client, base: String, give_up_after: Duration) -> Self {
+    pub(crate) fn new(
+        http: reqwest::Client,
+        base: String,
+        token: Option<Token>,
+        give_up_after: Duration,
+    ) -> Self {
         Self {
             http,
             base,
+            token,
             give_up_after,
         }
     }
@@ -234,13 +242,39 @@ impl Transport {
     }
 
     async fn once(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
-        let request = self.request(call).timeout(call.try_timeout);
-        self.answer(call, request).await
+        let mut token = self.header();
+        loop {
+            let request = self.request(call, token.as_ref());
+            let request = request.timeout(call.try_timeout);
+            let answer = self.answer(call, request).await;
+            let failure = answer.as_ref().err().map(|failure| &failure.error);
+            match self.newer(token.as_ref(), failure).await {
+                // What was refused was not carried out.
+                Some(newer) => token = Some(newer),
+                None => return answer,
+            }
+        }
+    }
+
+    /// The value of `Authorization` as it is now.
+    fn header(&self) -> Option<HeaderValue> {
+        self.token.as_ref().map(Token::header)
+    }
+
+    /// After a try with this token: the one to try again with, where it was refused and there is another by now.
+    async fn newer(
+        &self,
+        used: Option<&HeaderValue>,
+        failure: Option<&Error>,
+    ) -> Option<HeaderValue> {
+        failure.filter(|error| error.is_refusal())?;
+        self.token.as_ref()?.newer(used?).await
     }
 
     /// Makes a call whose body is read while it is sent, without an end in time. Tried once.
     pub(crate) async fn send_once(&self, call: &Call<'_>, body: reqwest::Body) -> Result<Answer> {
-        let answer = self.answer(call, self.request(call).body(body)).await;
+        let request = self.request(call, self.header().as_ref());
+        let answer = self.answer(call, request.body(body)).await;
         answer.map_err(|failure| failure.error)
     }
 
@@ -266,7 +300,7 @@ impl Transport {
                 bytes,
             });
         }
-        let error = refusal(call.what(), status, &headers, &bytes);
+        let error = refusal(call.what(), status, &headers, &bytes, self.token.as_ref());
         Err(Failure {
             // A proxy says the same when it had sent the call on.
             unsent: matches!(status.as_u16(), 429 | 503) && error.code().is_some(),
@@ -277,7 +311,22 @@ impl Transport {
 
     /// Opens a call whose answer is read as it comes, without an end in time. Tried once.
     pub(crate) async fn open(&self, call: &Call<'_>) -> Result<reqwest::Response> {
-        let request = self.request(call).send();
+        let mut token = self.header();
+        loop {
+            let opened = self.open_with(call, token.as_ref()).await;
+            match self.newer(token.as_ref(), opened.as_ref().err()).await {
+                Some(newer) => token = Some(newer),
+                None => return opened,
+            }
+        }
+    }
+
+    async fn open_with(
+        &self,
+        call: &Call<'_>,
+        token: Option<&HeaderValue>,
+    ) -> Result<reqwest::Response> {
+        let request = self.request(call, token).send();
         let response = match tokio::time::timeout(call.try_timeout, request).await {
             Ok(response) => response.map_err(|e| unreachable(call.what(), e))?,
             Err(late) => return Err(unreachable(call.what(), late)),
@@ -290,12 +339,21 @@ impl Transport {
             .bytes()
             .await
             .map_err(|e| unreachable(call.what(), e))?;
-        Err(refusal(call.what(), status, &headers, &bytes))
+        Err(refusal(
+            call.what(),
+            status,
+            &headers,
+            &bytes,
+            self.token.as_ref(),
+        ))
     }
 
-    fn request(&self, call: &Call<'_>) -> reqwest::RequestBuilder {
+    fn request(&self, call: &Call<'_>, token: Option<&HeaderValue>) -> reqwest::RequestBuilder {
         let url = format!("{}{}", self.base, call.path);
         let mut request = self.http.request(call.method.clone(), url);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, token);
+        }
         if let Some((name, value)) = &call.header {
             request = request.header(*name, value);
         }
@@ -329,12 +387,27 @@ pub(crate) fn unreachable(
     }
 }
 
-fn refusal(what: String, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Error {
+fn refusal(
+    what: String,
+    status: StatusCode,
+    headers: &HeaderMap,
+    bytes: &[u8],
+    token: Option<&Token>,
+) -> Error {
+    if status.as_u16() == UNAUTHENTICATED {
+        // Whoever says so: a proxy before the server may ask for one as well.
+        let token = token.map_or(TokenFrom::Nowhere, |token| token.source().clone());
+        return Error::Unauthenticated { what, token };
+    }
     let is_problem = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|media_type| media_type.starts_with(PROBLEM_JSON));
-    if is_problem && let Ok(problem) = serde_json::from_slice::<Problem>(bytes) {
+    let forbidden = is_problem && status.as_u16() == FORBIDDEN;
+    if is_problem
+        && !forbidden
+        && let Ok(problem) = serde_json::from_slice::<Problem>(bytes)
+    {
         return Error::Problem(Box::new(problem));
     }
     // A code this version does not know still has words for people; anything else is shown as its
@@ -343,6 +416,12 @@ fn refusal(what: String, status: StatusCode, headers: &HeaderMap, bytes: &[u8]) 
         .ok()
         .and_then(|value| Some(value.get("detail")?.as_str()?.to_owned()))
         .unwrap_or_else(|| first_line(bytes));
+    if forbidden {
+        return Error::Forbidden {
+            what,
+            detail: words,
+        };
+    }
     let detail = if words.is_empty() {
         format!("the answer was {status}")
     } else {

@@ -6,6 +6,7 @@
 )]
 
 mod items;
+mod tokens;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,6 +31,16 @@ where
     F: Fn(usize, Request) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send,
 {
+    let (url, calls) = serve_at(answer).await;
+    (queue(&url), calls)
+}
+
+/// The same, by its address.
+async fn serve_at<F, A>(answer: F) -> (String, Arc<AtomicUsize>)
+where
+    F: Fn(usize, Request) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Response> + Send,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let calls = Arc::new(AtomicUsize::new(0));
@@ -39,7 +50,7 @@ where
         async move { answer(number, request).await }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
-    (queue(&url), calls)
+    (url, calls)
 }
 
 /// A server that reads each request and closes the connection without a word.

@@ -1,0 +1,280 @@
+//! The token that a server asks for: where it comes from, read again when it was refused, never shown.
+//!
+//! Which role a token has is the server's business; a client learns it from refusals alone.
+
+#[cfg(feature = "clap")]
+mod flag;
+
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+
+#[cfg(feature = "clap")]
+pub use flag::TokenArg;
+
+/// The variable that names the file of the token where no flag does.
+pub const TOKEN_FILE_VARIABLE: &str = "MEMQ_TOKEN_FILE";
+/// The variable that holds the token itself where no file is named.
+pub const TOKEN_VARIABLE: &str = "MEMQ_TOKEN";
+/// Longest token in bytes: beyond what any server takes in a header.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// A token, shared by the clients that it was given to.
+///
+/// One that came from a file is read again after it was refused, so that tokens can be changed while
+/// programs run.
+#[derive(Clone)]
+pub struct Token(Arc<Inner>);
+
+struct Inner {
+    from: TokenFrom,
+    /// The header that carries it; marked as sensitive.
+    header: Mutex<HeaderValue>,
+}
+
+/// Where a client's token came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenFrom {
+    /// There is none.
+    Nowhere,
+    /// It was given as it is, under this name for people.
+    Text(&'static str),
+    /// The first line of a file.
+    File(PathBuf),
+    /// The user and the password in the server's address.
+    Address,
+}
+
+/// A token that cannot be used. Its message says what is wrong and shows nothing of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadToken {
+    /// The file cannot be read.
+    #[error("cannot read the token file `{path}`", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What is there is no token.
+    #[error("there is no token in {from}: {rule}")]
+    Malformed {
+        /// Where it was looked for.
+        from: TokenFrom,
+        /// What it should be.
+        rule: &'static str,
+    },
+}
+
+impl Token {
+    /// A token as it is; `name` says where it came from, for people.
+    pub fn from_text(text: &str, name: &'static str) -> Result<Self, BadToken> {
+        let from = TokenFrom::Text(name);
+        let header = bearer(text).map_err(|rule| BadToken::Malformed {
+            from: from.clone(),
+            rule,
+        })?;
+        Ok(Self::new(from, header))
+    }
+
+    /// The token that is the first line of a file.
+    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, BadToken> {
+        let path = path.into();
+        let header = read(&path)?;
+        Ok(Self::new(TokenFrom::File(path), header))
+    }
+
+    /// What a server's address has before its host.
+    pub(crate) fn from_address(user: &[u8], password: &[u8]) -> Option<Self> {
+        let both = STANDARD.encode([user, b":", password].concat());
+        let header = HeaderValue::from_str(&format!("Basic {both}")).ok()?;
+        Some(Self::new(TokenFrom::Address, header))
+    }
+
+    fn new(from: TokenFrom, mut header: HeaderValue) -> Self {
+        header.set_sensitive(true);
+        Self(Arc::new(Inner {
+            from,
+            header: Mutex::new(header),
+        }))
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn source(&self) -> &TokenFrom {
+        &self.0.from
+    }
+
+    /// The value of `Authorization`.
+    pub(crate) fn header(&self) -> HeaderValue {
+        let header = self.0.header.lock();
+        header.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The token after this one was refused, if there is another by now.
+    pub(crate) async fn newer(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        let known = self.header();
+        if known != refused {
+            return Some(known);
+        }
+        let TokenFrom::File(path) = &self.0.from else {
+            return None;
+        };
+        let path = path.clone();
+        let read = tokio::task::spawn_blocking(move || read(&path)).await;
+        let mut header = match read.ok()? {
+            Ok(header) => header,
+            Err(error) => {
+                let error = crate::error::Chain(&error);
+                tracing::warn!("{error}; the server refuses what was in it before");
+                return None;
+            }
+        };
+        if header == refused {
+            return None;
+        }
+        header.set_sensitive(true);
+        let mut known = self.0.header.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone_from(&header);
+        tracing::info!("going on with the new token of {}", self.0.from);
+        Some(header)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Token").field(&self.0.from).finish()
+    }
+}
+
+impl fmt::Display for TokenFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => f.write_str("nowhere"),
+            Self::Text(name) => f.write_str(name),
+            Self::File(path) => write!(f, "the file `{}`", path.display()),
+            Self::Address => f.write_str("the server's address"),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<HeaderValue, BadToken> {
+    let unreadable = |source| BadToken::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    let most = MAX_BYTES as u64 + 2;
+    file.take(most)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    let line = bytes.split(|byte| *byte == b'\n').next();
+    let line = line.unwrap_or_default().trim_ascii();
+    // Whatever is no UTF-8 is not visible ASCII either, and is told so.
+    let text = std::str::from_utf8(line).unwrap_or("\u{fffd}");
+    bearer(text).map_err(|rule| BadToken::Malformed {
+        from: TokenFrom::File(path.to_owned()),
+        rule,
+    })
+}
+
+fn bearer(text: &str) -> Result<HeaderValue, &'static str> {
+    if text.is_empty() {
+        return Err("the first line is empty");
+    }
+    if text.len() > MAX_BYTES {
+        return Err("the first line is longer than any token");
+    }
+    if text.contains([' ', '\t']) {
+        return Err("the first line has a space, and is to be the token alone");
+    }
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    visible
+        .then(|| HeaderValue::from_str(&format!("Bearer {text}")).ok())
+        .flatten()
+        .ok_or("a token is made of visible ASCII characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "not-for-the-eyes-of-logs";
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("token");
+        std::fs::write(&path, TOKEN).expect("it can be written");
+        let client = crate::Client::builder(&format!("http://x:{TOKEN}@127.0.0.1:1"))
+            .token(Some(Token::from_file(&path).expect("a token")));
+        let shown = format!("{client:?} {:?}", client.clone().build().expect("a client"));
+        assert!(!shown.contains(TOKEN), "{shown}");
+        let token = Token::from_text(TOKEN, TOKEN_VARIABLE).expect("a token");
+        assert_eq!(format!("{token:?}"), r#"Token(Text("MEMQ_TOKEN"))"#);
+        assert!(token.header().is_sensitive());
+        let two = Token::from_text(&format!("{TOKEN} {TOKEN}"), TOKEN_VARIABLE);
+        let error = two.expect_err("two words").to_string();
+        assert!(!error.contains(TOKEN), "{error}");
+    }
+
+    #[test]
+    fn the_first_line_of_a_file_is_the_token_and_nothing_else_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("token");
+        let read = |text: &[u8]| {
+            std::fs::write(&path, text).expect("it can be written");
+            Token::from_file(&path).map(|token| token.header())
+        };
+        for text in ["abc", "abc\n", "abc\r\nanything else\n", "  abc \n"] {
+            let header = read(text.as_bytes()).expect(text);
+            assert_eq!(header, "Bearer abc", "{text:?}");
+        }
+        for (text, rule) in [
+            (&b""[..], "empty"),
+            (b"\nabc", "empty"),
+            (b"admin abc\n", "the token alone"),
+            (b"a\x01b", "visible ASCII"),
+            ("ab\u{e9}".as_bytes(), "visible ASCII"),
+            (b"\xff\xfe", "visible ASCII"),
+            (&[b'x'; MAX_BYTES + 1], "longer than any"),
+        ] {
+            let error = read(text).expect_err(rule).to_string();
+            let file = format!("there is no token in the file `{}`: ", path.display());
+            assert!(error.starts_with(&file) && error.contains(rule), "{error}");
+        }
+        let missing = Token::from_file(dir.path().join("none")).expect_err("no file");
+        assert!(matches!(missing, BadToken::Unreadable { .. }), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_looked_for_again_where_it_came_from() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("token");
+        std::fs::write(&path, "one").expect("it can be written");
+        let token = Token::from_file(&path).expect("a token");
+        let one = token.header();
+        assert_eq!(token.newer(&one).await, None, "it is the same still");
+        std::fs::write(&path, "two").expect("it can be written");
+        assert_eq!(token.newer(&one).await.expect("another"), "Bearer two");
+        std::fs::remove_file(&path).expect("it can be removed");
+        assert_eq!(
+            token.newer(&one).await.expect("another"),
+            "Bearer two",
+            "whoever was refused with the old one learns what others have read"
+        );
+        assert_eq!(token.newer(&token.header()).await, None, "it is gone");
+        assert_eq!(token.header(), "Bearer two");
+        assert!(token.header().is_sensitive());
+        let fixed = Token::from_text("one", TOKEN_VARIABLE).expect("a token");
+        assert_eq!(fixed.newer(&fixed.header()).await, None);
+    }
+}

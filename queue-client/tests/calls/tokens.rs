@@ -1,0 +1,192 @@
+//! Tokens: what is shown to the server, and what a refusal means.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use queue_api::{PROBLEM_JSON, Redrive};
+use queue_client::{Client, EnqueueOptions, Error, QueueClient, Token, TokenFrom};
+
+use crate::{json, serve, serve_at};
+
+/// What the server lets in.
+type Known = Arc<Mutex<&'static str>>;
+
+fn shown(request: &Request) -> String {
+    let values = request.headers().get_all("authorization");
+    let values: Vec<_> = values
+        .iter()
+        .map(|value| value.to_str().unwrap().to_owned())
+        .collect();
+    values.join(" and ")
+}
+
+fn refused(status: StatusCode, code: &str) -> Response {
+    let body = format!(
+        r#"{{"type":"t","title":"t","status":{},"code":"{code}","detail":"the token is for read, and this call needs work"}}"#,
+        status.as_u16()
+    );
+    (status, [("content-type", PROBLEM_JSON)], body).into_response()
+}
+
+/// A server that knows one token, and that answers this.
+async fn guarded(known: &Known, answer: &'static str) -> (String, Arc<AtomicUsize>) {
+    let known = known.clone();
+    serve_at(move |_, request| {
+        let known = *known.lock().unwrap() == shown(&request);
+        async move {
+            match known {
+                true => json(answer),
+                false => refused(StatusCode::UNAUTHORIZED, "unauthenticated"),
+            }
+        }
+    })
+    .await
+}
+
+fn queue(url: &str, token: Option<Token>) -> QueueClient {
+    let client = Client::builder(url).token(token);
+    let client = client.give_up_after(Duration::from_secs(3)).build();
+    client.unwrap().queue("q".parse().unwrap())
+}
+
+fn write(path: &Path, token: &str) {
+    std::fs::write(path, token).unwrap();
+}
+
+#[tokio::test]
+async fn a_token_is_shown_with_each_call_and_one_of_the_address_as_user_and_password() {
+    let known = Known::new(Mutex::new("Bearer of-tests"));
+    let (url, _) = guarded(&known, r#"{"count":1}"#).await;
+    let token = Token::from_text("of-tests", "a test").unwrap();
+    let placed = queue(&url, Some(token.clone()))
+        .enqueue("x", EnqueueOptions::default())
+        .await;
+    assert_eq!(placed.unwrap().count, 1);
+
+    let with_user = url.replace("http://", "http://me:word@");
+    let error = queue(&with_user, None).purge().await.unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            Error::Unauthenticated {
+                token: TokenFrom::Address,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    *known.lock().unwrap() = "Basic bWU6d29yZA==";
+    let placed = queue(&with_user, None)
+        .enqueue("x", EnqueueOptions::default())
+        .await;
+    assert_eq!(placed.unwrap().count, 1);
+    *known.lock().unwrap() = "Bearer of-tests";
+    let placed = queue(&with_user, Some(token))
+        .enqueue("x", EnqueueOptions::default())
+        .await;
+    assert_eq!(placed.unwrap().count, 1, "the token that is given wins");
+}
+
+#[tokio::test]
+async fn a_refusal_says_which_token_was_refused_and_is_not_repeated() {
+    let known = Known::new(Mutex::new("Bearer other"));
+    let (url, calls) = guarded(&known, "{}").await;
+    let error = queue(&url, None).show().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot show queue q: the server asks for a token, and none was given"
+    );
+    assert!(error.is_refusal() && !error.is_transient());
+    let token = Token::from_text("of-tests", "MEMQ_TOKEN").unwrap();
+    let error = queue(&url, Some(token)).show().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot show queue q: the server does not know the token in MEMQ_TOKEN"
+    );
+    assert_eq!((error.status(), calls.load(SeqCst)), (Some(401), 2));
+    assert!(!format!("{error:?}").contains("of-tests"));
+}
+
+#[tokio::test]
+async fn what_a_role_does_not_allow_is_said_in_the_servers_words() {
+    let (queue, calls) = serve(|_, _| async { refused(StatusCode::FORBIDDEN, "forbidden") }).await;
+    let error = queue.seal().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "may not seal queue q: the token is for read, and this call needs work"
+    );
+    assert!(error.is_refusal() && !error.is_transient());
+    assert_eq!((error.status(), calls.load(SeqCst)), (Some(403), 1));
+}
+
+#[tokio::test]
+async fn a_token_that_was_changed_in_its_file_is_used_from_the_first_refusal_on() {
+    let known = Known::new(Mutex::new("Bearer one"));
+    let (url, calls) = guarded(&known, r#"{"count":1,"affected":1}"#).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    write(&path, "one\n");
+    let queue = queue(&url, Some(Token::from_file(&path).unwrap()));
+    let clone = queue.clone();
+    let enqueue = async |queue: &QueueClient| {
+        let placed = queue.enqueue("x", EnqueueOptions::default()).await;
+        placed.map(|placed| placed.count)
+    };
+    assert_eq!(enqueue(&queue).await.unwrap(), 1);
+
+    write(&path, "two\n");
+    assert_eq!(enqueue(&queue).await.unwrap(), 1);
+    assert_eq!(
+        calls.load(SeqCst),
+        2,
+        "it is not read while the old one works"
+    );
+    *known.lock().unwrap() = "Bearer two";
+    assert_eq!(enqueue(&queue).await.unwrap(), 1);
+    assert_eq!(calls.load(SeqCst), 4, "one refusal, one repetition");
+    assert_eq!(enqueue(&clone).await.unwrap(), 1);
+    assert_eq!(calls.load(SeqCst), 5, "clones go on with the new one");
+
+    // Neither may be done twice, and neither was done when it was refused.
+    write(&path, "three\n");
+    *known.lock().unwrap() = "Bearer three";
+    let error = queue.redrive(&Redrive::default()).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Protocol { .. }),
+        "it was let in: {error}"
+    );
+    write(&path, "four\n");
+    *known.lock().unwrap() = "Bearer four";
+    let client = Client::builder(&url).token(Some(Token::from_file(&path).unwrap()));
+    write(&path, "five\n");
+    *known.lock().unwrap() = "Bearer five";
+    assert!(client.build().unwrap().backup().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_file_that_holds_the_refused_token_still_or_none_at_all_is_the_end_of_it() {
+    let known = Known::new(Mutex::new("Bearer new"));
+    let (url, calls) = guarded(&known, "{}").await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    write(&path, "old");
+    let queue = queue(&url, Some(Token::from_file(&path).unwrap()));
+    for text in ["old", "", "still wrong"] {
+        write(&path, text);
+        let error = queue.show().await.unwrap_err();
+        let file = TokenFrom::File(path.clone());
+        assert!(
+            matches!(&error, Error::Unauthenticated { token, .. } if *token == file),
+            "{error}"
+        );
+    }
+    assert_eq!(calls.load(SeqCst), 3);
+    write(&path, "wrong");
+    assert!(queue.show().await.is_err());
+    assert_eq!(calls.load(SeqCst), 5, "another token is tried once");
+}
