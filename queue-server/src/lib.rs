@@ -10,6 +10,8 @@ mod fsck;
 mod http;
 mod open_files;
 mod program;
+mod recent;
+mod runs;
 mod serve;
 mod server;
 pub mod telemetry;

@@ -1,12 +1,11 @@
 //! Which queues have changed, for those who watch them all.
 //!
-//! A list of names, the latest change last, each name in it once. Whoever watches keeps a number and asks
-//! for what is listed after it. A queue that is listed already is not listed again before somebody has
-//! looked: a million commands between two looks cost one entry and no lock.
+//! Whoever watches keeps a number and asks for what is listed after it. A queue that is listed already is
+//! not listed again before somebody has looked: a million commands between two looks cost one entry and no
+//! lock.
 //!
 //! It does not know what has changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,43 +13,20 @@ use queue_api::QueueName;
 use tokio::sync::Notify;
 
 use super::{Engine, Shared};
-
-/// Names of deleted queues that are kept for those who have not looked since.
-const KEPT_GONE: usize = 10_000;
+use crate::recent::{Changed, Recent};
 
 /// The queues in the order of their latest change.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// Moved by each look: what was listed before is to be listed again.
     looks: AtomicU64,
-    list: Mutex<List>,
+    list: Mutex<Recent<QueueName>>,
     more: Notify,
-}
-
-#[derive(Debug, Default)]
-struct List {
-    /// Number of the latest change.
-    last: u64,
-    by_number: BTreeMap<u64, QueueName>,
-    of: HashMap<QueueName, u64>,
-    /// Those of `by_number` that are of queues which are not there any more.
-    gone: BTreeSet<u64>,
-    /// What was listed up to here and deleted may be forgotten.
-    forgotten: u64,
 }
 
 /// The look before which a queue was listed last. Kept by each queue under its lock.
 #[derive(Debug, Default)]
 pub(super) struct Listed(Option<u64>);
-
-/// What has changed since the look before.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Changed {
-    /// Queues of these names: changed, made, or deleted.
-    These(Vec<QueueName>),
-    /// It is not known any more: look at all of them.
-    Unknown,
-}
 
 /// One who watches the queues.
 #[derive(Debug)]
@@ -75,41 +51,13 @@ impl Changes {
 
     /// A queue was deleted.
     pub(super) fn list_gone(&self, name: &QueueName) {
-        let mut list = self.lock();
-        list.put(name);
-        let number = list.last;
-        list.gone.insert(number);
-        if list.gone.len() > KEPT_GONE {
-            list.forget_oldest();
-        }
-        drop(list);
+        self.lock().put_gone(name);
         self.more.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, List> {
+    fn lock(&self) -> MutexGuard<'_, Recent<QueueName>> {
         // Nothing that is done under the lock can panic half way.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl List {
-    fn put(&mut self, name: &QueueName) {
-        self.last += 1;
-        if let Some(before) = self.of.insert(name.clone(), self.last) {
-            self.by_number.remove(&before);
-            self.gone.remove(&before);
-        }
-        self.by_number.insert(self.last, name.clone());
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some(number) = self.gone.pop_first() else {
-            return;
-        };
-        self.forgotten = number;
-        if let Some(name) = self.by_number.remove(&number) {
-            self.of.remove(&name);
-        }
     }
 }
 
@@ -121,7 +69,7 @@ impl Engine {
         changes.looks.fetch_add(1, Ordering::Release);
         Watch {
             shared: Arc::clone(&self.shared),
-            seen: list.last,
+            seen: list.last(),
         }
     }
 }
@@ -134,7 +82,7 @@ impl Watch {
             // Registered before looking, so that nothing falls in between.
             let mut more = std::pin::pin!(changes.more.notified());
             more.as_mut().enable();
-            if changes.lock().last > self.seen {
+            if changes.lock().last() > self.seen {
                 return;
             }
             more.await;
@@ -143,16 +91,12 @@ impl Watch {
 
     /// The queues that have changed since the look before. Look at them afterwards, under their names:
     /// one that is not there was deleted.
-    pub(crate) fn look(&mut self) -> Changed {
+    pub(crate) fn look(&mut self) -> Changed<QueueName> {
         let changes = &self.shared.changes;
         let list = changes.lock();
         changes.looks.fetch_add(1, Ordering::Release);
-        let seen = std::mem::replace(&mut self.seen, list.last);
-        if seen < list.forgotten {
-            return Changed::Unknown;
-        }
-        let since = list.by_number.range(seen + 1..);
-        Changed::These(since.map(|(_, name)| name.clone()).collect())
+        let seen = std::mem::replace(&mut self.seen, list.last());
+        list.since(seen)
     }
 }
 
@@ -167,7 +111,7 @@ mod tests {
         name.parse().expect("a name")
     }
 
-    fn these(names: &[&str]) -> Changed {
+    fn these(names: &[&str]) -> Changed<QueueName> {
         Changed::These(names.iter().map(|it| name(it)).collect())
     }
 
@@ -249,29 +193,5 @@ mod tests {
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
             self.0.as_mut().poll(&mut context).is_ready()
         }
-    }
-
-    #[tokio::test]
-    async fn a_million_deleted_queues_take_no_more_room_than_some() {
-        let changes = Changes::default();
-        for n in 0..3 * KEPT_GONE {
-            let name = name(&format!("q{n}"));
-            changes.list(&name, &mut Listed::default());
-            changes.list_gone(&name);
-        }
-        let list = changes.lock();
-        assert_eq!(list.by_number.len(), KEPT_GONE);
-        assert_eq!((list.of.len(), list.gone.len()), (KEPT_GONE, KEPT_GONE));
-    }
-
-    #[tokio::test]
-    async fn one_who_looks_too_seldom_is_told_to_look_at_all() {
-        let engine = engine();
-        let mut watch = engine.watch();
-        for n in 0..=KEPT_GONE {
-            engine.shared.changes.list_gone(&name(&format!("q{n}")));
-        }
-        assert_eq!(watch.look(), Changed::Unknown);
-        assert_eq!(watch.look(), these(&[]));
     }
 }

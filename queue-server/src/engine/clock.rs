@@ -35,6 +35,13 @@ impl Clock {
     }
 }
 
+impl super::Engine {
+    /// The time by the clock that all queues go by.
+    pub(crate) fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+}
+
 /// The wall clock: the time since 1970.
 #[expect(
     clippy::disallowed_methods,

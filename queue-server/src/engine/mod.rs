@@ -55,7 +55,7 @@ use store::Store;
 use timer::Timer;
 
 pub(crate) use backup::Chunks;
-pub(crate) use changes::{Changed, Watch};
+pub(crate) use changes::Watch;
 pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page};
 pub(crate) use fault::Fault;

@@ -29,6 +29,7 @@ use self::hot::Hot;
 use self::intake::Intake;
 use crate::config::HttpLimits;
 use crate::engine::Engine;
+use crate::runs::Runs;
 use crate::serve::{Answers, ArrivingBody};
 
 /// What handlers reach.
@@ -37,6 +38,7 @@ struct App {
     engine: Arc<Engine>,
     intake: Arc<Intake>,
     streams: v1::Streams,
+    runs: Runs,
 }
 
 impl FromRef<App> for Arc<Engine> {
@@ -59,6 +61,7 @@ pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Calls {
         engine,
         intake: Arc::new(Intake::new(limits.max_request_bytes)),
         streams: v1::Streams::default(),
+        runs: Runs::default(),
     };
     let (router, _) = described().split_for_parts();
     let router = router

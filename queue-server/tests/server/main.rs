@@ -41,5 +41,6 @@ mod queues;
 mod rate;
 mod raw_leases;
 mod redrive;
+mod runs;
 mod settling;
 mod waiting;

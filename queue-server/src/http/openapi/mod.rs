@@ -13,11 +13,11 @@ mod tests;
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use queue_api::{Code, Deleted, Outcome, Problem};
+use queue_api::{Code, Deleted, Outcome, Problem, RunDeleted, Snapshot};
 use utoipa::OpenApi;
 use utoipa::openapi;
 
-pub(super) use params::{Message, OneItem, OneLease, OneQueue, Raw, Stats};
+pub(super) use params::{Message, OneItem, OneLease, OneQueue, OneRun, Raw, Stats};
 pub(super) use problems::*;
 
 use super::described;
@@ -33,12 +33,13 @@ const INTRODUCTION: &str = include_str!("introduction.md");
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),
-    components(schemas(Code, Deleted, Outcome, Problem)),
+    components(schemas(Code, Deleted, Outcome, Problem, RunDeleted, Snapshot)),
     tags(
         (name = "queues", description = "Queues: making, showing, setting, and what changes all of one"),
         (name = "items", description = "Items: putting in, looking, cancelling"),
         (name = "leases", description = "Leases: taking items out, and saying what became of them"),
         (name = "outcomes", description = "Waiting for the end, and what became of the items"),
+        (name = "runs", description = "Runs: how far they are, as those say who carry them out"),
         (name = "operations", description = "For those who operate the server"),
         (name = "memq", description = "kuard's MemQ API: delivery is acknowledgement, errors are plain text"),
     )

@@ -3,7 +3,7 @@
 // Never made: they are there to be described.
 #![expect(dead_code, reason = "handlers take each part by itself")]
 
-use queue_api::{ItemId, LeaseToken, QueueName};
+use queue_api::{ItemId, LeaseToken, QueueName, RunName};
 
 /// A call about one queue.
 #[derive(utoipa::IntoParams)]
@@ -29,6 +29,14 @@ pub(in crate::http) struct OneItem {
 pub(in crate::http) struct OneLease {
     /// The lease's token.
     lease: LeaseToken,
+}
+
+/// A call about one run.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::http) struct OneRun {
+    /// The run's name.
+    run: RunName,
 }
 
 /// Whatever bytes.

@@ -42,6 +42,12 @@ problems! {
     NoQueue: ANY + ;
     /// A call that shows a queue.
     Shows: ANY + NoSuchQueue;
+    /// A call that shows a run.
+    ShowsRun: ANY + NoSuchRun;
+    /// A call that reports a run.
+    Reports: ANY BODY + ;
+    /// A call that forgets a run.
+    DeletesRun: ANY + NoSuchRun;
     /// A call that shows an item.
     ShowsItem: ANY + NoSuchQueue NoSuchItem;
     /// A call that ends an item.

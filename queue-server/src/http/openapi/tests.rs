@@ -44,6 +44,7 @@ async fn every_route_is_described_with_its_methods_and_nothing_else_is() {
     }
     for path in described {
         let concrete = path.replace("{queue}", "q").replace("{lease}", "l");
+        let concrete = concrete.replace("{run}", "r");
         let concrete = concrete.replace("{id}", &"0".repeat(32));
         let request = Request::builder().method(Method::TRACE).uri(concrete);
         let request = request.body(Body::empty()).expect("a request");
@@ -177,6 +178,28 @@ fn limits_are_described_as_they_are() {
         ("SettingsPatch/max_body_bytes", "maximum", request.clone()),
         ("SettingsPatch/max_result_bytes", "maximum", request),
         ("SettingsPatch/key_window_ms", "maximum", longest),
+        (
+            "RunReport/spec",
+            "maxLength",
+            json!(limits::MAX_RUN_NAME_BYTES),
+        ),
+        (
+            "RunReport/message",
+            "maxLength",
+            json!(limits::MAX_RUN_MESSAGE_BYTES),
+        ),
+        ("RunReport/steps", "maxItems", json!(limits::MAX_RUN_STEPS)),
+        (
+            "RunStep/name",
+            "maxLength",
+            json!(limits::MAX_RUN_NAME_BYTES),
+        ),
+        (
+            "RunStep/message",
+            "maxLength",
+            json!(limits::MAX_RUN_MESSAGE_BYTES),
+        ),
+        ("RunStep/queues", "maxItems", json!(limits::MAX_STEP_QUEUES)),
         ("SettingsPatch/burst", "maximum", json!(limits::MAX_BURST)),
         (
             "SettingsPatch/rate_per_s",

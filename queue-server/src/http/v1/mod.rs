@@ -11,6 +11,8 @@ mod options;
 mod outcomes;
 mod queues;
 mod repeat;
+mod runs;
+mod teller;
 
 use std::sync::Arc;
 
@@ -59,6 +61,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(outcomes::wait))
         .routes(routes!(outcomes::outcomes))
         .routes(routes!(events::events))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show, runs::put, runs::delete))
 }
 
 /// An enqueue that needs no router.

@@ -1,0 +1,120 @@
+//! Runs, as those tell of them who carry them out: kept in memory for those who watch.
+//!
+//! A report is repeated while its run goes on, so a server that was started anew knows all of them again
+//! before long, and nothing is written down. Nothing the server does depends on a report.
+
+mod store;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use queue_api::{RunName, RunReport};
+use queue_core::Time;
+use tokio::sync::Notify;
+
+use crate::recent::Changed;
+use store::{Limits, Store};
+
+/// All runs that the server was told of.
+#[derive(Debug, Clone)]
+pub(crate) struct Runs(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Mutex<Store>,
+    more: Notify,
+}
+
+/// One who watches the runs.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    seen: u64,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            store: Mutex::new(Store::new(Limits::default())),
+            more: Notify::new(),
+        }))
+    }
+}
+
+impl Runs {
+    /// Takes a report that had so many bytes; true if the run was not known.
+    pub(crate) fn put(&self, report: RunReport, bytes: usize, now: Time) -> bool {
+        let new = self.0.lock().put(report, bytes, now);
+        self.0.more.notify_waiters();
+        new
+    }
+
+    /// Forgets a run; false if it was not known.
+    pub(crate) fn delete(&self, name: &RunName, now: Time) -> bool {
+        let known = self.0.lock().delete(name, now);
+        self.0.more.notify_waiters();
+        known
+    }
+
+    /// The last report of a run.
+    pub(crate) fn get(&self, name: &RunName, now: Time) -> Option<Arc<RunReport>> {
+        self.0.lock().get(name, now)
+    }
+
+    /// The last report of each run, of the one that began last first.
+    pub(crate) fn list(&self, now: Time) -> Vec<Arc<RunReport>> {
+        self.0.lock().list(now)
+    }
+
+    /// Watches all runs from now on: what changes after this is told.
+    pub(crate) fn watch(&self, now: Time) -> Watch {
+        Watch {
+            shared: Arc::clone(&self.0),
+            seen: self.0.lock().last(now),
+        }
+    }
+}
+
+impl Watch {
+    /// Resolves when [`Watch::look`] has something to tell; at once, if it has now.
+    pub(crate) async fn changed(&self, clock: impl Fn() -> Time) {
+        loop {
+            // Registered before looking, so that nothing falls in between.
+            let mut more = std::pin::pin!(self.shared.more.notified());
+            more.as_mut().enable();
+            let now = clock();
+            let next = {
+                let mut store = self.shared.lock();
+                if store.last(now) > self.seen {
+                    return;
+                }
+                store.next()
+            };
+            let passes = async {
+                match next {
+                    Some(at) => tokio::time::sleep(at.since(now)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = more => {}
+                () = passes => {}
+            }
+        }
+    }
+
+    /// The runs that have changed since the look before. Look at them afterwards, under their names: one that
+    /// is not there is gone.
+    pub(crate) fn look(&mut self, now: Time) -> Changed<RunName> {
+        let mut store = self.shared.lock();
+        let last = store.last(now);
+        let seen = std::mem::replace(&mut self.seen, last);
+        store.since(seen, now)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        // Nothing that is done under the lock can panic half way.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
