@@ -1,7 +1,8 @@
-//! Writes the files that are made from the schema of a run spec, or with `--check` says which of them are
-//! not as it makes them. `cargo xtask generate` runs it.
+//! Writes the files that are made from the schema of a run spec and from the catalogs of metrics, or with
+//! `--check` says which of them are not as it makes them. `cargo xtask generate` runs it.
 //!
-//! It knows where the files lie; what stands in them is [`orchestrator::spec::schema`]'s business.
+//! It knows where the files lie; what stands in them is [`orchestrator::spec::schema`]'s business, and that of
+//! the programs' `metrics`.
 
 use std::path::Path;
 
@@ -10,6 +11,9 @@ use orchestrator::spec::schema::{crd, editor, tables};
 
 /// The page with the tables of fields.
 const PAGE: &str = "docs/runspec.md";
+/// The page of metrics, and what stands at its top.
+const METRICS: &str = "docs/metrics.md";
+const METRICS_HEAD: &str = include_str!("metrics.md");
 /// The schema for editors.
 const EDITOR: &str = "docs/run.schema.json";
 /// The definition of `Run`, of which `cargo xtask manifests` makes the other manifests.
@@ -26,7 +30,18 @@ fn main() -> anyhow::Result<()> {
         std::fs::read_to_string(root.join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
     let page = tables::put_into(&page).map_err(|error| anyhow::anyhow!("{PAGE}: {error}"))?;
     let crd = crd::file().context("cannot write the definition as YAML")?;
-    let files = [(PAGE, page), (EDITOR, editor::file()?), (CRD, crd)];
+    let catalogs = [
+        &queue_server::metrics::CATALOG,
+        &worker::metrics::CATALOG,
+        &orchestrator::kube::metrics::CATALOG,
+    ];
+    let metrics = metrics::page(METRICS_HEAD, &catalogs);
+    let files = [
+        (PAGE, page),
+        (METRICS, metrics),
+        (EDITOR, editor::file()?),
+        (CRD, crd),
+    ];
 
     let mut stale = Vec::new();
     for (name, text) in files {
@@ -42,7 +57,7 @@ fn main() -> anyhow::Result<()> {
     }
     ensure!(
         !check || stale.is_empty(),
-        "not as the schema makes them: {}; run `cargo xtask generate`",
+        "not as the code makes them: {}; run `cargo xtask generate`",
         stale.join(", ")
     );
     Ok(())

@@ -25,6 +25,7 @@ mod keygen;
 mod kuard;
 mod log;
 mod max_dead;
+pub mod metrics;
 mod outbox;
 mod process;
 mod run;

@@ -16,7 +16,7 @@ mod keeper;
 mod known;
 mod leader;
 mod load;
-mod metrics;
+pub mod metrics;
 pub(crate) mod nodes;
 pub mod object;
 mod observe;

@@ -2,10 +2,40 @@
 //!
 //! No label is a run's own name: series must not grow with the runs that ever were.
 
+mod itself;
+mod runs;
+
+use metrics::{Catalog, Group, PROCESS};
 use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use super::status::{RunPhase, RunStatus};
 use crate::flow::Phase;
+
+/// Everything that `GET /metrics` of a controller shows.
+pub const CATALOG: Catalog = Catalog {
+    program: "memq controller",
+    place: "`GET /metrics` on the address of `--listen`. The controller that leads tells of the runs; \
+            one that waits has no series of them.",
+    groups: &[
+        Group {
+            title: "itself",
+            about: "",
+            families: itself::FAMILIES,
+        },
+        Group {
+            title: "runs and steps",
+            about: "Runs of one spec share their series: numbers are added up, and of ages and ETAs the largest \
+                    is told. The spec's name is what its runs are called but for the letters that `generateName` adds. \
+                    Gauges go when their last run has ended.",
+            families: runs::FAMILIES,
+        },
+        Group {
+            title: "process",
+            about: "",
+            families: PROCESS,
+        },
+    ],
+};
 
 /// The controller's metrics.
 #[derive(Debug, Clone)]

@@ -1,0 +1,126 @@
+//! The log, the disk under it, and the last recovery.
+
+use metrics::Family;
+
+/// From 50 µs, an NVMe disk with a capacitor, to seconds, a disk that fails.
+const SYNCS: &[f64] = &[
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
+];
+const WITH_A_LOG: &str = "with `--data-dir`";
+
+const SYNCED: Family = Family::seconds(
+    "memq_log_sync_duration_seconds",
+    SYNCS,
+    "How long the syncs of the log took. Its count is the number of syncs.",
+)
+.when(WITH_A_LOG);
+const SYNC_COUNT: Family = Family::counter(
+    "memq_log_syncs_total",
+    "syncs",
+    "Syncs of the log since the start.",
+)
+.when(WITH_A_LOG);
+const FRAMES: Family = Family::counter(
+    "memq_log_frames_total",
+    "frames",
+    "Frames written to the log since the start: groups of records that are synced together.",
+)
+.when(WITH_A_LOG);
+const WRITTEN: Family = Family::counter(
+    "memq_log_written_bytes_total",
+    "bytes",
+    "Bytes that were ever written to the log, also before a restart.",
+)
+.when(WITH_A_LOG);
+const LENGTH: Family = Family::gauge(
+    "memq_log_length_bytes",
+    "bytes",
+    "Bytes of the log from its oldest record that is kept to its end.",
+)
+.when(WITH_A_LOG);
+const LIVE: Family = Family::gauge(
+    "memq_log_live_bytes",
+    "bytes",
+    "Bytes that all queues would take if they were written down now, about. The rest of the log's length is let go by compaction.",
+)
+.when(WITH_A_LOG);
+const ON_DISK: Family = Family::gauge(
+    "memq_log_disk_bytes",
+    "bytes",
+    "Bytes of the log's files on disk.",
+)
+.when(WITH_A_LOG);
+const MAX_ON_DISK: Family = Family::gauge(
+    "memq_log_max_disk_bytes",
+    "bytes",
+    "The most bytes of the log's files: --max-data-bytes.",
+)
+.when("with `--data-dir` and `--max-data-bytes`");
+const LEFT: Family = Family::gauge(
+    "memq_log_left_bytes",
+    "bytes",
+    "Bytes that may be appended until the disk, or --max-data-bytes, has no more room. Enqueueing is refused sooner, because room to end all items and to compact the log is kept back.",
+)
+.when(WITH_A_LOG);
+const COMPACTIONS: Family = Family::counter(
+    "memq_log_compactions_total",
+    "compactions",
+    "Compactions of the log since the start.",
+)
+.when(WITH_A_LOG);
+const DISK_FREE: Family = Family::gauge(
+    "memq_disk_free_bytes",
+    "bytes",
+    "Bytes that the file system of the data folder has free for the server.",
+)
+.when(WITH_A_LOG);
+const DISK_SIZE: Family = Family::gauge(
+    "memq_disk_size_bytes",
+    "bytes",
+    "Bytes of that file system.",
+)
+.when(WITH_A_LOG);
+const RECOVERY: Family = Family::gauge(
+    "memq_recovery_duration_seconds",
+    "seconds",
+    "How long reading the log took at the start.",
+)
+.when(WITH_A_LOG);
+const RECOVERED_RECORDS: Family = Family::gauge(
+    "memq_recovery_records",
+    "records",
+    "Records that were read at the start.",
+)
+.when(WITH_A_LOG);
+const RECOVERED_BYTES: Family = Family::gauge(
+    "memq_recovery_bytes",
+    "bytes",
+    "Bytes of the log that were read at the start.",
+)
+.when(WITH_A_LOG);
+const LOST: Family = Family::gauge(
+    "memq_recovery_lost_bytes",
+    "bytes",
+    "Damaged bytes of the log that were given up at the start, as --accept-loss says.",
+)
+.when(WITH_A_LOG);
+
+/// Every family of this module.
+pub(super) const FAMILIES: &[&Family] = &[
+    &SYNCED,
+    &SYNC_COUNT,
+    &FRAMES,
+    &WRITTEN,
+    &LENGTH,
+    &LIVE,
+    &ON_DISK,
+    &MAX_ON_DISK,
+    &LEFT,
+    &COMPACTIONS,
+    &DISK_FREE,
+    &DISK_SIZE,
+    &RECOVERY,
+    &RECOVERED_RECORDS,
+    &RECOVERED_BYTES,
+    &LOST,
+];
