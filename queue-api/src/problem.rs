@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Code {
     /// The request is malformed; the detail says where. Do not repeat it.
     BadRequest,
+    /// The call needs a token, and none came that is valid. Send one, or another.
+    Unauthenticated,
+    /// The token's role is too little for the call, or a browser was made to send it. Do not repeat it.
+    Forbidden,
     /// No such queue. Create it, or wait for whoever does.
     NoSuchQueue,
     /// No such item, or it is past retention.
@@ -94,6 +98,8 @@ impl Code {
     fn row(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::BadRequest => ("bad_request", 400, "Malformed request"),
+            Self::Unauthenticated => ("unauthenticated", 401, "No valid token"),
+            Self::Forbidden => ("forbidden", 403, "Not allowed"),
             Self::NoSuchQueue => ("no_such_queue", 404, "No such queue"),
             Self::NoSuchItem => ("no_such_item", 404, "No such item"),
             Self::NoSuchRun => ("no_such_run", 404, "No such run"),
@@ -174,6 +180,8 @@ mod tests {
             Code::ItemFinished,
             Code::IdempotencyMismatch,
             Code::RateLimited,
+            Code::Unauthenticated,
+            Code::Forbidden,
         ] {
             let json = serde_json::to_string(&code).expect("a code is JSON");
             assert_eq!(json, format!("\"{code}\""));

@@ -1,15 +1,16 @@
 //! The command line of `memq-server`, and each flag's variable, as a [`Config`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use queue_api::parse_duration_with_unit;
 
 use crate::config::{
-    Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage, waiters_for,
+    Access, Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage, waiters_for,
 };
 use crate::fsck;
+use crate::http::guard::{self, TokensError};
 use crate::telemetry::LogFormat;
 use crate::volume;
 
@@ -26,6 +27,16 @@ pub struct Args {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "MEMQ_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = listen_addr)]
     listen: SocketAddr,
+
+    /// File of tokens, a line `ROLE TOKEN` each, where ROLE is read, work or admin; read again when it
+    /// changes [default: no call needs a token]
+    #[arg(long, env = "MEMQ_TOKENS", value_name = "FILE")]
+    tokens: Option<PathBuf>,
+
+    /// Name that clients ask the server by, beside addresses and localhost; repeat it, or separate them by
+    /// commas [default: any, but those two alone where the server listens on loopback without tokens]
+    #[arg(long, env = "MEMQ_ALLOW_HOST", value_name = "NAME", value_delimiter = ',', value_parser = host_name)]
+    allow_host: Vec<String>,
 
     /// Where items are kept
     #[arg(long, env = "MEMQ_STORAGE", value_enum, default_value_t)]
@@ -108,6 +119,8 @@ impl Args {
         let Self {
             command: _,
             listen,
+            tokens,
+            allow_host,
             storage,
             data_dir,
             max_data_bytes,
@@ -148,6 +161,10 @@ impl Args {
             max_waiters: max_waiters.unwrap_or_else(|| waiters_for(max_connections)),
             max_items,
             max_bytes,
+            access: Access {
+                tokens,
+                allow_hosts: allow_host,
+            },
             http: HttpLimits { max_request_bytes },
             connections: ConnectionLimits {
                 max_connections,
@@ -158,6 +175,9 @@ impl Args {
             },
         };
         config.check()?;
+        if let Some(tokens) = &config.access.tokens {
+            guard::check_file(tokens)?;
+        }
         Ok(Settings {
             config,
             log_format,
@@ -189,14 +209,50 @@ enum StorageKind {
 }
 
 /// Arguments that were read one by one and do not make a configuration.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--{} ({})", .0.field().replace('_', "-"), .0)]
-pub(crate) struct ArgsError(#[from] ConfigError);
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArgsError {
+    /// Give the flag another value.
+    #[error("--{} ({})", .0.field().replace('_', "-"), .0)]
+    Config(#[from] ConfigError),
+    /// Mend the file, or name another.
+    #[error("--tokens")]
+    Tokens(#[from] TokensError),
+}
 
 fn listen_addr(text: &str) -> Result<SocketAddr, String> {
+    if let Some((name, port)) = text.rsplit_once(':')
+        && name.eq_ignore_ascii_case("localhost")
+        && let Ok(port) = port.parse()
+    {
+        return Ok(SocketAddr::new(localhost(), port));
+    }
     text.parse().map_err(|_| {
-        "write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080".into()
+        "write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080, or localhost and a port"
+            .into()
     })
+}
+
+/// What `localhost` is here: IPv4 unless the machine knows it as IPv6 alone. Never another machine, whatever
+/// somebody's name server says.
+fn localhost() -> IpAddr {
+    let known = ("localhost", 0).to_socket_addrs().into_iter().flatten();
+    let known: Vec<_> = known
+        .map(|address| address.ip())
+        .filter(IpAddr::is_loopback)
+        .collect();
+    let v4 = known.iter().find(|address| address.is_ipv4());
+    let found = v4.or(known.first()).copied();
+    found.unwrap_or(Ipv4Addr::LOCALHOST.into())
+}
+
+/// A name as it stands in a request's Host, without the port.
+fn host_name(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    match !name.is_empty() && name.bytes().all(fits) {
+        true => Ok(name.to_ascii_lowercase()),
+        false => Err("write a host's name alone, such as queue.example.com".into()),
+    }
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -213,6 +269,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::chain::chain;
 
     #[derive(Debug, Parser)]
     struct Cli {
@@ -223,10 +280,7 @@ mod tests {
     fn read(line: &str) -> Result<Config, String> {
         let words = std::iter::once("memq-server").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        let settings = cli
-            .args
-            .into_settings()
-            .map_err(|error| error.to_string())?;
+        let settings = cli.args.into_settings().map_err(|error| chain(&error))?;
         Ok(settings.config)
     }
 

@@ -45,10 +45,23 @@ pub struct Config {
     /// Most bytes of their bodies; `None`: as many as the disk takes, or 4 GiB in memory. One past it is
     /// refused with `overloaded`.
     pub max_bytes: Option<u64>,
+    /// Who may call.
+    pub access: Access,
     /// Bounds of requests.
     pub http: HttpLimits,
     /// Bounds of connections.
     pub connections: ConnectionLimits,
+}
+
+/// Who may call the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Access {
+    /// A file of tokens, `ROLE TOKEN` a line, read again when it has changed. `None`: whoever reaches the
+    /// server may do everything.
+    pub tokens: Option<PathBuf>,
+    /// Names by which the server is asked, beside IP addresses, `localhost` and names below it. Others are
+    /// refused where any is given; and where none is, on a loopback address without tokens.
+    pub allow_hosts: Vec<String>,
 }
 
 /// Where items are kept.
@@ -112,6 +125,7 @@ impl Default for Config {
             max_waiters: waiters_for(connections.max_connections),
             max_items: 20_000_000,
             max_bytes: None,
+            access: Access::default(),
             http: HttpLimits {
                 max_request_bytes: MAX_REQUEST_BYTES,
             },

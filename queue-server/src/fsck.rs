@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use queue_log::RealDisk;
 use queue_log::inspect::{Inspection, SegmentFound, inspect};
 
+use crate::chain::chain;
 use crate::engine::{Recovered, Replay};
 
 /// Check a data directory, without changing it.
@@ -122,15 +123,4 @@ fn of_queue(queue: &Recovered) -> String {
         "queue {}: {} ready, {} leased, {} delayed, {} dead, {} done",
         queue.name, counts.ready, counts.leased, counts.delayed, counts.dead, counts.done
     )
-}
-
-/// An error with its causes.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -4,11 +4,11 @@
 //! them together, for the program `memq-server` and for programs that bring their own server along.
 
 mod args;
+mod chain;
 mod config;
 mod engine;
 mod fsck;
 mod http;
-pub mod metrics;
 mod open_files;
 mod program;
 mod recent;
@@ -19,7 +19,8 @@ pub mod telemetry;
 mod volume;
 
 pub use args::Args;
-pub use config::{Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage};
+pub use config::{Access, Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage};
+pub use http::guard::{BadTokens, TokensError};
 pub use http::openapi::document as openapi;
 pub use program::{run, run_beside};
 /// What a [`Machine`] may bring along, and what a server uses otherwise.

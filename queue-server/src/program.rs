@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::args::{Args, Command, Settings};
+use crate::chain::chain;
 use crate::config::Storage;
 use crate::server::{Broken, Server};
 use crate::telemetry;
@@ -191,7 +192,7 @@ impl Signals {
     reason = "there is no log yet, and a person waits for the reason"
 )]
 fn usage(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    eprintln!("error: {error}");
+    eprintln!("error: {}", chain(error));
     ExitCode::from(EX_USAGE)
 }
 

@@ -21,6 +21,7 @@ use tracing::info;
 
 use crate::config::{Config, ConfigError, Storage};
 use crate::engine::{self, Engine, EngineLimits, RecoverError, wall_time};
+use crate::http::guard::{Guard, TokensError};
 use crate::open_files;
 use crate::serve::{Stopped, listen, serve};
 
@@ -37,6 +38,7 @@ pub struct Server {
     stop: CancellationToken,
     serving: JoinHandle<Stopped>,
     timer: JoinHandle<()>,
+    watching: JoinHandle<()>,
     keeping: JoinHandle<Broken>,
     opened: watch::Receiver<bool>,
 }
@@ -65,6 +67,9 @@ pub enum StartError {
     /// Correct the field that the message names.
     #[error("the configuration is refused")]
     Config(#[from] ConfigError),
+    /// Mend the file, or name another.
+    #[error("calls cannot be let through")]
+    Tokens(#[from] TokensError),
     /// Choose another port, or end the program that has it.
     #[error("another program listens on {0}: end it, or choose another port with --listen")]
     InUse(SocketAddr),
@@ -129,6 +134,7 @@ impl Server {
             max_waiters,
             max_items,
             max_bytes: _,
+            access,
             http,
             connections,
         } = config;
@@ -137,6 +143,7 @@ impl Server {
             io::ErrorKind::AddrInUse => StartError::InUse(address),
             _ => StartError::Listen { address, source },
         })?;
+        let guard = Arc::new(Guard::new(&access, local_addr)?);
         let directory = match &storage {
             Storage::Memory => PathBuf::new(),
             Storage::Disk(storage) => storage.data_dir.clone(),
@@ -149,9 +156,13 @@ impl Server {
             max_bytes,
         };
         let engine = Engine::new(limits, machine.wall_clock);
-        let router = crate::http::router(Arc::clone(&engine), &http);
+        let router = crate::http::router(Arc::clone(&engine), Arc::clone(&guard), &http);
         let stop = CancellationToken::new();
         let timer = tokio::spawn(Arc::clone(&engine).run_timer());
+        let watching = tokio::spawn({
+            let stop = stop.clone();
+            async move { guard.watch(stop).await }
+        });
         let serving = tokio::spawn({
             let stop = stop.clone();
             async move { serve(listener, router, &connections, stop).await }
@@ -164,6 +175,7 @@ impl Server {
             stop,
             serving,
             timer,
+            watching,
             keeping,
             opened,
         })
@@ -207,6 +219,7 @@ impl Server {
         self.stop.cancel();
         let stopped = (&mut self.serving).await?;
         (&mut self.timer).await?;
+        (&mut self.watching).await?;
         // A server that stops before it has read its log, or whose log failed, has nothing to put there.
         if *self.opened.borrow() {
             let _failed = self.engine.flush().await;
@@ -226,6 +239,7 @@ impl Server {
             ended = &mut self.keeping => return ended.unwrap_or_else(Broken::from),
             ended = &mut self.serving => ended.map(drop),
             ended = &mut self.timer => ended,
+            ended = &mut self.watching => ended,
         };
         match ended {
             Err(panicked) => panicked.into(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::BoxError;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use queue_api::{
@@ -28,6 +28,10 @@ const MAX_SHOWN: usize = 200;
 /// Longest detail, in characters. Errors of form repeat what they stumbled over, and that may be
 /// megabytes.
 const MAX_DETAIL: usize = 1000;
+
+/// What an answer of 401 asks for. `Basic` is taken, too, and not named: a browser would ask for a user's name
+/// in a window of its own.
+pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="memq""#);
 
 /// An error of `/v1`, on its way to becoming an answer.
 #[derive(Debug)]
@@ -115,6 +119,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if let Some(seconds) = retry_after_s {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if code == Code::Unauthenticated {
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
         }
         if code == Code::RequestTimeout {
             // The rest of the body may still come, and would be read as the next request.

@@ -11,6 +11,7 @@ use axum::response::Response;
 use hyper::body::Body;
 use queue_api::QueueName;
 
+use super::guard::Role;
 use super::{App, kuard, v1};
 
 /// One of these calls.
@@ -23,6 +24,9 @@ pub(super) enum Hot {
 }
 
 impl Hot {
+    /// Who may make any of them, as their routes say.
+    pub(super) const NEEDS: Role = Role::Work;
+
     /// The call and its queue, if it is one.
     pub(super) fn find(method: &Method, path: &str) -> Option<(Self, QueueName)> {
         let (call, name) = if let Some(rest) = path.strip_prefix("/v1/queues/") {

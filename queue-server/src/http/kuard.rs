@@ -7,8 +7,10 @@ use std::sync::Arc;
 use axum::BoxError;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::handler::Handler;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -20,6 +22,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
+use super::error::{ApiError, CHALLENGE};
+use super::guard::{Form, Gate, Guard, Role, Routes};
 use super::json::{item_id, string_as_go, time};
 use super::openapi::{Message, OneQueue, Raw, Stats};
 use crate::engine::{Engine, Entry, Fault, Incoming, LiveQueue, MassPurge};
@@ -29,22 +33,31 @@ type Shared = State<Arc<Engine>>;
 /// Bytes of a message beside its body, with room for an escape or two.
 const AROUND_BODY: usize = 160;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
-    let (router, document) = OpenApiRouter::<App>::default()
-        .routes(routes!(stats))
-        .routes(routes!(create, remove))
-        .routes(routes!(enqueue))
-        .routes(routes!(dequeue))
-        .routes(routes!(drain))
+pub(super) fn routes(guard: &Arc<Guard>) -> OpenApiRouter<App> {
+    let (router, document) = Routes::new(guard, Form::Text)
+        .read(routes!(stats))
+        .work(routes!(create))
+        .admin(routes!(remove))
+        .work(routes!(enqueue))
+        .work(routes!(dequeue))
+        .admin(routes!(drain))
+        .done()
         .split_for_parts();
+    let gate = Gate::new(guard, Role::Read, Form::Text);
     let router = router
-        .fallback(async || Refused(StatusCode::NOT_FOUND, "404 page not found".into()))
-        .method_not_allowed_fallback(async || {
-            Refused(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".into())
-        });
+        .fallback(not_found.layer(gate.clone()))
+        .method_not_allowed_fallback(method_not_allowed.layer(gate));
     let mut routes = OpenApiRouter::from(router);
     *routes.get_openapi_mut() = document;
     routes
+}
+
+async fn not_found() -> Refused {
+    Refused(StatusCode::NOT_FOUND, "404 page not found".into())
+}
+
+async fn method_not_allowed() -> Refused {
+    Refused(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".into())
 }
 
 /// An error as kuard says it: a line of text.
@@ -58,12 +71,23 @@ impl IntoResponse for Refused {
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ];
         let mut response = (status, headers, text + "\n").into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
         if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        let status = StatusCode::from_u16(error.code().status());
+        let status = status.unwrap_or(StatusCode::BAD_REQUEST);
+        Self(status, error.detail().to_owned())
     }
 }
 
@@ -183,13 +207,7 @@ where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     let queue = app.engine.queue(name)?;
-    let payload = app.intake.read(body).await.map_err(|error| {
-        let status = StatusCode::from_u16(error.code().status());
-        Refused(
-            status.unwrap_or(StatusCode::BAD_REQUEST),
-            error.detail().to_owned(),
-        )
-    })?;
+    let payload = app.intake.read(body).await?;
     let body = payload.bytes();
     let entries = [Entry::plain(body)];
     let entered = queue.enqueue(Incoming::of(&entries)).await?;

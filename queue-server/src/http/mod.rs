@@ -4,6 +4,7 @@ mod answer;
 mod compression;
 mod encoding;
 pub(crate) mod error;
+pub(crate) mod guard;
 mod hot;
 mod input;
 mod intake;
@@ -20,11 +21,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRef;
+use axum::handler::Handler;
 use axum::http::Request;
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::compression::Compressor;
+use self::guard::{Form, Gate, Guard, Role};
 use self::hot::Hot;
 use self::intake::Intake;
 use crate::config::HttpLimits;
@@ -32,10 +35,14 @@ use crate::engine::Engine;
 use crate::runs::Runs;
 use crate::serve::{Answers, ArrivingBody};
 
+/// Where kuard's API begins.
+const MEMQ: &str = "/memq/server";
+
 /// What handlers reach.
 #[derive(Debug, Clone)]
 struct App {
     engine: Arc<Engine>,
+    guard: Arc<Guard>,
     intake: Arc<Intake>,
     streams: v1::Streams,
     runs: Runs,
@@ -56,17 +63,20 @@ pub(crate) struct Calls {
 }
 
 /// Everything the server answers.
-pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Calls {
+pub(crate) fn router(engine: Arc<Engine>, guard: Arc<Guard>, limits: &HttpLimits) -> Calls {
     let app = App {
         engine,
+        guard,
         intake: Arc::new(Intake::new(limits.max_request_bytes)),
         streams: v1::Streams::default(),
         runs: Runs::default(),
     };
-    let (router, _) = described().split_for_parts();
+    let (router, _) = described(&app.guard).split_for_parts();
+    // Whatever is not declared needs a token, too.
+    let gate = Gate::new(&app.guard, Role::Read, Form::Problem);
     let router = router
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::method_not_allowed)
+        .fallback(error::not_found.layer(gate.clone()))
+        .method_not_allowed_fallback(error::method_not_allowed.layer(gate))
         .with_state(app.clone());
     Calls {
         app,
@@ -76,17 +86,24 @@ pub(crate) fn router(engine: Arc<Engine>, limits: &HttpLimits) -> Calls {
 }
 
 /// All routes, with what describes them.
-fn described() -> OpenApiRouter<App> {
+fn described(guard: &Arc<Guard>) -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::frame())
-        .merge(v1::routes())
-        .merge(ops::routes())
-        .nest("/memq/server", kuard::routes())
+        .merge(v1::routes(guard))
+        .merge(ops::routes(guard))
+        .nest(MEMQ, kuard::routes(guard))
 }
 
 impl Answers for Calls {
     async fn answer(&self, request: Request<ArrivingBody>) -> Response {
-        match Hot::find(request.method(), request.uri().path()) {
-            Some((call, name)) => call.answer(&self.app, name, request).await,
+        let (guard, path) = (&self.app.guard, request.uri().path());
+        if let Err(refusal) = guard.check_site(request.method(), request.headers()) {
+            return form(path).refuse(refusal);
+        }
+        match Hot::find(request.method(), path) {
+            Some((call, name)) => match guard.admit(Hot::NEEDS, request.headers()).await {
+                Ok(()) => call.answer(&self.app, name, request).await,
+                Err(refusal) => form(request.uri().path()).refuse(refusal),
+            },
             None if Compressor::is_asked(request.method(), request.headers()) => {
                 let answer = self
                     .compressor
@@ -96,5 +113,13 @@ impl Answers for Calls {
             }
             None => self.router.answer(request).await,
         }
+    }
+}
+
+/// How the calls at a path say their errors.
+fn form(path: &str) -> Form {
+    match path.strip_prefix(MEMQ) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Form::Text,
+        _ => Form::Problem,
     }
 }

@@ -11,18 +11,20 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::error::ApiError;
+use super::guard::{Form, Guard, Routes};
 use super::metrics;
 use super::openapi::{self, NoQueue};
 use crate::engine::Engine;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
-        .routes(routes!(healthz))
-        .routes(routes!(readyz))
-        .routes(routes!(healthy))
-        .routes(routes!(ready))
-        .routes(routes!(scrape))
-        .routes(routes!(openapi::serve))
+pub(super) fn routes(guard: &Arc<Guard>) -> OpenApiRouter<App> {
+    Routes::new(guard, Form::Problem)
+        .open(routes!(healthz))
+        .open(routes!(readyz))
+        .open(routes!(healthy))
+        .open(routes!(ready))
+        .read(routes!(scrape))
+        .open(routes!(openapi::serve))
+        .done()
 }
 
 #[utoipa::path(

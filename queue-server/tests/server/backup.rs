@@ -173,7 +173,7 @@ async fn nothing_is_left_of_a_restore_that_its_client_gave_up() {
     let copy = Api::start();
     let mut wire = copy.wire().await;
     let head = format!(
-        "POST /v1/restore HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/restore HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         whole.len()
     );
     wire.send(head).await;

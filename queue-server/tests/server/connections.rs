@@ -10,7 +10,7 @@ use crate::harness::{Api, until};
 async fn half_a_head_left_open_is_answered_and_closed() {
     let api = Api::start_with(|config| config.connections.head_timeout = Duration::from_secs(1));
     let mut wire = api.wire().await;
-    wire.send("POST /v1/queues/q/items?create=true HTTP/1.1\r\nhost: x\r\ncontent-le")
+    wire.send("POST /v1/queues/q/items?create=true HTTP/1.1\r\nhost: localhost\r\ncontent-le")
         .await;
     let answer = wire.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -28,7 +28,7 @@ async fn half_a_body_left_open_is_answered_and_enqueues_nothing() {
     for path in ["/v1/queues/q/items?lines=true", "/v1/queues/q/lease"] {
         let mut wire = api.wire().await;
         wire.send(format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\na\nb\nc\n"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\na\nb\nc\n"
         ))
         .await;
         let answer = wire.read_to_end().await;
@@ -37,7 +37,7 @@ async fn half_a_body_left_open_is_answered_and_enqueues_nothing() {
     }
     let mut wire = api.wire().await;
     wire.send(
-        "POST /memq/server/queues/q/enqueue HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc",
+        "POST /memq/server/queues/q/enqueue HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nabc",
     )
     .await;
     let answer = wire.read_to_end().await;
@@ -56,14 +56,14 @@ async fn a_body_that_breaks_off_enqueues_nothing() {
     ] {
         let mut wire = api.wire().await;
         wire.send(format!(
-            "POST /v1/queues/q/items?lines=true HTTP/1.1\r\nhost: x\r\n{framing}"
+            "POST /v1/queues/q/items?lines=true HTTP/1.1\r\nhost: localhost\r\n{framing}"
         ))
         .await;
         drop(wire);
     }
     let mut wire = api.wire().await;
     wire.send(
-        "POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     )
     .await;
     let answer = wire.read_to_end().await;
@@ -76,7 +76,7 @@ async fn a_chunked_body_is_an_item_like_any_other() {
     let api = Api::start();
     api.make(json!({})).await;
     let mut wire = api.wire().await;
-    let chunks = "POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
+    let chunks = "POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
         3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     wire.send(chunks).await;
     assert!(
@@ -92,7 +92,7 @@ async fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
     let api = Api::start();
     api.make(json!({})).await;
     let mut wire = api.wire().await;
-    wire.send("POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n").await;
+    wire.send("POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n").await;
     wire.read_until("HTTP/1.1 100 Continue\r\n\r\n").await;
     wire.send("hello").await;
     wire.read_until("HTTP/1.1 201 Created\r\n").await;
@@ -105,9 +105,9 @@ async fn requests_may_follow_each_other_without_waiting_for_answers() {
     api.make(json!({})).await;
     let mut wire = api.wire().await;
     let one = |body: &str| {
-        format!("POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{body}")
+        format!("POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n{body}")
     };
-    let last = "GET /v1/queues/q HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let last = "GET /v1/queues/q HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     wire.send(one("a") + &one("b") + &one("c") + last).await;
     let answers = wire.read_to_end().await;
     assert_eq!(
@@ -123,10 +123,10 @@ async fn a_client_that_would_rather_speak_another_protocol_is_answered_in_this_o
     let api = Api::start();
     let mut wire = api.wire().await;
     // What Java's client sends with every first request.
-    wire.send("GET /v1/queues HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n\r\n").await;
+    wire.send("GET /v1/queues HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n\r\n").await;
     let answer = wire.read_until("{\"queues\":[]}").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    wire.send("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    wire.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .await;
     assert!(wire.read_to_end().await.starts_with("HTTP/1.1 200 OK\r\n"));
 }
@@ -156,7 +156,7 @@ async fn smuggled_framing_is_refused() {
     let api = Api::start();
     api.make(json!({})).await;
     let mut wire = api.wire().await;
-    wire.send("POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde").await;
+    wire.send("POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde").await;
     assert!(wire.read_to_end().await.starts_with("HTTP/1.1 400 "));
     assert_eq!(api.queue().await["totals"]["enqueued"], 0);
 }
@@ -170,7 +170,7 @@ async fn one_connection_past_the_limit_is_told_so() {
     let mut kept = Vec::new();
     for _ in 0..8 {
         let mut wire = api.wire().await;
-        wire.send("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        wire.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         wire.read_until("ok").await;
         kept.push(wire);
     }
@@ -188,7 +188,7 @@ async fn a_request_under_way_is_finished_when_the_server_stops() {
     let mut api = Api::start();
     api.make(json!({})).await;
     let mut wire = api.wire().await;
-    wire.send("POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n")
+    wire.send("POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n")
         .await;
     // Asked for its body: the request is under way.
     wire.read_until("HTTP/1.1 100 Continue\r\n\r\n").await;

@@ -167,7 +167,7 @@ async fn a_compressed_stream_still_goes_line_by_line() {
     api.load(json!({}), &["a", "b"]).await;
     let mut wire = api.wire().await;
     wire.send(
-        "GET /v1/queues/q/outcomes?follow=true HTTP/1.1\r\nhost: test\r\naccept-encoding: gzip\r\n\r\n",
+        "GET /v1/queues/q/outcomes?follow=true HTTP/1.1\r\nhost: localhost\r\naccept-encoding: gzip\r\n\r\n",
     )
     .await;
     let mut read = Vec::new();

@@ -90,7 +90,7 @@ async fn a_client_that_does_not_read_holds_up_nobody() {
     }
     // It asks, and never reads.
     let mut deaf = api.wire().await;
-    deaf.send("GET /v1/events HTTP/1.1\r\nhost: test\r\n\r\n")
+    deaf.send("GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await;
     let mut events = Events::open(&api, "?queue=q7").await;
     events.next().await;

@@ -136,12 +136,12 @@ async fn every_answer_has_an_id_and_a_sane_one_is_the_callers() {
 async fn a_refused_request_does_not_end_its_connection() {
     let api = Api::start();
     let mut wire = api.wire().await;
-    wire.send("GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    wire.send("GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     wire.read_until("not_found").await;
-    wire.send("PUT /v1/queues/q HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n{")
+    wire.send("PUT /v1/queues/q HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n{")
         .await;
     wire.read_until("bad_request").await;
-    wire.send("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    wire.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .await;
     assert!(wire.read_to_end().await.contains("HTTP/1.1 200 OK"));
 }

@@ -35,7 +35,7 @@ async fn send(program: &Program, request: &str) -> Wire {
 async fn make_queue(program: &Program) {
     let mut wire = send(
         program,
-        "PUT /v1/queues/q HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        "PUT /v1/queues/q HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
     )
     .await;
     assert!(wire.read_to_end().await.starts_with("HTTP/1.1 201 "));
@@ -43,7 +43,7 @@ async fn make_queue(program: &Program) {
 
 /// A request whose body does not end, and the proof that it is under way.
 async fn half_a_request(program: &Program) -> Wire {
-    let head = "POST /v1/queues/q/items HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n";
+    let head = "POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n";
     let mut slow = send(program, head).await;
     slow.read_until("HTTP/1.1 100 Continue\r\n\r\n").await;
     slow.send("half").await;
@@ -54,7 +54,7 @@ async fn half_a_request(program: &Program) -> Wire {
 async fn park(program: &Program) -> Wire {
     let body = r#"{"wait_ms":300000}"#;
     let head = format!(
-        "POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/queues/q/lease HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let parked = send(program, &(head + body)).await;
@@ -62,7 +62,7 @@ async fn park(program: &Program) -> Wire {
         loop {
             let mut wire = send(
                 program,
-                "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+                "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
             )
             .await;
             if wire.read_to_end().await.contains("\nmemq_parked_calls 1\n") {
@@ -147,7 +147,7 @@ async fn its_log_shows_requests_with_their_ids_where_that_is_wanted() {
     command.env("MEMQ_LOG", "queue_server=debug");
     let program = Program::spawn(command);
     let request =
-        "GET /v1/queues HTTP/1.1\r\nhost: x\r\nx-request-id: find-me\r\nconnection: close\r\n\r\n";
+        "GET /v1/queues HTTP/1.1\r\nhost: localhost\r\nx-request-id: find-me\r\nconnection: close\r\n\r\n";
     send(&program, request).await.read_to_end().await;
     program.signal(Signal::TERM);
     program.ended().await.has("find-me");
@@ -242,7 +242,7 @@ async fn out_of_files_it_waits_without_spinning_and_goes_on_when_there_are_some(
     }
     let before = used(&program);
     let mut late = Wire::connect(program.address()).await;
-    late.send("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    late.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .await;
     // Long enough for one that spins to be told from one that waits.
     let starved = tokio::time::timeout(Duration::from_secs(1), late.read_to_end()).await;
@@ -281,7 +281,7 @@ async fn a_check_tells_what_a_directory_holds_and_changes_nothing() {
     make_queue(&program).await;
     let mut wire = send(
         &program,
-        "POST /v1/queues/q/items?lines=true HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 4\r\n\r\na\nb\n",
+        "POST /v1/queues/q/items?lines=true HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 4\r\n\r\na\nb\n",
     )
     .await;
     assert!(wire.read_to_end().await.starts_with("HTTP/1.1 201 "));

@@ -160,7 +160,7 @@ async fn who_left_is_not_lent_anything() {
     let mut ghost = api.wire().await;
     let body = r#"{"wait_ms":60000,"worker":"ghost"}"#;
     let head = format!(
-        "POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/queues/q/lease HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     ghost.send(head + body).await;
@@ -184,7 +184,7 @@ async fn an_item_for_one_who_left_goes_to_the_next_in_line() {
         let mut ghost = api.wire().await;
         let body = r#"{"wait_ms":60000}"#;
         let head = format!(
-            "POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            "POST /v1/queues/q/lease HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         ghost.send(head + body).await;
@@ -332,7 +332,7 @@ async fn stopping_answers_everyone_who_waits() {
             ("POST", body.len())
         };
         wire.send(format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"
         ))
         .await;
         wire.read_to_end().await
@@ -342,7 +342,7 @@ async fn stopping_answers_everyone_who_waits() {
     // Following parks nothing that the metrics count: its head says that it was taken in.
     let mut following = crate::harness::Wire::connect(url).await;
     following
-        .send("GET /v1/queues/q/outcomes?follow=true HTTP/1.1\r\nhost: x\r\n\r\n")
+        .send("GET /v1/queues/q/outcomes?follow=true HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await;
     let head = following.read_until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");

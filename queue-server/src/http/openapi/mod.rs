@@ -10,6 +10,8 @@ mod problems;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +23,7 @@ pub(super) use params::{Message, OneItem, OneLease, OneQueue, OneRun, Raw, Stats
 pub(super) use problems::*;
 
 use super::described;
+use super::guard::Guard;
 
 /// What is said of all calls.
 const INTRODUCTION: &str = include_str!("introduction.md");
@@ -60,7 +63,7 @@ pub(super) fn frame() -> openapi::OpenApi {
 /// If the document of the routes is not one of JSON, which a test rules out.
 #[must_use]
 pub fn document() -> String {
-    let (_, document) = described().split_for_parts();
+    let (_, document) = described(&Arc::new(Guard::default())).split_for_parts();
     let document = mend::mended(document);
     let mut text = serde_json::to_string_pretty(&document).expect("a document is JSON");
     text.push('\n');

@@ -88,19 +88,22 @@ impl IntoResponses for Refused {
             (503, "paused, starting or stopping"),
             (507, "the disk is full"),
         ];
-        let text = || {
-            ContentBuilder::new()
-                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-                .build()
-        };
         let answer = |(status, description): (u16, &str)| {
-            let response = ResponseBuilder::new()
-                .description(description)
-                .content("text/plain", text());
-            (status.to_string(), RefOr::T(response.build()))
+            (status.to_string(), RefOr::T(text_problem(description)))
         };
         answers.into_iter().map(answer).collect()
     }
+}
+
+/// An answer of the MemQ API that says an error.
+pub(in crate::http) fn text_problem(description: &str) -> Response {
+    let text = ContentBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("text/plain", text)
+        .build()
 }
 
 /// One answer a status: a status may stand for several codes.
@@ -117,7 +120,7 @@ fn responses(codes: &[Code]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 /// An answer of this status, with one of these codes.
-pub(super) fn problem(status: u16, codes: &[Code]) -> Response {
+pub(in crate::http) fn problem(status: u16, codes: &[Code]) -> Response {
     let said = codes
         .iter()
         .map(|code| format!("`{code}`: {}", code.title()))

@@ -1,6 +1,7 @@
 //! The document tells what is served, and all of it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::ALLOW;
@@ -25,7 +26,7 @@ fn keys(value: &Value) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_route_is_described_with_its_methods_and_nothing_else_is() {
     let document = document();
-    let mut router = router(engine(), &Config::default().http).router;
+    let mut router = router(engine(), Arc::default(), &Config::default().http).router;
     // There is no other way to ask a router for its routes.
     let shown = format!("{router:?}");
     // What axum adds to a nested router is none: `/`, and whatever it has no route for.

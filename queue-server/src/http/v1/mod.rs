@@ -29,40 +29,46 @@ use utoipa_axum::routes;
 use super::App;
 use super::encoding::Encoding;
 use super::error::ApiError;
+use super::guard::{Form, Guard, Routes};
 use super::input::{FromPath, FromQuery};
 use crate::engine::{Engine, Fault};
 pub(super) use events::Streams;
 
 pub(super) type Shared = State<Arc<Engine>>;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default()
-        .routes(routes!(backup::backup))
-        .routes(routes!(backup::restore))
-        .routes(routes!(queues::list))
-        .routes(routes!(queues::show, queues::put, queues::delete))
-        .routes(routes!(queues::seal))
-        .routes(routes!(queues::reopen))
-        .routes(routes!(queues::pause))
-        .routes(routes!(queues::resume))
-        .routes(routes!(queues::purge))
-        .routes(routes!(items::enqueue, look::list))
-        .routes(routes!(look::show, look::cancel))
-        .routes(routes!(look::log))
-        .routes(routes!(look::redrive))
-        .routes(routes!(leases::lease))
-        .routes(routes!(leases::settle))
-        .routes(routes!(leases::extend))
-        .routes(routes!(leases::ack))
-        .routes(routes!(leases::nack))
-        .routes(routes!(leases::release))
-        .routes(routes!(leases::dead))
-        .routes(routes!(leases::extend_one))
-        .routes(routes!(outcomes::wait))
-        .routes(routes!(outcomes::outcomes))
-        .routes(routes!(events::events))
-        .routes(routes!(runs::list))
-        .routes(routes!(runs::show, runs::put, runs::delete))
+pub(super) fn routes(guard: &Arc<Guard>) -> OpenApiRouter<App> {
+    Routes::new(guard, Form::Problem)
+        .admin(routes!(backup::backup))
+        .admin(routes!(backup::restore))
+        .read(routes!(queues::list))
+        .read(routes!(queues::show))
+        .admin(routes!(queues::put, queues::delete))
+        .work(routes!(queues::seal))
+        .admin(routes!(queues::reopen))
+        .admin(routes!(queues::pause))
+        .admin(routes!(queues::resume))
+        .admin(routes!(queues::purge))
+        .work(routes!(items::enqueue))
+        .read(routes!(look::list))
+        .read(routes!(look::show))
+        .admin(routes!(look::cancel))
+        .read(routes!(look::log))
+        .admin(routes!(look::redrive))
+        .work(routes!(leases::lease))
+        .work(routes!(leases::settle))
+        .work(routes!(leases::extend))
+        .work(routes!(leases::ack))
+        .work(routes!(leases::nack))
+        .work(routes!(leases::release))
+        .work(routes!(leases::dead))
+        .work(routes!(leases::extend_one))
+        .read(routes!(outcomes::wait))
+        .read(routes!(outcomes::outcomes))
+        .read(routes!(events::events))
+        .read(routes!(runs::list))
+        .read(routes!(runs::show))
+        .work(routes!(runs::put, runs::delete))
+        .done()
 }
 
 /// An enqueue that needs no router.

@@ -434,7 +434,7 @@ fn queues(address: SocketAddr) -> Vec<Value> {
         .set_read_timeout(Some(Duration::from_secs(10)))
         .expect("a time-out");
     stream
-        .write_all(b"GET /v1/queues HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .write_all(b"GET /v1/queues HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .expect("the connection takes it");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");

@@ -1,0 +1,125 @@
+//! Who may call: tokens and their roles, and what browsers are made to send.
+//!
+//! A server without tokens lets everybody call, as a queue on one's own machine should. Even then no page of
+//! another site may reach it through a browser. With tokens a call needs the role that is declared with its
+//! route ([`Routes`]). It knows roles and no queues: a token is good for all of them.
+
+mod credentials;
+mod file;
+mod gate;
+mod refusal;
+mod role;
+mod routes;
+mod site;
+mod tokens;
+
+use std::net::SocketAddr;
+
+use axum::http::{HeaderMap, Method};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use self::credentials::Credentials;
+pub use self::file::TokensError;
+pub(crate) use self::file::check_file;
+use self::file::{LOOK_EVERY, TokensFile};
+pub(super) use self::gate::{Form, Gate};
+use self::refusal::Counters;
+pub(super) use self::refusal::Refusal;
+pub(crate) use self::refusal::Refusals;
+pub(super) use self::role::Role;
+pub(super) use self::routes::Routes;
+use self::site::Hosts;
+pub use self::tokens::BadTokens;
+use crate::config::Access;
+
+/// Lets requests through, or not. The default lets everybody do everything.
+#[derive(Debug, Default)]
+pub(crate) struct Guard {
+    tokens: Option<TokensFile>,
+    /// The names the server may be asked by; none where any will do.
+    hosts: Option<Hosts>,
+    refused: Counters,
+}
+
+impl Guard {
+    /// The guard of a server that listens there.
+    pub(crate) fn new(access: &Access, listening: SocketAddr) -> Result<Self, TokensError> {
+        Ok(Self {
+            tokens: access.tokens.as_deref().map(TokensFile::open).transpose()?,
+            hosts: Hosts::of(access, listening),
+            refused: Counters::default(),
+        })
+    }
+
+    /// Looks after the file of tokens until told to stop.
+    pub(crate) async fn watch(&self, stop: CancellationToken) {
+        let Some(tokens) = &self.tokens else {
+            return stop.cancelled().await;
+        };
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = looks.tick() => tokens.look().await,
+            }
+        }
+    }
+
+    /// How many requests were refused since the server started, by why.
+    pub(crate) fn refused(&self) -> Refusals {
+        self.refused.read()
+    }
+
+    /// Whether calls need a token.
+    pub(super) fn asks_for_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Whether the request is one that a browser may send, or no browser's. To be asked of every request, before
+    /// it is known what it is about.
+    pub(super) fn check_site(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+        let refusal = if self
+            .hosts
+            .as_ref()
+            .is_some_and(|hosts| !hosts.allow(headers))
+        {
+            Refusal::Host
+        } else if site::is_foreign(method, headers) {
+            Refusal::Foreign
+        } else {
+            return Ok(());
+        };
+        self.refused.count(refusal);
+        Err(refusal)
+    }
+
+    /// Whether the sender may make a call that needs this role. A token that is not known may have come into
+    /// the file since: that is looked at before it is refused.
+    pub(super) async fn admit(&self, needs: Role, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(tokens) = &self.tokens else {
+            return Ok(());
+        };
+        let mut judged = judge(tokens, needs, headers);
+        if judged == Err(Refusal::WrongToken) {
+            // Rare, and every call would have a place for it.
+            Box::pin(tokens.look()).await;
+            judged = judge(tokens, needs, headers);
+        }
+        judged.inspect_err(|refusal| self.refused.count(*refusal))
+    }
+}
+
+fn judge(tokens: &TokensFile, needs: Role, headers: &HeaderMap) -> Result<(), Refusal> {
+    let token = match Credentials::of(headers) {
+        Credentials::None => return Err(Refusal::NoToken),
+        Credentials::Unreadable => return Err(Refusal::Unreadable),
+        Credentials::Token(token) => token,
+    };
+    match tokens.role_of(&token) {
+        None => Err(Refusal::WrongToken),
+        Some(has) if has.includes(needs) => Ok(()),
+        Some(has) => Err(Refusal::Role { has, needs }),
+    }
+}

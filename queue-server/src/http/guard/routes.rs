@@ -1,0 +1,113 @@
+//! Routes and the role that each needs: there is no way to add one here without saying who may call it.
+
+use std::sync::Arc;
+
+use queue_api::Code;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use super::Guard;
+use super::gate::{Form, Gate};
+use super::role::Role;
+use crate::http::App;
+use crate::http::openapi::{problem, text_problem};
+
+/// Routes of one family, each with who may call it.
+pub(in crate::http) struct Routes {
+    guard: Arc<Guard>,
+    form: Form,
+    router: OpenApiRouter<App>,
+}
+
+impl Routes {
+    /// None yet.
+    pub(in crate::http) fn new(guard: &Arc<Guard>, form: Form) -> Self {
+        Self {
+            guard: Arc::clone(guard),
+            form,
+            router: OpenApiRouter::default(),
+        }
+    }
+
+    /// Adds calls that need no token.
+    pub(in crate::http) fn open(self, routes: UtoipaMethodRouter<App>) -> Self {
+        self.add(None, routes)
+    }
+
+    /// Adds calls that need [`Role::Read`].
+    pub(in crate::http) fn read(self, routes: UtoipaMethodRouter<App>) -> Self {
+        self.add(Some(Role::Read), routes)
+    }
+
+    /// Adds calls that need [`Role::Work`].
+    pub(in crate::http) fn work(self, routes: UtoipaMethodRouter<App>) -> Self {
+        self.add(Some(Role::Work), routes)
+    }
+
+    /// Adds calls that need [`Role::Admin`].
+    pub(in crate::http) fn admin(self, routes: UtoipaMethodRouter<App>) -> Self {
+        self.add(Some(Role::Admin), routes)
+    }
+
+    /// The router with all of them.
+    pub(in crate::http) fn done(self) -> OpenApiRouter<App> {
+        self.router
+    }
+
+    fn add(
+        self,
+        needs: Option<Role>,
+        (schemas, mut paths, mut methods): UtoipaMethodRouter<App>,
+    ) -> Self {
+        let Self {
+            guard,
+            form,
+            router,
+        } = self;
+        for operation in paths.paths.values_mut().flat_map(operations) {
+            describe(operation, needs, form);
+        }
+        // Nobody pays for what is not asked for.
+        if let Some(needs) = needs.filter(|_| guard.asks_for_tokens()) {
+            methods = methods.route_layer(Gate::new(&guard, needs, form));
+        }
+        Self {
+            guard,
+            form,
+            router: router.routes((schemas, paths, methods)),
+        }
+    }
+}
+
+/// The calls of a path, whatever their methods.
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get,
+        put,
+        post,
+        delete,
+        ..
+    } = path;
+    [get, put, post, delete].into_iter().flatten()
+}
+
+/// Says of a call who may make it, and what others are answered.
+fn describe(operation: &mut Operation, needs: Option<Role>, form: Form) {
+    let schemes = ["bearer", "basic"];
+    let required =
+        |role: Role| schemes.map(|scheme| SecurityRequirement::new(scheme, [role.as_str()]));
+    operation.security = Some(needs.map(required).into_iter().flatten().collect());
+    let codes = match needs {
+        None => &[Code::Forbidden][..],
+        Some(_) => &[Code::Unauthenticated, Code::Forbidden],
+    };
+    for code in codes {
+        let response = match form {
+            Form::Problem => problem(code.status(), &[*code]),
+            Form::Text => text_problem(code.title()),
+        };
+        let responses = &mut operation.responses.responses;
+        responses.insert(code.status().to_string(), response.into());
+    }
+}
