@@ -9,6 +9,7 @@ mod config;
 mod engine;
 mod fsck;
 mod http;
+pub mod metrics;
 mod open_files;
 mod program;
 mod recent;
