@@ -67,6 +67,7 @@ mod look;
 mod memq;
 mod queue;
 mod renewer;
+mod runs;
 mod token;
 mod transport;
 

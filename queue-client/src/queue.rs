@@ -14,7 +14,6 @@ use serde::Serialize;
 use crate::transport::{Answer, Call, Repeat, Transport, UPLOAD_TIMEOUT};
 use crate::{Error, Renewer, Result, follow};
 
-const JSON: &str = "application/json";
 /// Longest a `wait` is parked in one call: most proxies cut a silent connection after a minute.
 const WAIT_SLICE: Duration = Duration::from_secs(30);
 /// Most bytes of settlements in one call, by [`carry_bytes`]: half of what a request may hold, so that
@@ -283,12 +282,7 @@ impl QueueClient {
         call: Call<'_>,
         value: &T,
     ) -> Result<Answer> {
-        let bytes = serde_json::to_vec(value).map_err(|e| Error::Protocol {
-            what: call.what(),
-            status: 0,
-            detail: format!("the request is not JSON: {e}"),
-        })?;
-        self.transport.send(&call.body(bytes, JSON)).await
+        self.transport.send_json(call, value).await
     }
 }
 

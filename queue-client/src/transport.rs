@@ -9,6 +9,7 @@ use bytes::Bytes;
 use queue_api::{IDEMPOTENCY_REPLAYED, PROBLEM_JSON, Problem, QueueName};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Chain, FORBIDDEN, UNAUTHENTICATED};
@@ -204,6 +205,20 @@ impl Transport {
     /// call that was parked for long before it failed has its patience counted from the failure.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer> {
         self.attempt(call).await.map_err(|failure| failure.error)
+    }
+
+    /// The same with a value as its body.
+    pub(crate) async fn send_json<T: Serialize + Sync>(
+        &self,
+        call: Call<'_>,
+        value: &T,
+    ) -> Result<Answer> {
+        let bytes = serde_json::to_vec(value).map_err(|e| Error::Protocol {
+            what: call.what(),
+            status: 0,
+            detail: format!("the request is not JSON: {e}"),
+        })?;
+        self.send(&call.body(bytes, "application/json")).await
     }
 
     /// The same, for whoever must know whether the last try can have been carried out.
