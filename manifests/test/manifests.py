@@ -92,6 +92,7 @@ def installed():
     extras = (
         "--set", "controller.allNamespaces=true,rbac.nodes=true,rbac.runRoles=true,serviceMonitor.enabled=true",
         "--set", "server.existingSecret=extra,controller.existingSecret=extra",
+        "--set", "auth.tokensSecret=tokens,auth.tokenSecret=t,auth.workerTokenSecret=w,auth.metricsTokenSecret=m",
         "--set", "image.digest=sha256:" + "0" * 64,
         "--set-json", 'image.pullSecrets=["pull"]',
         "--set-json", 'server.extraEnv=[{"name":"MEMQ_GRACE","value":"5s"}]',
@@ -101,8 +102,9 @@ def installed():
     for path in ("base", "overlays/dev", "overlays/prod"):
         yield path, kustomize(path)
     for path in sorted(ROOT.glob("components/*")):
-        # A component alone is no kustomization, but its resources are files of their own.
-        yield path.relative_to(ROOT).as_posix(), [o for f in sorted(path.glob("*.yaml")) if f.name != "kustomization.yaml" for o in of_file(f)]
+        # A component alone is no kustomization, but its resources are files of their own. One that has none patches.
+        if named := of_file(path / "kustomization.yaml")[0].get("resources"):
+            yield path.relative_to(ROOT).as_posix(), [o for f in named for o in of_file(path / f)]
     yield "chart", helm_with_hooks("memq")
     yield "chart, dev", helm_with_hooks("memq", "-f", CHART / "values-dev.yaml")
     yield "chart, prod", helm_with_hooks("memq", "-f", CHART / "values-prod.yaml")

@@ -45,6 +45,49 @@ class Values(unittest.TestCase):
         self.assertNotIn("fsGroup", server["spec"]["template"]["spec"]["securityContext"])
 
 
+class Tokens(unittest.TestCase):
+    ALL = "auth.tokensSecret=tokens,auth.tokenSecret=mine,auth.workerTokenSecret=workers,auth.metricsTokenSecret=scrape"
+
+    def test_a_server_that_asks_for_tokens_has_a_controller_that_has_one(self):
+        with self.assertRaisesRegex(RuntimeError, "name the controller's Secret in auth.tokenSecret"):
+            manifests.helm("memq", "--set", "auth.tokensSecret=tokens")
+        self.assertTrue(manifests.helm("memq", "--set", "auth.tokensSecret=tokens,controller.enabled=false"))
+
+    def test_each_has_its_own_secret_and_no_other(self):
+        objects = manifests.helm_with_hooks("memq", "--set", self.ALL)
+        mounted = {
+            manifests.name(o): sorted(v["secret"]["secretName"] for v in pod["spec"].get("volumes", []) if "secret" in v)
+            for o in objects
+            if (pod := manifests.pod_template(o))
+        }
+        wanted = {"StatefulSet/memq-server": ["tokens"], "Deployment/memq-controller": ["mine"], "Pod/memq-test": ["mine"]}
+        self.assertEqual(mounted, wanted)
+
+    def test_a_server_in_memory_has_them_too(self):
+        server = next(
+            o
+            for o in manifests.helm("memq", "--set", self.ALL + ",server.storage=memory")
+            if o["kind"] == "StatefulSet"
+        )
+        pod = server["spec"]["template"]["spec"]
+        self.assertEqual([v["name"] for v in pod["volumes"]], ["tokens"])
+        self.assertEqual([m["name"] for m in pod["containers"][0]["volumeMounts"]], ["tokens"])
+
+    def test_prometheus_shows_a_token_to_the_server_alone(self):
+        objects = manifests.helm("memq", "--set", self.ALL + ",serviceMonitor.enabled=true")
+        shown = {
+            o["metadata"]["name"]: o["spec"]["endpoints"][0].get("authorization")
+            for o in objects
+            if o["kind"] == "ServiceMonitor"
+        }
+        token = {"type": "Bearer", "credentials": {"name": "scrape", "key": "token"}}
+        self.assertEqual(shown, {"memq-server": token, "memq-controller": None})
+
+    def test_nothing_of_it_is_there_by_default(self):
+        for text in ("MEMQ_TOKEN", "secrets/memq", "WORKER_TOKEN"):
+            self.assertNotIn(text, manifests.helm_text("memq"))
+
+
 class Objects(unittest.TestCase):
     def test_helm_finds_nothing_to_complain_about(self):
         manifests.run("MEMQ_HELM", "lint", "--strict", "--quiet", manifests.CHART)

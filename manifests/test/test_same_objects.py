@@ -83,6 +83,15 @@ class SameObjects(unittest.TestCase):
                 ),
             )
 
+    def test_tokens(self):
+        named = "auth.tokensSecret=memq-tokens,auth.tokenSecret=memq-admin-token,auth.workerTokenSecret=memq-work-token"
+        for resources, values in [("base", "values.yaml"), ("overlays/dev", "values-dev.yaml")]:
+            with Kustomization(components=["tokens"], on=resources) as objects:
+                self.compare(
+                    [without_namespace(o) for o in objects],
+                    manifests.helm("memq", "-f", manifests.CHART / values, "--set", named),
+                )
+
     def test_an_image_of_ones_own_is_the_workers_too(self):
         """As docs/kubernetes.md says to do it with kustomize; the chart does it by itself."""
         text = (manifests.ROOT.parent / "docs" / "kubernetes.md").read_text()
@@ -115,10 +124,10 @@ def without_namespace(obj):
 
 
 class Kustomization:
-    """A user's own kustomization on top of the base."""
+    """A user's own kustomization on top of the base, or of an overlay."""
 
-    def __init__(self, components=(), more=""):
-        self.components, self.more = components, more
+    def __init__(self, components=(), more="", on="base"):
+        self.components, self.more, self.on = components, more, on
 
     def __enter__(self):
         # Inside the tree, as kustomize takes no absolute paths.
@@ -126,7 +135,7 @@ class Kustomization:
         path = pathlib.Path(self.folder.name)
         components = "".join(f"- ../../components/{c}\n" for c in self.components)
         (path / "kustomization.yaml").write_text(
-            "namespace: memq\nresources: [../../base]\n"
+            f"namespace: memq\nresources: [../../{self.on}]\n"
             + (f"components:\n{components}" if components else "")
             + self.more
         )

@@ -46,6 +46,21 @@ helm.sh/chart: {{ printf "%s-%s" $top.Chart.Name $top.Chart.Version | replace "+
 http://{{ include "memq.fullname" . }}:{{ .Values.service.port }}
 {{- end -}}
 
+{{/* Where tokens are mounted. */}}
+{{- define "memq.secrets" -}}
+/var/run/secrets/memq
+{{- end -}}
+
+{{/* A volume with the one token of a Secret: give its name. */}}
+{{- define "memq.tokenVolume" -}}
+- name: token
+  secret:
+    secretName: {{ . }}
+    items:
+    - key: token
+      path: token
+{{- end -}}
+
 {{/* The security context of every container. */}}
 {{- define "memq.containerSecurity" -}}
 allowPrivilegeEscalation: false
