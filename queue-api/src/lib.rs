@@ -21,6 +21,7 @@ mod run;
 mod settings;
 #[cfg(feature = "openapi")]
 mod shapes;
+mod trace;
 
 pub use duration::{DurationError, parse_duration, parse_duration_with_unit};
 pub use encoding::Body;
@@ -38,6 +39,7 @@ pub use problem::{Code, Problem};
 pub use queue::{Affected, Counts, Handling, Queue, QueueList, Restored, Totals, Verdict};
 pub use run::{RunList, RunPhase, RunReport, RunReportError, RunStep, RunWorkers, StepPhase};
 pub use settings::{Backoff, Settings, SettingsError, SettingsPatch};
+pub use trace::{TRACEPARENT, TRACESTATE, Trace};
 
 /// Media type of the errors of `/v1`, RFC 9457.
 pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -83,3 +83,8 @@ pub const MAX_RUNS: usize = 1_000;
 pub const MAX_RUNS_BYTES: usize = 32 * 1024 * 1024;
 /// How long a report of a run that has not ended is fresh. It is repeated every 30 s: three may be lost.
 pub const RUN_STALE_AFTER: Duration = Duration::from_secs(120);
+/// Bytes of a `tracestate` that are kept with an item: what the standard asks everybody to pass on. Members
+/// past it are left out.
+pub const MAX_TRACESTATE_BYTES: usize = 512;
+/// Most members of a `tracestate`, as the standard has it; one with more counts as absent.
+pub const MAX_TRACESTATE_MEMBERS: usize = 32;
