@@ -1,0 +1,88 @@
+//! Dialogs: one form each, in the browser's own <dialog>, which keeps the focus inside and gives it back.
+
+import { append, button, fill, freshId, h } from './dom.js';
+import { sentence } from './notices.js';
+
+/**
+ * @typedef {{title: string, body: import('./dom.js').Child[], submit: string, danger?: boolean, cancel?: string,
+ *   act: (form: HTMLFormElement) => Promise<void> | void, wide?: boolean, signal?: AbortSignal,
+ *   opened?: (controls: DialogControls) => void}} DialogOptions
+ * @typedef {{dialog: HTMLDialogElement, form: HTMLFormElement, submit: HTMLButtonElement,
+ *   problem: (words: string) => void, close: () => void}} DialogControls
+ */
+
+/**
+ * Opens a dialog. `act` is called when its form is sent; if that fails, the dialog says why and stays.
+ * @param {DialogOptions} options
+ * @returns {Promise<boolean>} whether it was done, when the dialog is closed
+ */
+export function openDialog({ title, body, submit: label, danger, cancel = 'Cancel', act, wide, signal, opened }) {
+  const heading = freshId('dialog');
+  const alert = h('p', { class: 'problem', role: 'alert' });
+  const submit = h('button', { type: 'submit', class: danger ? 'danger' : 'primary' }, label);
+  const no = button(cancel, () => dialog.close());
+  const form = h('form', { method: 'dialog', novalidate: true });
+  const dialog = h('dialog', { 'aria-labelledby': heading, class: wide ? 'wide' : null }, form);
+  append(form, [
+    h('h2', { id: heading }, title),
+    h('div', { class: 'dialog-body' }, ...body),
+    alert,
+    h('div', { class: 'dialog-end' }, no, submit),
+  ]);
+  let done = false;
+  const problem = (/** @type {string} */ words) => {
+    fill(alert, sentence(words));
+    if (words !== '') alert.scrollIntoView({ block: 'nearest' });
+  };
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    // Still at work.
+    if (submit.getAttribute('aria-disabled') === 'true') return;
+    problem('');
+    submit.setAttribute('aria-disabled', 'true');
+    try {
+      await act(form);
+      done = true;
+      dialog.close();
+    } catch (error) {
+      problem(error instanceof Error ? error.message : String(error));
+    } finally {
+      submit.removeAttribute('aria-disabled');
+    }
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  opened?.({ dialog, form, submit, problem, close: () => dialog.close() });
+  signal?.addEventListener('abort', () => dialog.close());
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(done);
+    });
+  });
+}
+
+/**
+ * A labelled field, with what it means below it.
+ * @param {string} label
+ * @param {HTMLElement} control
+ * @param {string} [hint]
+ */
+export function field(label, control, hint) {
+  const id = control.id || freshId('field');
+  control.id = id;
+  if (hint !== undefined) control.setAttribute('aria-describedby', `${id}-hint`);
+  return h('div', { class: 'field' },
+    h('label', { for: id }, label), control,
+    hint === undefined ? null : h('p', { class: 'hint', id: `${id}-hint` }, hint));
+}
+
+/**
+ * A box to tick, with its label.
+ * @param {string} label
+ * @param {Record<string, any>} attributes
+ */
+export function tick(label, attributes) {
+  const box = h('input', { type: 'checkbox', ...attributes });
+  return { box, element: h('label', { class: 'tick' }, box, h('span', null, label)) };
+}

@@ -1,0 +1,176 @@
+//! Enqueueing: a text, its lines, or a file, into a queue that may not be there yet.
+
+import * as api from './api.js';
+import { h, setText } from './dom.js';
+import { field, openDialog, tick } from './dialog.js';
+import { bytes, counted } from './format.js';
+import { say } from './notices.js';
+import { parseDuration } from './quantities.js';
+import { pieces } from './upload.js';
+
+/** @typedef {'one' | 'lines' | 'ndjson'} Form */
+
+const FORMS = /** @type {const} */ ([
+  ['one', 'One item', 'The whole text is one item, as it is.'],
+  ['lines', 'An item a line', 'Each line that is not empty is an item.'],
+  ['ndjson', 'NDJSON', 'Each line is {"body": …}, with key, group, priority, delay_ms or ttl_ms if you like.'],
+]);
+
+/**
+ * A name for a request that may be sent again. Not `randomUUID`, which pages without TLS do not have.
+ */
+export function idempotencyKey() {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  return `web-${[...random].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/**
+ * The fields of an enqueue, for a dialog or a page.
+ * @param {{queue?: string, names?: string[], text?: string, form?: Form, sealable?: boolean}} start
+ */
+export function enqueueFields({ queue, names = [], text = '', form = 'lines', sealable = true }) {
+  const list = h('datalist', { id: 'queue-names' }, ...names.slice(0, 1_000).map((name) => h('option', { value: name })));
+  const name = h('input', { type: 'text', value: queue ?? '', autocomplete: 'off', spellcheck: 'false', maxlength: 128, list: list.id });
+  const area = h('textarea', { rows: 6, spellcheck: 'false', value: text });
+  const file = h('input', { type: 'file' });
+  const radios = FORMS.map(([value, label]) => {
+    const radio = h('input', { type: 'radio', name: 'form', value, checked: value === form });
+    return { radio, element: h('label', { class: 'tick' }, radio, h('span', null, label)) };
+  });
+  const hint = h('p', { class: 'hint', 'aria-live': 'polite' });
+  const key = h('input', { type: 'text', autocomplete: 'off', maxlength: 255 });
+  const group = h('input', { type: 'text', autocomplete: 'off', maxlength: 255 });
+  const priority = h('input', { type: 'number', min: -32768, max: 32767, step: 1, placeholder: '0' });
+  const delay = h('input', { type: 'text', autocomplete: 'off', placeholder: 'none' });
+  const ttl = h('input', { type: 'text', autocomplete: 'off', placeholder: 'never' });
+  const seal = tick('Seal the queue with it: no more items will come', { name: 'seal' });
+  const progress = h('p', { role: 'status', class: 'progress-words' });
+  const chosen = () => /** @type {Form} */ (radios.find(({ radio }) => radio.checked)?.radio.value ?? 'lines');
+  const options = h('details', null, h('summary', null, 'Options'), h('div', { class: 'grid' },
+    field('Priority', priority, 'Higher first; −32768 to 32767.'),
+    field('Group', group, 'Groups take turns.'),
+    field('Unique key', key, 'A second item with the key is not kept. For one item.'),
+    field('Delay', delay, 'Not lent before: 30s, 10m, 1h30m.'),
+    field('Expires after', ttl, 'Ends as expired unless a worker took it in time.')));
+  const show = () => {
+    const now = chosen();
+    setText(hint, FORMS.find(([value]) => value === now)?.[2] ?? '');
+    key.disabled = now !== 'one';
+    options.hidden = now === 'ndjson';
+  };
+  for (const { radio } of radios) radio.addEventListener('change', show);
+  show();
+
+  const element = h('div', { class: 'enqueue' },
+    queue === undefined || names.length > 0 ? [field('Queue', name, 'It is made if there is none of that name.'), list] : null,
+    h('fieldset', { class: 'row' }, h('legend', null, 'What the text is'), ...radios.map((each) => each.element)),
+    hint, field('Items', area), field('Or a file', file), options, sealable ? seal.element : null, progress);
+
+  /** Sends it all; what is said to be enqueued is on disk. */
+  const send = async () => {
+    const target = name.value.trim();
+    if (target === '') throw new Error('name the queue');
+    const source = file.files?.[0] ?? null;
+    if (source === null && area.value === '' && chosen() !== 'one') throw new Error('there is nothing to enqueue: type an item or choose a file');
+    const duration = (/** @type {HTMLInputElement} */ box, /** @type {string} */ label) => {
+      if (box.value.trim() === '' || chosen() === 'ndjson') return undefined;
+      const ms = parseDuration(box.value);
+      if (Number.isNaN(ms)) throw new Error(`${label} is no duration: write 30s, 10m or 1h30m`);
+      return ms;
+    };
+    const plain = (/** @type {HTMLInputElement} */ box) => (chosen() === 'ndjson' || box.value === '' ? undefined : box.value);
+    /** @type {api.EnqueueOptions} */
+    const query = {
+      create: queue === undefined || target !== queue || undefined,
+      lines: chosen() === 'lines' || undefined,
+      priority: plain(priority) === undefined ? undefined : Number(priority.value),
+      group: plain(group),
+      key: chosen() === 'one' ? plain(key) : undefined,
+      delay_ms: duration(delay, 'the delay'),
+      ttl_ms: duration(ttl, 'the time to live'),
+    };
+    const body = source ?? new Blob([area.value]);
+    const sent = await all(target, body, chosen(), query, sealable && seal.box.checked, (done) => {
+      if (body.size > 1024 * 1024) setText(progress, `${bytes(done)} of ${bytes(body.size)}`);
+    });
+    const again = sent.duplicates > 0 ? `, ${counted(sent.duplicates, 'duplicate')} left out` : '';
+    say(`${counted(sent.count - sent.duplicates, 'item')} enqueued in ${target}${again}.`);
+    area.value = '';
+    file.value = '';
+    setText(progress, '');
+    return { queue: target, id: sent.id };
+  };
+  return { element, send, first: queue === undefined ? name : area };
+}
+
+/**
+ * @param {string} queue
+ * @param {Blob} body
+ * @param {Form} form
+ * @param {api.EnqueueOptions} query
+ * @param {boolean} seal
+ * @param {(bytes: number) => void} progress
+ */
+async function all(queue, body, form, query, seal, progress) {
+  const ndjson = form === 'ndjson';
+  if (form === 'one') {
+    const answer = await api.enqueue(queue, body, { ...query, seal: seal || undefined }, { idempotencyKey: idempotencyKey() });
+    const duplicates = (answer.items ?? []).filter((item) => item.duplicate).length;
+    return { count: answer.count, duplicates, id: answer.items?.[0]?.id };
+  }
+  let count = 0;
+  let duplicates = 0;
+  for await (const { data, end } of pieces(body)) {
+    const last = end >= body.size;
+    const piece = { ...query, seal: (seal && last) || undefined };
+    // The same key however often it is sent: a piece whose answer was lost is not enqueued twice.
+    const how = { ndjson, idempotencyKey: idempotencyKey() };
+    const answer = await patiently(() => api.enqueue(queue, new Blob([/** @type {BlobPart} */ (data)]), piece, how));
+    count += answer.count;
+    duplicates += (answer.items ?? []).filter((item) => item.duplicate).length;
+    progress(end);
+  }
+  return { count, duplicates, id: undefined };
+}
+
+const TRIES = 5;
+
+/**
+ * Tries again what failed for a moment alone: many pieces should not stop at one of them.
+ * @template T
+ * @param {() => Promise<T>} call
+ * @returns {Promise<T>}
+ */
+async function patiently(call) {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      const passing = error instanceof api.ApiError && (error.status === 0 || error.status === 503 || error.code === 'overloaded');
+      if (!passing || tried === TRIES) throw error;
+      const wait = Math.min(error.retryAfterMs ?? 500 * 2 ** tried, 10_000);
+      await new Promise((resolve) => setTimeout(resolve, wait, undefined));
+    }
+  }
+}
+
+/**
+ * @param {import('./store.js').Store} store
+ * @param {{queue?: string, text?: string, form?: Form}} start
+ */
+export function enqueueDialog(store, start) {
+  const names = start.queue === undefined ? [...store.queues.keys()].sort() : [];
+  const fields = enqueueFields({ ...start, names });
+  return openDialog({
+    title: start.queue === undefined ? 'Enqueue items' : `Enqueue in ${start.queue}`,
+    submit: 'Enqueue',
+    wide: true,
+    body: [fields.element],
+    async act() {
+      await fields.send();
+    },
+    opened() {
+      fields.first.focus();
+    },
+  });
+}

@@ -1,0 +1,234 @@
+//! Keeps the store as the server is: by the stream of events, or by asking where no stream comes through.
+//!
+//! The stream is read by fetch and not by EventSource, which could send no token. A page nobody looks at lets its
+//! stream go after a while, because a browser has six connections to a server for all its tabs, and asks now and then.
+
+import { ApiError, events, listQueues, listRuns } from './api.js';
+import { SseReader } from './sse.js';
+
+/**
+ * @typedef {'connecting' | 'live' | 'polling' | 'reconnecting' | 'starting' | 'locked'} State
+ * @typedef {{state: State, detail?: string}} Connection
+ */
+
+/** The server says something every 15 seconds; after so long without, the stream is dead. */
+const SILENCE_MS = 40_000;
+/** A proxy that holds a stream back is found by the snapshot that does not come. */
+const FIRST_WORD_MS = 10_000;
+const RETRY_MS = [250, 500, 1_000, 2_000, 4_000];
+const POLL_MS = 2_000;
+const UNSEEN_POLL_MS = 15_000;
+const UNSEEN_AFTER_MS = 60_000;
+/** How long polling goes on before a stream is tried again. */
+const POLL_FOR_MS = 30_000;
+
+export class Feed {
+  #store;
+  /** @type {(connection: Connection) => void} */
+  #tell;
+  /** @type {(wasAwayMs: number, restarted: boolean) => void} */
+  #back;
+  /** When the server was heard last before it went away. */
+  #lost = 0;
+  #failures = 0;
+  #unseen = false;
+  /** Wakes whatever this waits for: a sleep, or a stream. */
+  #wake = new AbortController();
+
+  /**
+   * @param {import('./store.js').Store} store
+   * @param {{tell: (connection: Connection) => void, back: (wasAwayMs: number, restarted: boolean) => void}} listeners
+   */
+  constructor(store, { tell, back }) {
+    this.#store = store;
+    this.#tell = tell;
+    this.#back = back;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    document.addEventListener('visibilitychange', () => {
+      clearTimeout(timer);
+      if (document.hidden) timer = setTimeout(() => this.#look(true), UNSEEN_AFTER_MS);
+      else this.#look(false);
+    });
+    addEventListener('online', () => this.retry());
+  }
+
+  /** Tries again at once. */
+  retry() {
+    this.#failures = 0;
+    this.#wake.abort();
+  }
+
+  /** @param {boolean} unseen */
+  #look(unseen) {
+    if (this.#unseen === unseen) return;
+    this.#unseen = unseen;
+    this.#wake.abort();
+  }
+
+  /** Goes on as long as the page. */
+  async run() {
+    this.#tell({ state: 'connecting' });
+    for (;;) {
+      this.#wake = new AbortController();
+      try {
+        if (this.#unseen) await this.#poll(Infinity, UNSEEN_POLL_MS);
+        else await this.#follow();
+      } catch (error) {
+        if (!this.#wake.signal.aborted) await this.#failed(error);
+      }
+    }
+  }
+
+  /** @param {unknown} error */
+  async #failed(error) {
+    if (!(error instanceof ApiError)) {
+      // The stream broke off, or came with nonsense: both are mended by a new one.
+      this.#away('reconnecting');
+    } else if (error.status === 401 || error.status === 403) {
+      this.#tell({ state: 'locked', detail: error.message });
+      await this.#sleep(600_000);
+      return;
+    } else if (error.code === 'not_ready') {
+      this.#away('starting', error.message);
+    } else if (error.status === 0 || error.status >= 502) {
+      this.#away('reconnecting', error.message);
+    } else {
+      await this.#poll(POLL_FOR_MS, POLL_MS).catch(() => this.#away('reconnecting', error.message));
+    }
+    const wait = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
+    this.#failures += 1;
+    await this.#sleep(wait * (0.75 + Math.random() / 2));
+  }
+
+  /**
+   * @param {State} state
+   * @param {string} [detail]
+   */
+  #away(state, detail) {
+    if (this.#lost === 0 && this.#store.loaded) this.#lost = Date.now();
+    this.#tell({ state, detail });
+  }
+
+  /** Reads one stream to its end. */
+  async #follow() {
+    const call = new AbortController();
+    const stop = () => call.abort();
+    this.#wake.signal.addEventListener('abort', stop);
+    let timer = setTimeout(stop, FIRST_WORD_MS);
+    let heard = false;
+    try {
+      // Asking for a token waits for a person.
+      const response = await this.#open(call.signal, () => clearTimeout(timer));
+      clearTimeout(timer);
+      timer = setTimeout(stop, FIRST_WORD_MS);
+      const body = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+      const text = new TextDecoder();
+      const reader = new SseReader();
+      for (;;) {
+        const { done, value } = await body.read();
+        if (done) break;
+        clearTimeout(timer);
+        timer = setTimeout(stop, SILENCE_MS);
+        for (const { event, data } of reader.push(text.decode(value, { stream: true }))) {
+          if (event === 'snapshot') heard = true;
+          this.#apply(event, JSON.parse(data));
+        }
+      }
+    } catch (error) {
+      if (this.#wake.signal.aborted || heard || !call.signal.aborted) throw error;
+      // Nothing came through in time: ask instead, and try a stream later.
+      await this.#poll(POLL_FOR_MS, POLL_MS);
+      return;
+    } finally {
+      clearTimeout(timer);
+      stop();
+      this.#wake.signal.removeEventListener('abort', stop);
+    }
+    throw new Error('the stream of events ended');
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @param {() => void} refused
+   */
+  async #open(signal, refused) {
+    try {
+      return await events(signal, true);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      refused();
+      this.#tell({ state: 'locked', detail: error.message });
+      return events(signal, false);
+    }
+  }
+
+  /**
+   * @param {string} event
+   * @param {any} data
+   */
+  #apply(event, data) {
+    switch (event) {
+      case 'snapshot':
+        this.#heard(data.queues, data.runs ?? [], 'live');
+        break;
+      case 'queue':
+        this.#store.queue(data);
+        break;
+      case 'deleted':
+        this.#store.deleted(data.name);
+        break;
+      case 'run':
+        this.#store.run(data);
+        break;
+      case 'run_deleted':
+        this.#store.runDeleted(data.run);
+        break;
+      default:
+      // A later server's: the next snapshot says what matters of it.
+    }
+  }
+
+  /**
+   * @param {import('./api.js').Queue[]} queues
+   * @param {import('./api.js').Run[]} runs
+   * @param {State} state
+   */
+  #heard(queues, runs, state) {
+    const forgot = this.#store.snapshot(queues, runs);
+    const lost = this.#lost;
+    this.#lost = 0;
+    this.#failures = 0;
+    this.#tell({ state });
+    if (lost > 0) this.#back(Date.now() - lost, forgot);
+  }
+
+  /**
+   * Asks again and again for some time.
+   * @param {number} forMs
+   * @param {number} everyMs
+   */
+  async #poll(forMs, everyMs) {
+    const end = Date.now() + forMs;
+    while (Date.now() < end && !this.#wake.signal.aborted) {
+      const [queues, runs] = await Promise.all([listQueues(), listRuns()]);
+      this.#heard(queues, runs, 'polling');
+      await this.#sleep(everyMs);
+    }
+  }
+
+  /**
+   * Until the time is over or something wakes it.
+   * @param {number} ms
+   */
+  #sleep(ms) {
+    const { signal } = this.#wake;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms, undefined);
+      signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve(undefined);
+      });
+    });
+  }
+}

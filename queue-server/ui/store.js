@@ -1,0 +1,156 @@
+//! What the page knows of the server: queues, runs, and how they were. Told by events.js, asked by the views.
+//!
+//! Everything that changed between two frames is told of at once, in the frame: a thousand queues that change four
+//! times a second cost one pass over those that are shown. Counting goes on while the page is not painted.
+
+import { History, row } from './history.js';
+
+/** @typedef {import('./api.js').Queue} Queue */
+/** @typedef {import('./api.js').Run} Run */
+/**
+ * A queue as it was told of last, with what was seen of it.
+ * @typedef {{queue: Queue, at: number, history: History}} Known
+ * @typedef {{queues: Set<string>, runs: Set<string>, everything: boolean}} Changes
+ */
+
+const RATE_WINDOW_MS = 30_000;
+
+export class Store {
+  /** @type {Map<string, Known>} */
+  queues = new Map();
+  /** @type {Map<string, Run>} */
+  runs = new Map();
+  /** Whether the server was heard at all. */
+  loaded = false;
+  /** @type {Set<(changes: Changes) => void>} */
+  #listeners = new Set();
+  /** @type {Changes | null} */
+  #pending = null;
+
+  /**
+   * All there is.
+   * @param {Queue[]} queues
+   * @param {Run[]} runs
+   * @returns {boolean} whether the server forgot something it knew before, so that it was started anew
+   */
+  snapshot(queues, runs) {
+    const names = new Set(queues.map((queue) => queue.name));
+    let forgot = false;
+    for (const name of this.queues.keys()) {
+      if (names.has(name)) continue;
+      this.queues.delete(name);
+      this.#changes().queues.add(name);
+    }
+    for (const queue of queues) forgot = this.#take(queue) || forgot;
+    this.runs = new Map(runs.map((run) => [run.run, run]));
+    this.loaded = true;
+    this.#changes().everything = true;
+    return forgot;
+  }
+
+  /** @param {Queue} queue */
+  queue(queue) {
+    this.#take(queue);
+  }
+
+  /** @param {string} name */
+  deleted(name) {
+    this.queues.delete(name);
+    this.#changes().queues.add(name);
+  }
+
+  /** @param {Run} run */
+  run(run) {
+    this.runs.set(run.run, run);
+    this.#changes().runs.add(run.run);
+  }
+
+  /** @param {string} name */
+  runDeleted(name) {
+    this.runs.delete(name);
+    this.#changes().runs.add(name);
+  }
+
+  /**
+   * Is called in the next frame after something changed, until the signal aborts.
+   * @param {(changes: Changes) => void} listener
+   * @param {AbortSignal} signal
+   */
+  listen(listener, signal) {
+    this.#listeners.add(listener);
+    signal.addEventListener('abort', () => this.#listeners.delete(listener));
+  }
+
+  /**
+   * @param {Queue} queue
+   * @returns {boolean} whether the server measured more before than it has now
+   */
+  #take(queue) {
+    const at = Date.now();
+    const known = this.queues.get(queue.name);
+    const history = known?.history ?? new History();
+    history.add(row(queue, at));
+    this.queues.set(queue.name, { queue, at, history });
+    this.#changes().queues.add(queue.name);
+    const measured = (/** @type {Queue | undefined} */ q) => q?.handling?.completions ?? 0;
+    return measured(known?.queue) > measured(queue);
+  }
+
+  #changes() {
+    if (this.#pending === null) {
+      this.#pending = { queues: new Set(), runs: new Set(), everything: false };
+      requestAnimationFrame(() => this.#tell());
+    }
+    return this.#pending;
+  }
+
+  #tell() {
+    const changes = this.#pending;
+    this.#pending = null;
+    if (changes === null) return;
+    for (const listener of [...this.#listeners]) listener(changes);
+  }
+}
+
+/**
+ * Items finished a second, as it is now: of what was seen here, and in the first moments as the server said.
+ * @param {Known} known
+ * @param {number} now
+ */
+export function finishedPerSecond({ queue, at, history }, now) {
+  const seen = history.rate('finished', now, RATE_WINDOW_MS);
+  const first = history.rows[0];
+  // The server looks back a minute, but only as of the moment in which it told.
+  const watched = first === undefined ? 0 : now - first.at;
+  return watched < 10_000 && now - at < 10_000 ? queue.rate_per_s : seen;
+}
+
+/**
+ * Items that came in a second.
+ * @param {Known} known
+ * @param {number} now
+ */
+export function enqueuedPerSecond({ history }, now) {
+  return history.rate('enqueued', now, RATE_WINDOW_MS);
+}
+
+/**
+ * How long the oldest ready item has been there by now.
+ * @param {Known} known
+ * @param {number} now
+ */
+export function oldestReady({ queue, at }, now) {
+  if (queue.oldest_ready_ms === undefined || queue.counts.ready === 0) return undefined;
+  return queue.oldest_ready_ms + Math.max(0, now - at);
+}
+
+/**
+ * How long until nothing is unfinished at the present rate.
+ * @param {Known} known
+ * @param {number} now
+ */
+export function timeLeft(known, now) {
+  const perSecond = finishedPerSecond(known, now);
+  if (known.queue.unfinished === 0 || !perSecond || perSecond < 0.001) return undefined;
+  return (known.queue.unfinished * 1_000) / perSecond;
+}

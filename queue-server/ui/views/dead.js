@@ -1,0 +1,228 @@
+//! Dead letters: why they died, which of them are like each other, and giving them another chance: some by hand, or all
+//! that match.
+//!
+//! The server's list knows no filter by error, so the page looks through the dead items itself, a piece at a time, and
+//! says how far it looked. What is redriven by filter is decided by the server, over all of them.
+
+import { listItems } from '../api.js';
+import * as actions from '../actions.js';
+import { button, fill, h, setText, time } from '../dom.js';
+import { ago, counted, exactly, firstLine, moment, preview, shortId } from '../format.js';
+import { field } from '../dialog.js';
+import { go, queueAddress } from '../router.js';
+import { itemName } from './items.js';
+
+const PAGE = 50;
+/** Items looked at before the reader is asked whether to look further. */
+const SCAN = 2_000;
+
+/** @typedef {import('../api.js').Item} Item */
+
+/**
+ * @param {import('../app.js').Scope} scope
+ * @param {string} name
+ * @param {URLSearchParams} start
+ */
+export function deadView(scope, name, start) {
+  const { store } = scope;
+  const text = h('input', { type: 'search', autocomplete: 'off', spellcheck: 'false', placeholder: 'any' });
+  const code = h('input', { type: 'text', inputmode: 'numeric', autocomplete: 'off', placeholder: 'any' });
+  const group = h('input', { type: 'search', autocomplete: 'off', placeholder: 'any' });
+  const after = h('input', { type: 'datetime-local', step: 1 });
+  const before = h('input', { type: 'datetime-local', step: 1 });
+  const tbody = h('tbody', { role: 'rowgroup' });
+  const everyone = h('input', { type: 'checkbox', 'aria-label': 'Select all shown' });
+  const heads = [everyone, 'Item', 'Why', 'Exit code', 'Attempts', 'Died'];
+  const table = h('table', { class: 'cards dead', role: 'table' }, h('caption', { class: 'unseen' }, 'Dead letters'),
+    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', {
+      role: 'columnheader', scope: 'col', class: label === everyone ? 'tick-cell' : label === 'Item' || label === 'Why' ? 'name' : 'number',
+    }, label)))), tbody);
+  const note = h('p', { class: 'empty muted', role: 'status' });
+  const more = button('Look further', () => look());
+  const status = h('span', { class: 'where', role: 'status' });
+  const redriveChosen = button('Redrive selected', async () => {
+    const ids = [...chosen.keys()];
+    if (await actions.redrive(store, name, { ids })) reload();
+  }, { class: 'primary' });
+  const throwChosen = button('Throw away selected…', async () => {
+    if (await actions.cancel(name, [...chosen.values()])) reload();
+  }, { class: 'danger-quiet' });
+  const redriveAll = button('Redrive all', async () => {
+    try {
+      if (await actions.redrive(store, name, filter())) reload();
+    } catch (error) {
+      setText(problem, error instanceof Error ? error.message : String(error));
+    }
+  });
+  const purge = button('Purge all dead…', () => actions.purge(store, name, ['dead']), { class: 'danger-quiet' });
+  const problem = h('p', { class: 'problem', role: 'alert' });
+
+  /** @type {Map<string, Item>} */
+  const chosen = new Map();
+  /** @type {Item[]} */
+  let shown = [];
+  /** @type {string | undefined} */
+  let cursor;
+  let ended = false;
+  let looked = 0;
+  let call = new AbortController();
+
+  /** The conditions as the server takes them; none: all. */
+  const filter = () => {
+    /** @type {Record<string, unknown>} */
+    const which = {};
+    if (text.value !== '') which.error_contains = text.value;
+    if (group.value.trim() !== '') which.group = group.value.trim();
+    if (code.value.trim() !== '') {
+      if (!/^-?\d+$/.test(code.value.trim())) throw new Error('The exit code is no whole number.');
+      which.exit_code = Number(code.value);
+    }
+    if (after.value !== '') which.ended_after = new Date(after.value).toISOString();
+    if (before.value !== '') which.ended_before = new Date(before.value).toISOString();
+    return which;
+  };
+
+  /**
+   * The same conditions, for what is shown.
+   * @param {Record<string, any>} which
+   * @param {Item} item
+   */
+  const matches = (which, item) => (which.error_contains === undefined || (item.error ?? '').includes(which.error_contains))
+    && (which.exit_code === undefined || item.exit_code === which.exit_code)
+    && (which.ended_after === undefined || Date.parse(item.ended ?? '') >= Date.parse(which.ended_after))
+    && (which.ended_before === undefined || Date.parse(item.ended ?? '') < Date.parse(which.ended_before));
+
+  const look = async () => {
+    call.abort();
+    const mine = new AbortController();
+    call = mine;
+    scope.signal.addEventListener('abort', () => mine.abort());
+    setText(problem, '');
+    /** @type {Record<string, any>} */
+    let which;
+    try {
+      which = filter();
+    } catch (error) {
+      setText(problem, error instanceof Error ? error.message : String(error));
+      return;
+    }
+    const want = shown.length + PAGE;
+    const until = looked + SCAN;
+    setText(status, 'Looking…');
+    try {
+      while (shown.length < want && looked < until && !ended) {
+        const limit = Object.keys(which).length === 0 ? PAGE : 500;
+        const page = await listItems(name, { state: 'dead', group: which.group, limit, after: cursor }, mine.signal);
+        looked += page.items.length;
+        const found = page.items.filter((item) => matches(which, item));
+        shown = shown.concat(found);
+        tbody.append(...found.map(row));
+        cursor = page.next;
+        ended = page.next === undefined;
+      }
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      setText(problem, error instanceof Error ? error.message : String(error));
+    }
+    changed = false;
+    labels();
+  };
+
+  const reload = () => {
+    shown = [];
+    cursor = undefined;
+    ended = false;
+    looked = 0;
+    chosen.clear();
+    fill(tbody);
+    look();
+  };
+
+  /** @param {Item} item */
+  const row = (item) => {
+    const box = h('input', { type: 'checkbox', 'aria-label': `Select item ${shortId(item.id)}` });
+    box.addEventListener('change', () => {
+      if (box.checked) chosen.set(item.id, item);
+      else chosen.delete(item.id);
+      labels();
+    });
+    const why = firstLine(item.error) || 'said nothing';
+    return h('tr', { role: 'row' }, h('td', { role: 'cell', class: 'tick-cell' }, box), itemName(name, item),
+      h('td', { role: 'cell', class: 'why', 'data-label': 'Why' }, h('span', { class: 'preview', title: preview(item.error, 1_000) }, why)),
+      h('td', { role: 'cell', class: 'number', 'data-label': 'Exit code' }, item.exit_code ?? '–'),
+      h('td', { role: 'cell', class: 'number', 'data-label': 'Attempts' }, exactly(item.attempts)),
+      h('td', { role: 'cell', class: 'when number', 'data-label': 'Died', title: moment(item.ended) }, item.ended === undefined ? '–' : time(item.ended, ago(Date.now() - Date.parse(item.ended)))));
+  };
+
+  everyone.addEventListener('change', () => {
+    for (const box of tbody.querySelectorAll('input')) box.checked = everyone.checked;
+    chosen.clear();
+    if (everyone.checked) for (const item of shown) chosen.set(item.id, item);
+    labels();
+  });
+
+  const filtered = () => [text, code, group, after, before].some((box) => box.value !== '');
+
+  const labels = () => {
+    const dead = store.queues.get(name)?.queue.counts.dead ?? 0;
+    setText(redriveChosen, chosen.size === 0 ? 'Redrive selected' : `Redrive ${counted(chosen.size, 'selected item')}`);
+    setText(throwChosen, 'Throw away selected…');
+    redriveChosen.disabled = chosen.size === 0;
+    throwChosen.disabled = chosen.size === 0;
+    setText(redriveAll, filtered() ? 'Redrive all that match' : `Redrive all ${exactly(dead)}`);
+    redriveAll.disabled = dead === 0;
+    purge.disabled = dead === 0;
+    everyone.checked = chosen.size > 0 && chosen.size === shown.length;
+    everyone.indeterminate = chosen.size > 0 && chosen.size < shown.length;
+    table.hidden = shown.length === 0;
+    more.hidden = ended;
+    setText(more, filtered() ? 'Look further' : 'Show more');
+    note.hidden = shown.length > 0;
+    setText(note, dead === 0 ? 'No item is dead.' : ended ? 'No dead item is like that.' : 'None found yet.');
+    setText(status, dead === 0 ? '' : filtered() ? `${exactly(shown.length)}${ended ? '' : '+'} match; looked at ${exactly(looked)} of ${exactly(Math.max(dead, looked))}` : `${exactly(shown.length)} of ${exactly(Math.max(dead, shown.length))}`);
+  };
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let typing;
+  const refilter = () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      go(queueAddress(name, 'dead', { error: text.value, exit: code.value, group: group.value, after: after.value, before: before.value }), { replace: true });
+      reload();
+    }, 300);
+  };
+  for (const box of [text, code, group, after, before]) box.addEventListener('input', refilter);
+
+  let changed = false;
+  let deadBefore = store.queues.get(name)?.queue.counts.dead;
+  scope.onChange((changes) => {
+    if (!changes.everything && !changes.queues.has(name)) return;
+    const dead = store.queues.get(name)?.queue.counts.dead;
+    if (dead === deadBefore) return;
+    deadBefore = dead;
+    changed = true;
+    labels();
+  });
+  // What one chooses from must not change under the hand.
+  scope.every(2_000, () => {
+    if (changed && chosen.size === 0 && shown.length <= PAGE && !tbody.matches(':hover') && !tbody.contains(document.activeElement)) reload();
+  });
+  const take = (/** @type {URLSearchParams} */ query) => {
+    text.value = query.get('error') ?? '';
+    code.value = query.get('exit') ?? '';
+    group.value = query.get('group') ?? '';
+    after.value = query.get('after') ?? '';
+    before.value = query.get('before') ?? '';
+    reload();
+  };
+  take(start);
+  return {
+    element: h('div', null, h('h2', { class: 'unseen' }, 'Dead letters'),
+      h('form', { class: 'filters', role: 'search', 'aria-label': 'Filter dead letters', onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+        field('Error contains', text), field('Exit code', code), field('Group', group), field('Died after', after), field('Died before', before)),
+      problem,
+      h('div', { class: 'toolbar' }, redriveChosen, throwChosen, h('span', { class: 'grow' }), status, redriveAll, purge),
+      h('div', { class: 'card flush' }, table, note), h('div', { class: 'more' }, more)),
+    go: take,
+  };
+}

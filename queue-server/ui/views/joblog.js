@@ -1,0 +1,124 @@
+//! The joblog: what became of the items, in the order in which they ended, newest first, as it goes on.
+//!
+//! Asked for when the queue changed and not followed by a stream: a browser has six connections for all its tabs.
+
+import { ApiError, outcomes } from '../api.js';
+import { stateBadge } from '../badges.js';
+import { button, fill, h, setAttribute, setText, time } from '../dom.js';
+import { clock, duration, exactly, firstLine, moment, preview } from '../format.js';
+import { itemName } from './items.js';
+
+/** Lines kept on the page. */
+const MOST = 200;
+const ASK = 500;
+
+/** @typedef {import('../api.js').Outcome} Outcome */
+
+/**
+ * The cursor of the newest outcome: each end of an item has left one.
+ * @param {import('../api.js').Queue} queue
+ */
+export function newest({ counts, totals }) {
+  return counts.done + totals.dead + (totals.item_expired ?? 0) + (totals.cancelled ?? 0);
+}
+
+/**
+ * @param {import('../app.js').Scope} scope
+ * @param {string} name
+ */
+export function joblogView(scope, name) {
+  const { store } = scope;
+  const tbody = h('tbody', { role: 'rowgroup' });
+  const heads = ['Item', 'Ended', 'As', 'Took', 'Worker', 'Result or error'];
+  const table = h('table', { class: 'cards joblog', role: 'table', hidden: true }, h('caption', { class: 'unseen' }, 'Joblog'),
+    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', { role: 'columnheader', scope: 'col', class: label === 'Item' ? 'name' : label === 'Took' ? 'number' : null }, label)))), tbody);
+  const note = h('p', { class: 'empty muted', role: 'status' }, 'Nothing has ended yet.');
+  const status = h('span', { class: 'where' });
+  const show = h('select', { 'aria-label': 'Show outcomes' }, ...['all', 'done', 'dead', 'expired', 'cancelled'].map((value) => h('option', { value }, value === 'all' ? 'All outcomes' : value)));
+  let following = true;
+  const pause = button('Stop following', () => {
+    following = !following;
+    setText(pause, following ? 'Stop following' : 'Follow');
+    setAttribute(pause, 'aria-pressed', String(!following));
+    if (following) changed = true;
+  }, { 'aria-pressed': 'false' });
+  const first = store.queues.get(name);
+  let after = Math.max(0, (first ? newest(first.queue) : 0) - MOST);
+  let changed = true;
+  let busy = false;
+  let skipped = 0;
+
+  /** @param {Outcome} outcome */
+  const row = (outcome) => h('tr', { role: 'row', 'data-state': outcome.state }, itemName(name, outcome),
+    h('td', { role: 'cell', class: 'when', 'data-label': 'Ended', title: moment(outcome.ended) }, time(outcome.ended, clock(Date.parse(outcome.ended)))),
+    h('td', { role: 'cell', 'data-label': 'As' }, stateBadge(outcome.state), outcome.exit_code ? h('span', { class: 'muted' }, ` exit ${outcome.exit_code}`) : null),
+    h('td', { role: 'cell', class: 'number', 'data-label': 'Took' }, outcome.started === undefined ? '–' : duration(Date.parse(outcome.ended) - Date.parse(outcome.started))),
+    h('td', { role: 'cell', class: 'worker', 'data-label': 'Worker' }, preview(outcome.worker, 60) || '–'),
+    h('td', { role: 'cell', class: 'remark' }, h('span', { class: 'preview' }, outcome.error ? firstLine(outcome.error) : preview(outcome.result))));
+
+  const ask = async () => {
+    const known = store.queues.get(name);
+    if (!known) return;
+    const last = newest(known.queue);
+    // Faster than anybody reads: the newest are what matters.
+    if (last - after > 4 * ASK) {
+      skipped += last - MOST - after;
+      after = last - MOST;
+    }
+    let lines;
+    try {
+      lines = await outcomes(name, after, ASK, scope.signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'outcomes_gone') throw error;
+      // Past retention; the detail names what is left.
+      after = Number(/after=(\d+)/.exec(error.message)?.[1] ?? last);
+      lines = await outcomes(name, after, ASK, scope.signal);
+    }
+    if (lines.length > 0) {
+      after = lines[lines.length - 1].outcome;
+      tbody.prepend(...lines.slice(-MOST).reverse().map(row));
+      while (tbody.children.length > MOST) tbody.lastElementChild?.remove();
+    }
+    if (lines.length === ASK) changed = true;
+    table.hidden = tbody.children.length === 0;
+    note.hidden = tbody.children.length > 0;
+    setText(status, tbody.children.length === 0 ? '' : `The last ${exactly(tbody.children.length)}${skipped > 0 ? `; ${exactly(skipped)} went by too fast` : ''}`);
+  };
+
+  const step = async () => {
+    if (!changed || !following || busy) return;
+    busy = true;
+    changed = false;
+    try {
+      await ask();
+    } catch (error) {
+      if (scope.signal.aborted) return;
+      changed = true;
+      setText(status, error instanceof Error ? error.message : String(error));
+    } finally {
+      busy = false;
+    }
+  };
+  show.addEventListener('change', () => setAttribute(table, 'data-show', show.value));
+  let seen = first ? newest(first.queue) : 0;
+  scope.onChange((changes) => {
+    const known = store.queues.get(name);
+    if (!known || (!changes.everything && !changes.queues.has(name))) return;
+    const last = newest(known.queue);
+    if (last < seen) {
+      // The server forgot, or it is another queue of that name.
+      after = 0;
+      fill(tbody);
+    }
+    if (last !== seen) changed = true;
+    seen = last;
+  });
+  scope.every(1_000, step);
+  step();
+  return {
+    element: h('div', null, h('h2', { class: 'unseen' }, 'Joblog'),
+      h('div', { class: 'toolbar' }, show, pause, h('span', { class: 'grow' }), status),
+      h('div', { class: 'card flush' }, table, note)),
+    go: undefined,
+  };
+}

@@ -1,0 +1,186 @@
+//! A queue at a glance: its depth and rates over time, who holds what, and the limits it is near.
+
+import { listItems } from '../api.js';
+import { cancel } from '../actions.js';
+import { Chart, choiceOf, depthData, describing, rateData, unitOf } from '../charts.js';
+import { button, fill, h, setText } from '../dom.js';
+import { bytes, count, counted, duration, exactly, preview, shortId } from '../format.js';
+import { complain } from '../notices.js';
+import { itemAddress, queueAddress } from '../router.js';
+import { GROUPS, settingAt, written } from '../settings.js';
+
+const SPANS = /** @type {const} */ ([['120000', '2 min'], ['600000', '10 min'], ['3600000', '1 h']]);
+const MOST_HELD = 100;
+
+/**
+ * @param {import('../app.js').Scope} scope
+ * @param {string} name
+ */
+export function overviewView(scope, name) {
+  const { store } = scope;
+  let span = 120_000;
+  const depthLines = [
+    { label: 'Ready', color: 'c-ready', fill: true }, { label: 'Leased', color: 'c-leased' },
+    { label: 'Delayed', color: 'c-delayed' }, { label: 'Dead', color: 'c-dead' },
+  ];
+  const rateLines = [{ label: 'In', color: 'c-ready' }, { label: 'Done', color: 'c-done', fill: true }, { label: 'Failed', color: 'c-dead' }];
+  const depth = new Chart({ title: 'Items', lines: depthLines, unit: unitOf.depth, describe: describing(depthLines.map((l) => l.label), unitOf.depth) }, scope.signal);
+  const rates = new Chart({ title: 'A second', lines: rateLines, unit: unitOf.rate, describe: describing(rateLines.map((l) => l.label), unitOf.rate) }, scope.signal);
+  const draw = () => {
+    const known = store.queues.get(name);
+    if (!known) return;
+    const now = Date.now();
+    depth.show(depthData(known.history, now, span));
+    rates.show(rateData(known.history, now, span));
+  };
+  const spans = choiceOf('Time shown', SPANS, '120000', (chosen) => {
+    span = Number(chosen);
+    draw();
+  });
+  const held = heldItems(scope, name);
+  const figures = h('div', { class: 'two' });
+  const facts = () => {
+    const known = store.queues.get(name);
+    if (known) fill(figures, limits(known.queue), totals(known.queue));
+  };
+  scope.every(1_000, draw);
+  let stale = false;
+  scope.onChange((changes) => {
+    stale ||= changes.everything || changes.queues.has(name);
+  });
+  scope.every(1_000, () => {
+    if (!stale) return;
+    stale = false;
+    facts();
+  });
+  facts();
+  // The chart wants to know how wide it is.
+  requestAnimationFrame(draw);
+  return {
+    element: h('div', null,
+      h('div', { class: 'part-head' }, h('h2', null, 'Over time'), h('span', { class: 'hint' }, 'as this page saw it'), h('span', { class: 'grow' }), spans),
+      h('div', { class: 'two charts' }, depth.element, rates.element), held, figures),
+    go: undefined,
+  };
+}
+
+/**
+ * Who holds what, for how long.
+ * @param {import('../app.js').Scope} scope
+ * @param {string} name
+ */
+function heldItems(scope, name) {
+  const { store } = scope;
+  const tbody = h('tbody', { role: 'rowgroup' });
+  const note = h('p', { class: 'muted' }, '');
+  const table = h('table', { class: 'cards', role: 'table' }, h('caption', { class: 'unseen' }, 'Leased items'),
+    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...['Item', 'Worker', 'Attempt', 'Held for', 'Lease left', ''].map((label) => h('th', {
+      role: 'columnheader', scope: 'col', class: label === 'Item' ? 'name' : null,
+    }, label === '' ? h('span', { class: 'unseen' }, 'Actions') : label)))), tbody);
+  /** @type {{started: number, ends: number, since: HTMLElement, left: HTMLElement}[]} */
+  let ticking = [];
+  let asked = 0;
+  let busy = false;
+  const tick = () => {
+    const now = Date.now();
+    for (const { started, ends, since, left } of ticking) {
+      setText(since, duration(now - started));
+      setText(left, ends <= now ? 'run out' : duration(ends - now));
+    }
+  };
+  const load = async () => {
+    const known = store.queues.get(name);
+    if (!known || busy) return;
+    const { leased } = known.queue.counts;
+    if (leased === 0) {
+      ticking = [];
+      fill(tbody);
+      table.hidden = true;
+      setText(note, 'No item is leased.');
+      return;
+    }
+    busy = true;
+    asked = Date.now();
+    try {
+      const { items } = await listItems(name, { state: 'leased', limit: MOST_HELD }, scope.signal);
+      const now = Date.now();
+      // By the server's clock a lease has so long to go; the reader's clock may be another.
+      const rows = items.filter((item) => item.lease).map((item) => {
+        const lease = /** @type {import('../api.js').Lease} */ (item.lease);
+        const ends = now + lease.lease_ms;
+        return { item, lease, ends, started: ends - (Date.parse(lease.lease_expires) - Date.parse(lease.started)) };
+      }).sort((a, b) => a.started - b.started);
+      ticking = [];
+      fill(tbody, ...rows.map(({ item, lease, ends, started }) => {
+        const since = h('td', { role: 'cell', class: 'number', 'data-label': 'Held for' });
+        const left = h('td', { role: 'cell', class: 'number', 'data-label': 'Lease left' });
+        ticking.push({ started, ends, since, left });
+        return h('tr', { role: 'row' },
+          h('th', { role: 'rowheader', scope: 'row', class: 'name' }, h('a', { href: itemAddress(name, item.id), class: 'id' }, shortId(item.id)), ' ',
+            h('span', { class: 'preview' }, item.body === undefined ? 'binary' : preview(item.body, 80))),
+          h('td', { role: 'cell', 'data-label': 'Worker', class: 'worker' }, preview(lease.worker, 80) || 'did not say'),
+          h('td', { role: 'cell', class: 'number', 'data-label': 'Attempt' }, exactly(item.attempts)), since, left,
+          h('td', { role: 'cell', class: 'row-actions' }, button('Cancel…', () => cancel(name, [item]).then((done) => (done ? load() : undefined)), { class: 'small', 'aria-label': `Cancel item ${shortId(item.id)}` })));
+      }));
+      table.hidden = rows.length === 0;
+      tick();
+      setText(note, leased > rows.length && rows.length === MOST_HELD ? `The first ${rows.length} of ${counted(leased, 'leased item')}, the longest held of them first.` : rows.length === 0 ? 'No item is leased.' : '');
+    } catch (error) {
+      if (!scope.signal.aborted) setText(note, error instanceof Error ? error.message : '');
+    } finally {
+      busy = false;
+    }
+  };
+  let changed = false;
+  scope.onChange((changes) => {
+    changed ||= changes.everything || changes.queues.has(name);
+  });
+  scope.every(1_000, () => {
+    // A lease is extended without the queue changing.
+    const due = changed || Date.now() - asked > 5_000;
+    if (due && !(tbody.contains(document.activeElement) && !changed)) {
+      changed = false;
+      load();
+    }
+    tick();
+  });
+  load().catch(complain);
+  return h('section', { class: 'held' }, h('div', { class: 'part-head' }, h('h2', null, 'In progress'),
+    h('span', { class: 'grow' }), h('a', { href: queueAddress(name, 'items', { state: 'leased' }) }, 'All leased items')),
+  h('div', { class: 'card flush' }, table, note));
+}
+
+/** @param {import('../api.js').Queue} queue */
+function limits(queue) {
+  const { settings, counts } = queue;
+  const bounds = /** @type {const} */ ([
+    ['max_leased', 'Leased at once', counts.leased, count],
+    ['max_items', 'Items held', counts.ready + counts.leased + counts.delayed + counts.dead, count],
+  ]);
+  const set = bounds.filter(([key]) => settings[key] !== undefined).map(([key, label, now, words]) => {
+    const full = now >= settings[key];
+    return h('div', { class: 'bound' }, h('div', { class: 'bound-head' }, h('span', null, label), h('span', { class: full ? 'bad-text' : null }, `${words(now)} of ${words(settings[key])}${full ? ', reached' : ''}`)),
+      h('progress', { max: Math.max(1, settings[key]), value: Math.min(now, settings[key]), 'aria-label': label }));
+  });
+  const facts = GROUPS.flatMap(([, members]) => members.map(([path, label, kind, none]) => {
+    const value = settingAt(settings, path);
+    return [label, value === undefined ? none : kind === 'bytes' ? bytes(value) : written(kind, value)];
+  }));
+  return h('section', { class: 'card' }, h('div', { class: 'part-head' }, h('h2', null, 'Settings and limits'), h('span', { class: 'grow' }), h('a', { href: queueAddress(queue.name, 'settings') }, 'Change')),
+    ...set, h('dl', { class: 'facts' }, ...facts.map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, value)))));
+}
+
+/** @param {import('../api.js').Queue} queue */
+function totals({ totals: sums, handling }) {
+  const facts = [
+    ['Enqueued', sums.enqueued], ['Duplicates left out', sums.duplicates ?? 0], ['Leases given', sums.leased], ['Acknowledged', sums.acked],
+    ['Failed attempts', sums.nacked], ['Given back', sums.released], ['Leases run out', sums.lease_expired], ['Died', sums.dead],
+    ['Redriven', sums.redriven ?? 0], ['Cancelled', sums.cancelled ?? 0], ['Expired', sums.item_expired ?? 0], ['Purged', sums.purged], ['Taken by the MemQ API', sums.taken],
+  ];
+  const times = handling?.mean_ms === undefined ? [] : [
+    ['An attempt takes, mean', duration(handling.mean_ms)], ['Nineteen of twenty take at most', duration(handling.p95_ms)],
+  ];
+  const running = handling?.running_mean_age_ms === undefined ? [] : [['Running ones so far, mean', duration(handling.running_mean_age_ms)]];
+  return h('section', { class: 'card' }, h('h2', null, 'Since it was made'),
+    h('dl', { class: 'facts' }, ...[...facts.map(([label, n]) => [label, exactly(Number(n))]), ...times, ...running].map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, value)))));
+}
