@@ -52,6 +52,9 @@ impl Vacant for Lease {
 pub struct Attempt {
     /// The fence its lease had: by it a repeated settle is known.
     pub fence: Fence,
+    /// Which of the attempts that the item may have it was, from 1: the next one has the same if this was
+    /// given back unspent, and a redriven item begins anew. 0 where a snapshot does not tell.
+    pub nth: u16,
     /// Who held it.
     pub worker: Option<Arc<str>>,
     /// When it began.

@@ -17,8 +17,8 @@ impl Queue {
         let mut timers = Timers::default();
         for (seq, item) in self.items.range(0) {
             let seq = Seq(seq);
-            let (body, notes) = self.bytes_of(seq);
-            match item.state {
+            let bytes = self.bytes_of(seq);
+            match item.state() {
                 State::Ready => ready += u64::from(self.ready.contains(seq)),
                 State::Delayed(due) => {
                     delayed += u64::from(self.delayed.contains(seq));
@@ -35,9 +35,9 @@ impl Queue {
                 State::Dead => dead += u64::from(self.dead.contains(seq)),
                 State::Done | State::Expired | State::Cancelled => finished += 1,
             }
-            match item.state.is_finished() {
-                true => retained += body + notes,
-                false => held += body,
+            match item.state().is_finished() {
+                true => retained += bytes,
+                false => held += bytes,
             }
         }
         let counts = self.counts();
@@ -86,7 +86,7 @@ impl Queue {
             if let Some(expires) = self.expires(seq) {
                 expiries.add(seq, expires);
             }
-            if let State::Ready | State::Delayed(_) = item.state {
+            if let State::Ready | State::Delayed(_) = item.state() {
                 expiries.start(seq);
             }
         }
@@ -104,7 +104,7 @@ impl Queue {
         assert!(!keys.is_empty(), "invariant 7: keys");
         keys.check(
             |seq| item(seq).is_some(),
-            |seq| item(seq).is_some_and(|item| item.state.is_live()),
+            |seq| item(seq).is_some_and(|item| item.state().is_live()),
         );
     }
 }

@@ -26,12 +26,12 @@ impl<T> Default for Directory<T> {
 impl<T> Directory<T> {
     pub(crate) fn get(&self, number: u64) -> Option<&T> {
         let at = self.position(number).ok()?;
-        Some(&self.chunks[at].1)
+        self.chunks.get(at).map(|chunk| &chunk.1)
     }
 
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let at = self.position(number).ok()?;
-        Some(&mut self.chunks[at].1)
+        self.chunks.get_mut(at).map(|chunk| &mut chunk.1)
     }
 
     pub(crate) fn get_or_insert_with(&mut self, number: u64, make: impl FnOnce() -> T) -> &mut T {
@@ -57,24 +57,28 @@ impl<T> Directory<T> {
         self.chunks.get(at).map(|(number, chunk)| (*number, chunk))
     }
 
-    /// Where a number is, or where it would have to be.
+    /// Where a number is, or where it would have to be: at once, where no number is missing before it.
+    #[inline]
     fn position(&self, number: u64) -> Result<usize, usize> {
+        let first = self.chunks.front().map_or(0, |chunk| chunk.0);
+        let at = usize::try_from(number.wrapping_sub(first)).unwrap_or(usize::MAX);
+        match self.chunks.get(at) {
+            Some(chunk) if chunk.0 == number => Ok(at),
+            _ => self.search(number),
+        }
+    }
+
+    fn search(&self, number: u64) -> Result<usize, usize> {
         let (Some((first, _)), Some((last, _))) = (self.chunks.front(), self.chunks.back()) else {
             return Err(0);
         };
-        let Some(distance) = number.checked_sub(*first) else {
+        if number < *first {
             return Err(0);
-        };
+        }
         if number > *last {
             return Err(self.chunks.len());
         }
-        let found = usize::try_from(distance)
-            .ok()
-            .filter(|at| self.chunks.get(*at).is_some_and(|chunk| chunk.0 == number));
-        match found {
-            Some(at) => Ok(at),
-            None => self.chunks.binary_search_by_key(&number, |chunk| chunk.0),
-        }
+        self.chunks.binary_search_by_key(&number, |chunk| chunk.0)
     }
 
     #[cfg(test)]

@@ -3,12 +3,14 @@
 //! An event that does not fit the queue is a broken invariant and panics: the log can rebuild the
 //! queue, a wrong one cannot be trusted.
 
+mod moves;
+
 use alloc::vec::Vec;
 
 use crate::Seq;
 use crate::attempt::{Attempt, How, Lease};
 use crate::blob::Blob;
-use crate::event::{Event, Next};
+use crate::event::Event;
 use crate::idempotency::Remembered;
 use crate::item::{Change, Item, State};
 use crate::pace::Pace;
@@ -16,6 +18,20 @@ use crate::queue::{Outcome, Queue};
 use crate::settings::Settings;
 use crate::terms::Terms;
 use crate::time::Time;
+
+/// When an item ended that a change does not end.
+const NEVER: Time = Time(0);
+
+/// How a lease ended, and where its item goes.
+struct Ending {
+    at: Time,
+    how: How,
+    next: State,
+    spent: bool,
+    note: Option<Blob>,
+    exit_code: Option<i32>,
+    log: Option<Blob>,
+}
 
 impl Queue {
     /// Makes an event true. Pushes to `free` each blob that nothing refers to any more.
@@ -98,42 +114,36 @@ impl Queue {
                 log,
             } => {
                 self.count(how);
-                let ended = |lease: Lease| Attempt {
-                    fence: lease.fence,
-                    worker: lease.worker,
-                    started: lease.started,
-                    ended: at,
+                let ending = Ending {
+                    at,
                     how,
+                    next: next.into(),
+                    spent,
                     note,
                     exit_code,
                     log,
                 };
-                self.give_back(seq, next, spent, how, ended, free);
+                self.give_back(seq, ending, free);
             }
             Event::FellDue { seq } => {
-                self.move_to(seq, Change::FallDue);
+                self.move_to(seq, Change::FallDue, NEVER, |_| ());
             }
             Event::Taken { at, seq } => {
                 self.totals.taken += 1;
                 self.served(seq, at);
-                self.move_to(seq, Change::Take);
-                self.finish(seq, State::Done, at);
+                self.end_unheld(seq, Change::Take, State::Done, at);
             }
             Event::Expired { at, seq } => {
                 self.totals.item_expired += 1;
-                self.move_to(seq, Change::Expire);
-                self.finish(seq, State::Expired, at);
+                self.end_unheld(seq, Change::Expire, State::Expired, at);
             }
             Event::Cancelled { at, seq } => {
                 self.totals.cancelled += 1;
-                self.move_to(seq, Change::Cancel);
-                self.finish(seq, State::Cancelled, at);
+                self.end_unheld(seq, Change::Cancel, State::Cancelled, at);
             }
             Event::Redriven { seq } => {
                 self.totals.redriven += 1;
-                let item = self.move_to(seq, Change::Redrive);
-                item.attempts = 0;
-                item.releases = 0;
+                self.move_to(seq, Change::Redrive, NEVER, Item::begin_anew);
                 self.reclaim_key(seq);
             }
             Event::KeyFreed { seq } => self.free_key(seq),
@@ -181,10 +191,8 @@ impl Queue {
         self.totals.enqueued += 1;
         self.held_bytes += u64::from(body.len);
         let mut item = Item::new(body, at);
-        if let Some(due) = due {
-            item.state = State::Delayed(due);
-        }
-        let state = item.state;
+        let state = due.map_or(State::Ready, State::Delayed);
+        item.set_state(state, at);
         if let Some(terms) = terms {
             item.flags = self.enter_terms(seq, terms);
             if let Some(key) = &terms.key {
@@ -198,12 +206,12 @@ impl Queue {
 
     fn lend(&mut self, seq: Seq, lease: Lease) {
         self.totals.leased += 1;
-        self.move_to(seq, Change::Lease).attempts += 1;
+        self.move_to(seq, Change::Lease, NEVER, |item| item.attempts += 1);
         self.enter_lease(seq, lease);
     }
 
     fn prolong(&mut self, at: Time, seq: Seq, deadline: Time) {
-        self.move_to(seq, Change::Extend);
+        self.move_to(seq, Change::Extend, NEVER, |_| ());
         if let Some(lease) = self.leases.get_mut(seq.0) {
             self.timers.remove(lease.deadline, seq);
             self.timers.insert(deadline, seq);
@@ -224,16 +232,8 @@ impl Queue {
         *total += 1;
     }
 
-    fn give_back(
-        &mut self,
-        seq: Seq,
-        next: Next,
-        spent: bool,
-        how: How,
-        ended: impl FnOnce(Lease) -> Attempt,
-        free: &mut Vec<Blob>,
-    ) {
-        let to = State::from(next);
+    fn give_back(&mut self, seq: Seq, ending: Ending, free: &mut Vec<Blob>) {
+        let Ending { at, how, next, .. } = ending;
         let lease = self
             .leases
             .remove(seq.0)
@@ -243,29 +243,53 @@ impl Queue {
         if let Some(lanes) = &mut self.lanes {
             lanes.returned(seq);
         }
-        let attempt = ended(lease);
-        let at = attempt.ended;
-        self.stories.add(seq, attempt, free);
-        let item = self.move_to(seq, Change::Settle(to));
-        if !spent {
-            item.attempts -= 1;
-        }
-        if how == How::Released {
-            item.releases = item.releases.saturating_add(1);
-        }
-        if let State::Done | State::Dead = to {
-            self.finish(seq, to, at);
+        let (nth, body) = self.move_to(seq, Change::Settle(next), at, |item| {
+            let nth = item.attempts;
+            if !ending.spent {
+                item.unspend();
+            }
+            if how == How::Released {
+                item.releases = item.releases.saturating_add(1);
+            }
+            (nth, u64::from(item.body().len))
+        });
+        let attempt = Attempt {
+            fence: lease.fence,
+            nth,
+            worker: lease.worker,
+            started: lease.started,
+            ended: at,
+            how,
+            note: ending.note,
+            exit_code: ending.exit_code,
+            log: ending.log,
+        };
+        let (before, notes) = self.stories.add(seq, attempt, free);
+        self.held_bytes = self.held_bytes - before + notes;
+        if let State::Done | State::Dead = next {
+            self.finish(seq, next, at, body + notes);
         }
     }
 
-    /// Records the outcome of an item that ended.
-    fn finish(&mut self, seq: Seq, state: State, ended: Time) {
+    /// An item ends that is in nobody's hands.
+    fn end_unheld(&mut self, seq: Seq, change: Change, state: State, at: Time) {
+        let (body, was_lent) = self.move_to(seq, change, at, |item| {
+            (u64::from(item.body().len), item.leases() > 0)
+        });
+        let notes = match was_lent {
+            true => self.stories.bytes(seq),
+            false => 0,
+        };
+        self.finish(seq, state, at, body + notes);
+    }
+
+    /// Records the outcome of an item that ended, and that it holds so many bytes.
+    fn finish(&mut self, seq: Seq, state: State, ended: Time, bytes: u64) {
         match state {
             State::Dead => self.totals.dead += 1,
             _ => {
-                let (body, notes) = self.bytes_of(seq);
-                self.held_bytes -= body;
-                self.retained_bytes += body + notes;
+                self.held_bytes -= bytes;
+                self.retained_bytes += bytes;
             }
         }
         self.tell(seq, state, ended);
@@ -297,101 +321,24 @@ impl Queue {
     }
 
     fn drop_item(&mut self, seq: Seq, change: Change, free: &mut Vec<Blob>) {
-        let (body, notes) = self.bytes_of(seq);
+        let was_lent = self.move_to(seq, change, NEVER, |item| {
+            free.push(item.body());
+            item.leases() > 0
+        });
+        let notes = match was_lent {
+            true => self.stories.remove(seq, free),
+            false => 0,
+        };
+        let Some(item) = self.items.remove(seq.0) else {
+            return;
+        };
+        let bytes = u64::from(item.body().len) + notes;
         match change {
-            Change::Forget => self.retained_bytes -= body + notes,
-            _ => self.held_bytes -= body,
+            Change::Forget => self.retained_bytes -= bytes,
+            _ => self.held_bytes -= bytes,
         }
-        let item = self.move_to(seq, change);
-        let (body, flags) = (item.body(), item.flags);
-        free.push(body);
-        self.items.remove(seq.0);
-        if flags != 0 {
+        if item.flags != 0 {
             self.forget_terms(seq);
-        }
-        self.stories.remove(seq, free);
-    }
-
-    /// Takes an item out of the index of its state and puts it into that of the next.
-    fn move_to(&mut self, seq: Seq, change: Change) -> &mut Item {
-        let from = self.item_mut(seq).state;
-        let to = from
-            .next(change)
-            .unwrap_or_else(|illegal| panic!("{seq:?}: {illegal}"));
-        match from {
-            State::Ready => {
-                self.ready.remove(seq);
-                if let Some(lanes) = &mut self.lanes {
-                    lanes.unready(seq);
-                }
-            }
-            State::Delayed(due) => {
-                self.delayed.remove(seq);
-                self.timers.remove(due, seq);
-            }
-            State::Dead => self.dead.remove(seq),
-            State::Leased | State::Done | State::Expired | State::Cancelled => {}
-        }
-        if let Some(to) = to {
-            self.enter_index(seq, to);
-        }
-        if self.expiries.is_some() {
-            self.follow_expiry(seq, from, to);
-        }
-        let item = self.item_mut(seq);
-        item.state = to.unwrap_or(from);
-        item
-    }
-
-    /// Puts a lease in, with its terms.
-    pub(crate) fn enter_lease(&mut self, seq: Seq, lease: Lease) {
-        self.timers.insert(lease.deadline, seq);
-        self.lease_starts += u128::from(lease.started.0);
-        self.leases.insert(seq.0, lease);
-        if let Some(lanes) = &mut self.lanes {
-            lanes.lent(seq);
-        }
-    }
-
-    /// Puts an item into the index of its state. A lease is put in with its terms, elsewhere.
-    pub(crate) fn enter_index(&mut self, seq: Seq, state: State) {
-        match state {
-            State::Ready => {
-                self.ready.insert(seq);
-                if let Some(lanes) = &mut self.lanes {
-                    lanes.ready(seq);
-                }
-            }
-            State::Delayed(due) => {
-                self.delayed.insert(seq);
-                self.timers.insert(due, seq);
-            }
-            State::Dead => self.dead.insert(seq),
-            State::Leased | State::Done | State::Expired | State::Cancelled => {}
-        }
-    }
-
-    /// Bytes of an item's body, and of its kept notes and logs.
-    pub(crate) fn bytes_of(&self, seq: Seq) -> (u64, u64) {
-        let body = self.item(seq).map_or(0, |item| u64::from(item.body().len));
-        let notes = self.stories.blobs(seq).map(|blob| u64::from(blob.len));
-        (body, notes.sum())
-    }
-
-    fn item_mut(&mut self, seq: Seq) -> &mut Item {
-        self.items
-            .get_mut(seq.0)
-            .unwrap_or_else(|| panic!("{seq:?} is not in the queue"))
-    }
-}
-
-impl From<Next> for State {
-    fn from(next: Next) -> Self {
-        match next {
-            Next::Done => Self::Done,
-            Next::Ready => Self::Ready,
-            Next::Delayed(due) => Self::Delayed(due),
-            Next::Dead => Self::Dead,
         }
     }
 }

@@ -19,7 +19,12 @@ pub struct Item {
     /// Which of its terms are kept elsewhere.
     pub(crate) flags: u8,
     pub(crate) enqueued: Time,
-    pub(crate) state: State,
+    /// When a delayed item is due; when one that ended did.
+    when: Time,
+    /// Attempts that do not count any more: those that were given back unspent, and all before it was
+    /// redriven.
+    pub(crate) uncounted: u32,
+    kind: Kind,
 }
 
 impl Item {
@@ -31,8 +36,33 @@ impl Item {
             releases: 0,
             flags: 0,
             enqueued,
-            state: State::Ready,
+            when: Time(0),
+            uncounted: 0,
+            kind: Kind::Ready,
         }
+    }
+
+    /// It stands there now. One that ended did at that time; of all others `ended` says nothing.
+    pub(crate) fn set_state(&mut self, state: State, ended: Time) {
+        self.kind = state.kind();
+        self.when = match state {
+            State::Ready | State::Leased => Time(0),
+            State::Delayed(due) => due,
+            State::Done | State::Dead | State::Expired | State::Cancelled => ended,
+        };
+    }
+
+    /// Gives the attempts that it has spent back to it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.uncounted += u32::from(self.attempts);
+        self.attempts = 0;
+        self.releases = 0;
+    }
+
+    /// Takes the running attempt for one that was not spent.
+    pub(crate) fn unspend(&mut self) {
+        self.uncounted += 1;
+        self.attempts -= 1;
     }
 
     /// The handle of its body.
@@ -48,6 +78,19 @@ impl Item {
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts.into()
+    }
+
+    /// How often it was lent: the number of its latest attempt, counted from 1 and through whatever befell
+    /// it. The attempts of its [story](crate::Queue::story) have the numbers before that without a gap.
+    #[must_use]
+    pub fn leases(&self) -> u32 {
+        self.uncounted + u32::from(self.attempts)
+    }
+
+    /// When it ended; `None` if it is still to be worked on.
+    #[must_use]
+    pub fn ended(&self) -> Option<Time> {
+        (!self.state().is_live()).then_some(self.when)
     }
 
     /// Whether it was given anything besides its body: see [`Queue::terms_of`](crate::Queue::terms_of).
@@ -69,7 +112,20 @@ impl Item {
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> State {
-        self.state
+        match self.kind {
+            Kind::Ready => State::Ready,
+            Kind::Delayed => State::Delayed(self.when),
+            Kind::Leased => State::Leased,
+            Kind::Done => State::Done,
+            Kind::Dead => State::Dead,
+            Kind::Expired => State::Expired,
+            Kind::Cancelled => State::Cancelled,
+        }
+    }
+
+    /// Which of the states that is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 }
 

@@ -78,3 +78,7 @@ pub const MAX_KEY_HOLDS: u64 = 10_000_000;
 
 /// Attempts kept in an item's story; older ones are forgotten first. Part of what a log means.
 pub const STORY_ATTEMPTS: usize = 20;
+
+/// Bytes of notes and logs in an item's story: past it those of the oldest attempts go first, and those of
+/// the last never. Part of what a log means.
+pub const STORY_BYTES: u64 = 1024 * 1024;

@@ -75,7 +75,7 @@ impl<'a> Iterator for Look<'a> {
             self.next = seq.0.checked_add(1).map(Seq);
             self.reached = Some(seq);
             self.left -= 1;
-            if self.kind.is_none_or(|kind| item.state.kind() == kind) {
+            if self.kind.is_none_or(|kind| item.kind() == kind) {
                 return Some((seq, item));
             }
         }

@@ -65,6 +65,9 @@ pub struct Kept {
     pub state: State,
     /// Attempts spent, the running one included.
     pub attempts: u16,
+    /// Attempts that do not count any more: given back unspent, or from before it was redriven. `None` if
+    /// there are none, or if a snapshot does not tell.
+    pub uncounted: Option<u32>,
     /// Times it was given back.
     pub releases: u8,
     /// When it came in.
@@ -320,8 +323,9 @@ impl Queue {
     fn kept(&self, seq: Seq, item: &Item) -> Kept {
         Kept {
             seq,
-            state: item.state,
+            state: item.state(),
             attempts: item.attempts,
+            uncounted: (item.uncounted > 0).then_some(item.uncounted),
             releases: item.releases,
             enqueued: item.enqueued,
             body: item.body(),

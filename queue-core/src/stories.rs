@@ -9,7 +9,7 @@ use crate::attempt::{Attempt, Fence, How};
 use crate::blob::Blob;
 use crate::paged::{Paged, Vacant};
 use crate::time::Time;
-use crate::{STORY_ATTEMPTS, Seq};
+use crate::{STORY_ATTEMPTS, STORY_BYTES, Seq};
 
 /// An attempt without the room that an [`Attempt`] has between its fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,7 @@ struct Past {
     note_place: u64,
     note_len: u32,
     exit_code: i32,
+    nth: u16,
     how: How,
     has_note: bool,
     has_exit_code: bool,
@@ -72,16 +73,28 @@ impl Stories {
         attempts.flat_map(move |past| [past.note(), self.log(seq, past)].into_iter().flatten())
     }
 
-    /// Adds an attempt to an item's story, whose oldest is forgotten where it grows too long.
-    pub(crate) fn add(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) {
+    /// Bytes of the notes and logs of an item.
+    pub(crate) fn bytes(&self, seq: Seq) -> u64 {
+        let Some(last) = self.last.get(seq.0) else {
+            return 0;
+        };
+        let earlier = self.before(seq, last).map(|past| self.bytes_of(seq, past));
+        self.bytes_of(seq, last) + earlier.sum::<u64>()
+    }
+
+    /// Adds an attempt to an item's story. Where it grows too long the oldest is forgotten; where it has too
+    /// many bytes, what the oldest left is. How many bytes of notes and logs the story had, and has now.
+    pub(crate) fn add(&mut self, seq: Seq, attempt: Attempt, free: &mut Vec<Blob>) -> (u64, u64) {
         self.attempts += 1;
         if let Some(log) = attempt.log {
             self.logs.insert((seq, attempt.fence), log);
         }
+        let bytes = [attempt.note, attempt.log].into_iter().flatten();
+        let bytes = bytes.map(|blob| u64::from(blob.len)).sum::<u64>();
         let past = Past::pack(attempt);
         let Some(last) = self.last.get_mut(seq.0) else {
             self.last.insert(seq.0, past);
-            return;
+            return (0, bytes);
         };
         let previous = core::mem::replace(last, past);
         last.has_earlier = true;
@@ -90,29 +103,54 @@ impl Stories {
             has_earlier: false,
             ..previous
         });
+        self.shorten(seq, bytes, free)
+    }
+
+    /// Keeps what comes before the last attempt, of so many bytes, within its bounds.
+    fn shorten(&mut self, seq: Seq, last: u64, free: &mut Vec<Blob>) -> (u64, u64) {
+        let Some(mut earlier) = self.earlier.remove(&seq) else {
+            return (0, last);
+        };
+        let before: u64 = (earlier.iter().map(|past| self.bytes_of(seq, past))).sum();
+        let mut bytes = before + last;
         if earlier.len() >= STORY_ATTEMPTS {
             self.attempts -= 1;
             let oldest = earlier.remove(0);
+            bytes -= self.bytes_of(seq, &oldest);
             free.extend(oldest.note());
             free.extend(self.drop_log(seq, &oldest));
         }
+        for past in &mut earlier {
+            if bytes <= STORY_BYTES {
+                break;
+            }
+            bytes -= self.bytes_of(seq, past);
+            free.extend(past.note());
+            free.extend(self.drop_log(seq, past));
+            (past.has_note, past.has_log) = (false, false);
+            (past.note_place, past.note_len) = (0, 0);
+        }
+        self.earlier.insert(seq, earlier);
+        (before, bytes)
     }
 
-    /// Forgets the story of an item.
-    pub(crate) fn remove(&mut self, seq: Seq, free: &mut Vec<Blob>) {
+    /// Forgets the story of an item; how many bytes of notes and logs it had.
+    pub(crate) fn remove(&mut self, seq: Seq, free: &mut Vec<Blob>) -> u64 {
         let Some(last) = self.last.remove(seq.0) else {
-            return;
+            return 0;
         };
-        self.attempts -= 1;
         let earlier = match last.has_earlier {
             true => self.earlier.remove(&seq).unwrap_or_default(),
             false => Vec::new(),
         };
-        self.attempts -= earlier.len() as u64;
+        self.attempts -= 1 + earlier.len() as u64;
+        let mut bytes = 0;
         for past in earlier.iter().chain([&last]) {
+            bytes += self.bytes_of(seq, past);
             free.extend(past.note());
             free.extend(self.drop_log(seq, past));
         }
+        bytes
     }
 
     /// Attempts counted one by one, for [`Queue::check`](crate::Queue::check).
@@ -134,6 +172,11 @@ impl Stories {
         log.flatten().copied()
     }
 
+    fn bytes_of(&self, seq: Seq, past: &Past) -> u64 {
+        let log = self.log(seq, past).map_or(0, |log| u64::from(log.len));
+        u64::from(past.note_len) + log
+    }
+
     fn drop_log(&mut self, seq: Seq, past: &Past) -> Option<Blob> {
         let log = past.has_log.then(|| self.logs.remove(&(seq, past.fence)));
         log.flatten()
@@ -142,6 +185,7 @@ impl Stories {
     fn unpack(&self, seq: Seq, past: &Past) -> Attempt {
         Attempt {
             fence: past.fence,
+            nth: past.nth,
             worker: past.worker.clone(),
             started: past.started,
             ended: past.ended,
@@ -169,6 +213,7 @@ impl Past {
             note_place: note.place,
             note_len: note.len,
             exit_code: attempt.exit_code.unwrap_or_default(),
+            nth: attempt.nth,
             how: attempt.how,
             has_note: attempt.note.is_some(),
             has_exit_code: attempt.exit_code.is_some(),
@@ -195,6 +240,7 @@ impl Vacant for Past {
             note_place: 0,
             note_len: 0,
             exit_code: 0,
+            nth: 0,
             how: How::Expired,
             has_note: false,
             has_exit_code: false,

@@ -177,20 +177,22 @@ impl Queue {
 
     fn let_in(&self, now: Time, entries: &[Entry<'_>], events: &mut Vec<Event>) -> Entered {
         let mut seq = self.next_seq;
-        let mut newcomers = Newcomers::default();
+        // Plain items have no need of it.
+        let mut newcomers = None;
         let mut duplicates = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
             let (mut due, mut terms) = (None, None);
             if let Some(options) = entry.options {
+                let newcomers = newcomers.get_or_insert_with(Newcomers::default);
                 if let Some(key) = &options.key {
-                    if let Some(other) = self.has_key(now, key, &newcomers, events) {
+                    if let Some(other) = self.has_key(now, key, newcomers, events) {
                         duplicates.push((at, other));
                         continue;
                     }
                     newcomers.keys.insert(key, seq);
                 }
                 due = (!options.delay.is_zero()).then(|| now + options.delay);
-                terms = self.terms(now, seq, options, &mut newcomers);
+                terms = self.terms(now, seq, options, newcomers);
             }
             events.push(Event::Enqueued {
                 at: now,

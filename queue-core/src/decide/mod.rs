@@ -118,19 +118,20 @@ impl Queue {
     fn past_retention(&self, now: Time) -> Option<u64> {
         let settings = &self.settings;
         let mut count = self.next_outcome - self.first_outcome;
-        let mut bytes = self.retained_bytes;
+        let mut over = self
+            .retained_bytes
+            .saturating_sub(settings.done_retention_bytes);
         let mut through = None;
         for (number, outcome) in self.outcomes(self.outcomes_from()).take(SLICE) {
             let keep = count <= settings.done_retention_items
-                && bytes <= settings.done_retention_bytes
+                && over == 0
                 && outcome.ended + settings.done_retention > now;
             if keep {
                 break;
             }
             count -= 1;
-            if outcome.state.is_finished() {
-                let (body, notes) = self.bytes_of(outcome.seq);
-                bytes -= body + notes;
+            if over > 0 && outcome.state.is_finished() {
+                over = over.saturating_sub(self.bytes_of(outcome.seq));
             }
             through = Some(number);
         }
@@ -160,8 +161,8 @@ impl Queue {
                 .then_some(Settled::Before)
                 .ok_or(LeaseLost);
         }
-        let attempts = self.attempts(seq);
-        let releases = self.item(seq).map_or(0, |item| item.releases);
+        let item = self.item(seq);
+        let (attempts, releases) = item.map_or((0, 0), |item| (item.attempts(), item.releases));
         let spent = how != How::Released || releases >= FREE_RELEASES;
         let exhausted = spent && attempts >= self.settings.max_attempts;
         let wait = match how {
@@ -249,7 +250,7 @@ impl Queue {
         last.is_some_and(|(last, item)| {
             let expired_then = || self.expires_by(last.ended, seq).is_some();
             (last.fence, last.how) == (fence, how)
-                && match (how, item.state) {
+                && match (how, item.state()) {
                     (How::Acked, State::Done) | (_, State::Dead) => true,
                     // A redriven item has neither attempts nor releases.
                     (How::Nacked, State::Ready | State::Delayed(_)) => item.attempts > 0,

@@ -5,12 +5,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Cursor, Head, Kept, Part};
-use crate::Seq;
+use crate::attempt::How;
 use crate::blob::Blob;
 use crate::idempotency::{Idempotency, Remembered};
 use crate::item::{Item, State};
 use crate::queue::Queue;
 use crate::time::Time;
+use crate::{FREE_RELEASES, Seq};
 
 impl Queue {
     /// A queue that is being put together from a head: it takes the parts and the events that follow
@@ -94,6 +95,7 @@ impl Queue {
                 self.assert_restoring();
                 self.restoring = None;
                 self.totals = totals;
+                self.end_items();
                 let kept = self.next_outcome - self.first_outcome;
                 assert_eq!(self.outcomes.len(), kept, "outcomes of a whole snapshot");
                 let accounted = self.accounted();
@@ -109,12 +111,21 @@ impl Queue {
         );
     }
 
-    fn put_back(&mut self, kept: Kept, free: &mut Vec<Blob>) {
+    fn put_back(&mut self, mut kept: Kept, free: &mut Vec<Blob>) {
         let Kept { seq, state, .. } = kept;
+        if kept.story.iter().any(|attempt| attempt.nth == 0) {
+            count_back(&mut kept);
+        }
         let mut item = Item::new(kept.body, kept.enqueued);
         item.attempts = kept.attempts;
         item.releases = kept.releases;
-        item.state = state;
+        item.uncounted = kept.uncounted.unwrap_or_else(|| uncounted(&kept));
+        // Of one that is over its outcome tells when: see `end_items`.
+        let died = kept.story.last().map(|last| last.ended);
+        item.set_state(
+            state,
+            died.filter(|_| state == State::Dead).unwrap_or(Time(0)),
+        );
         if let Some(terms) = &kept.terms {
             item.flags = self.enter_terms(seq, terms);
             if let Some(key) = &terms.key {
@@ -122,8 +133,9 @@ impl Queue {
             }
         }
         self.items.insert(seq.0, item);
+        let mut notes = 0;
         for attempt in kept.story {
-            self.stories.add(seq, attempt, free);
+            (_, notes) = self.stories.add(seq, attempt, free);
         }
         assert_eq!(
             state == State::Leased,
@@ -135,12 +147,20 @@ impl Queue {
         }
         self.enter_index(seq, state);
         self.follow_expiry(seq, State::Leased, Some(state));
-        match state {
-            State::Done | State::Expired | State::Cancelled => {
-                let (body, notes) = self.bytes_of(seq);
-                self.retained_bytes += body + notes;
+        let bytes = u64::from(kept.body.len) + notes;
+        match state.is_finished() {
+            true => self.retained_bytes += bytes,
+            false => self.held_bytes += bytes,
+        }
+    }
+
+    /// Tells each item that is over when it ended: its part left that to its outcome.
+    fn end_items(&mut self) {
+        for (_, outcome) in self.outcomes.range(0) {
+            let item = self.items.get_mut(outcome.seq.0);
+            if let Some(item) = item.filter(|_| outcome.state.is_finished()) {
+                item.set_state(outcome.state, outcome.ended);
             }
-            _ => self.held_bytes += u64::from(kept.body.len),
         }
     }
 
@@ -166,5 +186,32 @@ impl Queue {
         self.restoring
             .as_ref()
             .is_some_and(|it| it.awaits_outcome(number))
+    }
+}
+
+/// How many attempts of an item do not count, as far as a snapshot shows that does not tell: those that it
+/// was given back for nothing, or those that its story has too many.
+fn uncounted(kept: &Kept) -> u32 {
+    let released = kept.releases.min(FREE_RELEASES);
+    let begun = kept.story.len() + usize::from(kept.lease.is_some());
+    let surplus = begun.saturating_sub(kept.attempts.into());
+    u32::from(released).max(surplus as u32)
+}
+
+/// Gives each attempt of a story its number among those that count, where a snapshot does not tell it: counted
+/// back from the last, as in the one life of an item that was never redriven.
+fn count_back(kept: &mut Kept) {
+    let mut spent = kept.attempts - u16::from(kept.lease.is_some());
+    let mut releases = kept.releases;
+    for attempt in kept.story.iter_mut().rev() {
+        let is_release = attempt.how == How::Released;
+        let is_spent = !is_release || releases > FREE_RELEASES;
+        releases = releases.saturating_sub(is_release.into());
+        if is_spent {
+            spent = spent.saturating_sub(1);
+        }
+        if attempt.nth == 0 {
+            attempt.nth = spent + 1;
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use queue_core::{
-    Blob, Event, Lendable, Queue, Recalled, STORY_ATTEMPTS, Seq, Settings, Terms, Time,
+    Blob, Event, Lendable, Queue, Recalled, STORY_ATTEMPTS, STORY_BYTES, Seq, Settings, Terms, Time,
 };
 
 use crate::support::ms;
@@ -116,4 +116,5 @@ fn an_answer_is_remembered_for_a_day_and_as_one_of_so_many() {
     assert_eq!(queue_core::MAX_IDEMPOTENCY_KEYS, 100_000);
     assert_eq!(queue_core::MAX_IDEMPOTENCY_DUPLICATES, 1_000_000);
     assert_eq!(STORY_ATTEMPTS, 20);
+    assert_eq!(STORY_BYTES, 1024 * 1024);
 }

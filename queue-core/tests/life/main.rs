@@ -25,5 +25,6 @@ mod retry;
 mod settle;
 mod snapshot;
 mod storage;
+mod story;
 mod turns;
 mod wanted;

@@ -265,6 +265,8 @@ impl Pair {
         assert_eq!(place, entry.place, "{seq:?}");
         let told = (item.attempts(), item.body().len, item.enqueued().0);
         assert_eq!(told, (entry.attempts, entry.body, entry.came), "{seq:?}");
+        let told = (item.leases(), item.ended().map(|at| at.0));
+        assert_eq!(told, (entry.lent, entry.ended), "{seq:?}");
         let terms = queue.terms_of(seq).unwrap_or_default();
         let told = (terms.priority, terms.group.map(|group| &**group), terms.key);
         let expected = (entry.priority, entry.group.as_deref(), entry.key.as_deref());
@@ -275,6 +277,7 @@ impl Pair {
             .into_iter()
             .map(|attempt| naive::Past {
                 fence: attempt.fence,
+                nth: attempt.nth.into(),
                 started: attempt.started.0,
                 ended: attempt.ended.0,
                 how: attempt.how,

@@ -146,10 +146,8 @@ fn settle() -> impl Strategy<Value = Step> {
         3 => Just(How::Released), 1 => Just(How::Buried),
     ];
     let delay = prop_oneof![2 => Just(None), 1 => (0_u64..40).prop_map(Some)];
-    let (note, log) = (
-        proptest::option::of(0_u32..20),
-        proptest::option::of(0_u32..20),
-    );
+    let text = || prop_oneof![9 => 0_u32..20, 1 => 200_000_u32..700_000];
+    let (note, log) = (proptest::option::of(text()), proptest::option::of(text()));
     (lease(), how, delay, note, log, 0..20).prop_map(|(lease, how, delay, note, log, forged)| {
         Step::Settle {
             lease,

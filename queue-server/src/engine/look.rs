@@ -82,12 +82,16 @@ impl LiveQueue {
             let inner = &turn.inner;
             let item = inner.core.item(seq).ok_or(Fault::NoSuchItem(id))?;
             let story = inner.core.story(seq);
-            let numbers = seen::numbers(item, &story);
-            let mut latest = story.iter().zip(numbers).rev();
-            let attempt = latest.find(|(_, of)| number.is_none_or(|number| number == *of));
-            let is_running = item.state() == State::Leased && number == Some(item.attempts());
+            let first = seen::first_kept(item, &story);
+            let attempt = match number {
+                None => story.last(),
+                Some(number) => number
+                    .checked_sub(first)
+                    .and_then(|at| story.get(at as usize)),
+            };
+            let is_running = item.state() == State::Leased && number == Some(item.leases());
             let attempt = match (attempt, number) {
-                (Some((attempt, _)), _) => attempt,
+                (Some(attempt), _) => attempt,
                 (None, Some(number)) if !is_running => {
                     return Err(Fault::NoSuchAttempt { id, number });
                 }

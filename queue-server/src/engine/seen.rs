@@ -1,7 +1,7 @@
 //! One item as it is shown to whoever looks at it, whose bytes may still have to be read.
 
 use queue_api::{AttemptEnd, Body, Item, ItemId, ItemLease, ItemState};
-use queue_core::{Attempt, FREE_RELEASES, How, Seq, State, Time};
+use queue_core::{Attempt, How, Seq, State, Time};
 
 use super::clock::timestamp;
 use super::grant::Bytes;
@@ -35,18 +35,6 @@ impl Seen {
         let ran_out = last.is_some_and(|attempt| attempt.how == How::Expired);
         let (state, due) = state(item.state());
         let note = last.and_then(|attempt| attempt.note);
-        let ended = match item.state() {
-            State::Ready | State::Delayed(_) | State::Leased => None,
-            State::Expired => terms.expires.max(last.map(|attempt| attempt.ended)),
-            State::Dead => last.map(|attempt| attempt.ended),
-            // No attempt ended one that was taken, or cancelled while nobody held it.
-            State::Done => last
-                .filter(|attempt| attempt.how == How::Acked)
-                .map(|it| it.ended),
-            State::Cancelled => {
-                (last.filter(|attempt| attempt.how == How::Revoked)).map(|it| it.ended)
-            }
-        };
         let blobs = [Some(item.body()), note];
         let shown = Item {
             id: ItemId::derive(incarnation, seq.0),
@@ -65,7 +53,7 @@ impl Seen {
                 lease_ms: lease.deadline.since(now).as_millis() as u64,
                 lease_expires: timestamp(lease.deadline),
             }),
-            ended: ended.map(timestamp),
+            ended: item.ended().map(timestamp),
             result: None,
             error: ran_out.then(|| RAN_OUT.to_owned()),
             exit_code: last.and_then(|attempt| attempt.exit_code),
@@ -86,10 +74,10 @@ impl Seen {
         let inner = &*turn.inner;
         let mut seen = Self::of(incarnation, inner, turn.now, seq)?;
         let story = inner.core.story(seq);
-        let numbers = numbers(inner.core.item(seq)?, &story);
+        let first = first_kept(inner.core.item(seq)?, &story);
         let bytes = |attempt: &Attempt| attempt.note.map(|note| Bytes::of(inner.bodies.get(note)));
         seen.notes = story.iter().map(bytes).collect();
-        seen.item.history = story.iter().zip(numbers).map(past).collect();
+        seen.item.history = story.iter().zip(first..).map(past).collect();
         Some(seen)
     }
 
@@ -134,24 +122,11 @@ impl Seen {
     }
 }
 
-/// Which attempt each of a story was, from 1. One that was given back shares its number with the next; an
-/// item that was redriven counts anew, and of what lies before that the last is taken for the first.
-pub(super) fn numbers(item: &queue_core::Item, story: &[Attempt]) -> Vec<u32> {
-    let is_leased = item.state() == State::Leased;
-    let mut spent = item.attempts() - u32::from(is_leased);
-    let is_release = |attempt: &Attempt| attempt.how == How::Released;
-    let mut releases = story.iter().filter(|attempt| is_release(attempt)).count();
-    let mut numbers = Vec::with_capacity(story.len());
-    for attempt in story.iter().rev() {
-        let is_free = is_release(attempt) && releases <= FREE_RELEASES.into();
-        releases -= usize::from(is_release(attempt));
-        if !is_free {
-            spent = spent.saturating_sub(1);
-        }
-        numbers.push(spent + 1);
-    }
-    numbers.reverse();
-    numbers
+/// The number of the first attempt of a story, counted from 1 through all that the item ever had. Those behind
+/// it have the next numbers.
+pub(super) fn first_kept(item: &queue_core::Item, story: &[Attempt]) -> u32 {
+    let running = u32::from(item.state() == State::Leased);
+    item.leases() - running - story.len() as u32 + 1
 }
 
 /// Bytes that workers give are text, or are shown as well as can be.

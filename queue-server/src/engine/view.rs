@@ -8,7 +8,7 @@ use queue_core::{Attempt, Blob, How, State};
 use super::clock::timestamp;
 use super::grant::Bytes;
 use super::live::Inner;
-use super::seen::{RAN_OUT, numbers, text};
+use super::seen::{RAN_OUT, text};
 use super::turn::Turn;
 
 pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
@@ -88,11 +88,10 @@ fn ending(core: &queue_core::Queue, outcome: &queue_core::Outcome) -> (Option<At
         return (last, item.attempts());
     }
     let mut story = core.story(outcome.seq);
-    let numbers = numbers(item, &story);
-    match story.iter().rposition(is_of_it) {
-        Some(at) => (Some(story.swap_remove(at)), numbers[at]),
-        None => (None, 0),
-    }
+    let at = story.iter().rposition(is_of_it);
+    let attempt = at.map(|at| story.swap_remove(at));
+    let attempts = attempt.as_ref().map_or(0, |attempt| attempt.nth.into());
+    (attempt, attempts)
 }
 
 /// One line of the joblog, whose bytes may still have to be read.

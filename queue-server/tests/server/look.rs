@@ -122,7 +122,7 @@ async fn an_item_shows_only_what_it_has() {
     assert_eq!(fields("leased"), with(&["lease"]));
     assert_eq!(fields("done"), with(&["ended", "result"]));
     assert_eq!(fields("dead"), with(&["ended", "error"]));
-    assert_eq!(fields("cancelled"), with(&[]), "its outcome says when");
+    assert_eq!(fields("cancelled"), with(&["ended"]));
     assert_eq!(fields("expired"), with(&["ended", "expires"]));
 }
 
@@ -260,7 +260,8 @@ async fn the_history_tells_what_was_tried() {
     };
     assert_eq!(told("as"), ["release", "nack", "expired", "ack"]);
     assert_eq!(told("worker"), ["first", "second", "third", "fourth"]);
-    assert_eq!(told("attempt"), [1, 1, 2, 3]);
+    assert_eq!(told("attempt"), [1, 2, 3, 4]);
+    assert_eq!(item["attempts"], 3, "one was given back unspent");
     assert_eq!(told("error")[..2], ["not now", "failed"]);
     assert_eq!(told("exit_code")[1], 3);
     assert_eq!(
@@ -345,7 +346,10 @@ async fn a_long_log_is_cut_and_not_refused() {
 }
 
 #[rstest]
-#[case::state("?state=waiting", "waiting")]
+#[case::state(
+    "?state=waiting",
+    "`waiting`: give one of ready, leased, delayed, dead, done, expired, cancelled"
+)]
 #[case::two_states("?state=ready,dead", "ready,dead")]
 #[case::no_limit("?limit=0", "limit")]
 #[case::too_many("?limit=1001", "limit")]

@@ -94,6 +94,8 @@ impl Naive {
                 came: now,
                 body: offer.body,
                 attempts: 0,
+                lent: 0,
+                ended: None,
                 past: Vec::new(),
                 priority: offer.priority,
                 group: offer.group.clone(),
@@ -115,10 +117,7 @@ impl Naive {
     fn too_much(&self, new: usize) -> Option<Refusal> {
         let held = |entry: &&Entry| entry.is_live() || entry.place == Place::Dead;
         let held = || self.items.iter().filter(held);
-        let (items, bytes) = (
-            held().count() as u64,
-            held().map(|entry| u64::from(entry.body)).sum::<u64>(),
-        );
+        let (items, bytes) = (held().count() as u64, held().map(Entry::bytes).sum::<u64>());
         let limits = &self.settings;
         let items = limits.max_items.filter(|limit| items > *limit);
         let bytes = limits.max_bytes.filter(|limit| bytes > *limit);

@@ -159,6 +159,7 @@ impl Naive {
         self.serve(now, seq);
         let entry = &mut self.items[seq];
         entry.attempts += 1;
+        entry.lent += 1;
         entry.repeatable = None;
         entry.place = Place::Leased {
             fence,

@@ -38,6 +38,8 @@ pub(crate) enum End {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Past {
     pub(crate) fence: Fence,
+    /// Which of the attempts that counted when it began.
+    pub(crate) nth: u32,
     pub(crate) started: u64,
     pub(crate) ended: u64,
     pub(crate) how: How,
@@ -52,6 +54,10 @@ pub(crate) struct Entry {
     pub(crate) came: u64,
     pub(crate) body: u32,
     pub(crate) attempts: u32,
+    /// How often it was lent, ever.
+    pub(crate) lent: u32,
+    /// When it ended, if it has.
+    pub(crate) ended: Option<u64>,
     pub(crate) past: Vec<Past>,
     pub(crate) priority: i16,
     pub(crate) group: Option<String>,
@@ -181,12 +187,7 @@ impl Naive {
     fn over_bytes(&self) -> u64 {
         let over = |entry: &&Entry| matches!(entry.place, Place::Over(_));
         let over = self.items.iter().filter(over);
-        over.map(|entry| {
-            let notes = entry.kept_past().iter();
-            let notes = notes.flat_map(|past| [past.note, past.log]).flatten();
-            u64::from(entry.body) + notes.map(u64::from).sum::<u64>()
-        })
-        .sum()
+        over.map(Entry::bytes).sum()
     }
 
     /// An item ends, dead or otherwise. It keeps its key for the rest of the window, except that who
@@ -195,6 +196,7 @@ impl Naive {
         let window = millis(self.settings.key_window);
         let entry = &mut self.items[seq];
         entry.place = end.map_or(Place::Dead, Place::Over);
+        entry.ended = Some(at);
         let until = entry.came + window;
         let keeps = entry.key.is_some() && until > at && end != Some(End::Cancelled);
         entry.held_until = keeps.then_some(until);
@@ -237,6 +239,7 @@ impl Naive {
             }
             let entry = &mut self.items[seq];
             entry.place = Place::Ready;
+            entry.ended = None;
             entry.held_until = None;
             entry.repeatable = None;
             (entry.attempts, entry.releases) = (0, 0);
@@ -333,9 +336,22 @@ impl Naive {
 }
 
 impl Entry {
-    /// The attempts that are remembered: the last twenty.
-    pub(crate) fn kept_past(&self) -> &[Past] {
-        &self.past[self.past.len().saturating_sub(20)..]
+    /// The attempts that are remembered: the last twenty, of which the oldest have lost what they left if it
+    /// were more than a mebibyte in all.
+    pub(crate) fn kept_past(&self) -> Vec<Past> {
+        let mut kept = self.past[self.past.len().saturating_sub(20)..].to_vec();
+        let mut oldest = 0;
+        while kept.iter().map(Past::bytes).sum::<u64>() > 1 << 20 && oldest + 1 < kept.len() {
+            (kept[oldest].note, kept[oldest].log) = (None, None);
+            oldest += 1;
+        }
+        kept
+    }
+
+    /// Bytes of its body, and of what its attempts left.
+    pub(crate) fn bytes(&self) -> u64 {
+        let notes: u64 = self.kept_past().iter().map(Past::bytes).sum();
+        u64::from(self.body) + notes
     }
 
     /// Whether nobody wants it any more.
@@ -348,5 +364,12 @@ impl Entry {
             self.place,
             Place::Ready | Place::Delayed { .. } | Place::Leased { .. }
         )
+    }
+}
+
+impl Past {
+    fn bytes(&self) -> u64 {
+        let told = [self.note, self.log].into_iter().flatten();
+        told.map(u64::from).sum()
     }
 }

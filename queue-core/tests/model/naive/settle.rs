@@ -67,8 +67,10 @@ impl Naive {
         let Place::Leased { fence, started, .. } = self.items[seq].place else {
             panic!("item {seq} has no attempt to end")
         };
+        let nth = self.items[seq].attempts;
         self.items[seq].past.push(Past {
             fence,
+            nth,
             started,
             ended,
             how: settlement.how,

@@ -33,6 +33,10 @@ pub(super) enum Status {
 pub(super) struct Fate {
     pub(super) status: Status,
     pub(super) attempts: u32,
+    /// How often it was lent, ever.
+    pub(super) lent: u32,
+    /// When it ended.
+    pub(super) ended: Option<Time>,
     pub(super) priority: i16,
     pub(super) group: Option<String>,
     pub(super) key: Option<String>,
@@ -54,6 +58,8 @@ impl Fate {
         Self {
             status: Status::Waits,
             attempts: 0,
+            lent: 0,
+            ended: None,
             priority: offer.priority,
             group: offer.group.clone(),
             key: offer.key.clone(),
@@ -83,6 +89,7 @@ impl Fate {
         assert_eq!(self.status, Status::Waits, "{self:?} cannot be lent");
         assert!(self.due <= now && !self.is_over(now), "{self:?} at {now:?}");
         self.attempts += 1;
+        self.lent += 1;
         self.last = None;
         self.status = Status::Held {
             fence,
@@ -98,6 +105,7 @@ impl Fate {
             "{self:?} ends again: {end:?}"
         );
         self.status = Status::Ended(end);
+        self.ended = Some(at);
         self.held_until = Some(self.came + key_window).filter(|until| *until > at);
         self.told.extend(match end {
             End::Done | End::Taken => Some(State::Done),
@@ -119,6 +127,7 @@ impl Fate {
         let dead = self.status == Status::Ended(End::Dead);
         if dead {
             self.status = Status::Waits;
+            self.ended = None;
             self.held_until = None;
             self.last = None;
             (self.attempts, self.releases) = (0, 0);

@@ -311,6 +311,16 @@ impl Oracle {
         let quiet = now >= self.last_enqueued + queue.settings().quiet;
         let empty = !self.sealed && finished && quiet && !self.fates.is_empty();
         assert_eq!(queue.is_empty(now), empty, "empty, at {now:?}");
+        for (seq, fate) in &self.fates {
+            if let Some(item) = queue.item(*seq) {
+                let told = (item.attempts(), item.leases(), item.ended());
+                let known = (fate.attempts, fate.lent, fate.ended);
+                assert_eq!(
+                    told, known,
+                    "attempts and end of {seq:?}, which is {fate:?}"
+                );
+            }
+        }
         self.follow(queue);
     }
 

@@ -69,7 +69,9 @@ pub(super) mod terms_flag {
     pub(in super::super) const EXPIRES: u8 = 1 << 4;
     /// In a snapshot: the item has ended, and holds its key.
     pub(in super::super) const HELD: u8 = 1 << 5;
-    pub(in super::super) const ALL: u8 = DUE | PRIORITY | GROUP | KEY | EXPIRES | HELD;
+    /// In a snapshot: some of its attempts do not count any more.
+    pub(in super::super) const UNCOUNTED: u8 = 1 << 6;
+    pub(in super::super) const ALL: u8 = DUE | PRIORITY | GROUP | KEY | EXPIRES | HELD | UNCOUNTED;
 }
 
 /// The byte that says how a lease ended: bits 0-2 how, bits 3-4 what becomes of the item.
@@ -85,9 +87,11 @@ pub(super) mod settled_flag {
 /// The byte that says how a past attempt ended: bits 0-2 how.
 pub(super) mod attempt_flag {
     pub(in super::super) const HOW_MASK: u8 = 0b111;
+    pub(in super::super) const NTH: u8 = 1 << 3;
     pub(in super::super) const LOG: u8 = 1 << 5;
     pub(in super::super) const NOTE: u8 = 1 << 6;
     pub(in super::super) const EXIT_CODE: u8 = 1 << 7;
+    pub(in super::super) const ALL: u8 = HOW_MASK | NTH | LOG | NOTE | EXIT_CODE;
 }
 
 pub(super) fn how(how: How) -> u8 {

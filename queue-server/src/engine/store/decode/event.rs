@@ -24,8 +24,13 @@ pub(in crate::engine::store) fn event(
             terms: None,
         },
         event_tag::ENQUEUED_ON_TERMS => {
-            let Given { due, held, terms } = terms(reader, now)?;
-            if held.is_some() {
+            let Given {
+                due,
+                held,
+                uncounted,
+                terms,
+            } = terms(reader, now)?;
+            if held.is_some() || uncounted.is_some() {
                 return Err(Malformed::new("the terms of an item"));
             }
             Event::Enqueued {

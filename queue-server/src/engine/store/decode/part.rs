@@ -1,9 +1,9 @@
 //! One part of a snapshot from bytes.
 
-use queue_core::{Attempt, Fence, GroupId, Kept, Lease, Outcome, Part, Seq, State};
+use queue_core::{Attempt, Fence, GroupId, Kept, Lease, Outcome, Part, Seq, State, Terms};
 
 use super::terms::{answer, terms};
-use super::{Keeper, code_of, log_of, note_of, text, time};
+use super::{Keeper, code_of, flags, log_of, note_of, text, time};
 use crate::engine::store::tags::{self, attempt_flag, part_tag};
 use crate::engine::store::wire::{Malformed, Reader};
 
@@ -64,26 +64,29 @@ fn item(
     let seq = Seq(reader.number("the place of an item")?);
     let state = reader.u8("the state of an item")?;
     let state = tags::read_state(state, || time(reader))?;
-    let attempts = reader.number("the attempts of an item")?;
-    let attempts =
-        u16::try_from(attempts).map_err(|_| Malformed::new("the attempts of an item"))?;
+    let attempts = count(reader)?;
     let releases = reader.u8("the releases of an item")?;
     let enqueued = time(reader)?;
     let given = on_terms.then(|| terms(reader, enqueued));
     let given = given.transpose()?;
     let key_until = given.as_ref().and_then(|given| given.held);
+    let uncounted = given.as_ref().and_then(|given| given.uncounted);
+    let terms = given.map(|given| given.terms);
     let body = keeper.keep(reader.blob("the body of an item")?);
     let leased = matches!(state, State::Leased);
     let lease = leased.then(|| lease(reader, keeper)).transpose()?;
-    let count = reader.number("the length of a story")?;
-    let story: Result<Vec<Attempt>, _> = (0..count).map(|_| attempt(reader, keeper)).collect();
+    let len = reader.number("the length of a story")?;
+    let story: Result<Vec<Attempt>, _> = (0..len).map(|_| attempt(reader, keeper)).collect();
     Ok(Kept {
         seq,
         state,
         attempts,
+        uncounted,
         releases,
         enqueued,
-        terms: given.map(|given| Box::new(given.terms)),
+        terms: terms
+            .filter(|terms| *terms != Terms::default())
+            .map(Box::new),
         key_until,
         body,
         lease,
@@ -106,10 +109,11 @@ fn attempt(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Attempt, 
     let worker = reader.name(&mut |name| keeper.name(name))?;
     let started = time(reader)?;
     let ended = time(reader)?;
-    let flags = reader.u8("how an attempt ended")?;
+    let flags = flags(reader, attempt_flag::ALL, "how an attempt ended")?;
     let log = flags & attempt_flag::LOG != 0;
     let note = flags & attempt_flag::NOTE != 0;
     let exit_code = flags & attempt_flag::EXIT_CODE != 0;
+    let nth = flags & attempt_flag::NTH != 0;
     Ok(Attempt {
         fence,
         worker,
@@ -119,5 +123,14 @@ fn attempt(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Attempt, 
         note: note.then(|| note_of(reader, keeper)).transpose()?,
         exit_code: exit_code.then(|| code_of(reader)).transpose()?,
         log: log.then(|| log_of(reader, keeper)).transpose()?,
+        nth: match nth {
+            true => count(reader)?,
+            false => 0,
+        },
     })
+}
+
+fn count(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
+    let what = "the attempts of an item";
+    u16::try_from(reader.number(what)?).map_err(|_| Malformed::new(what))
 }

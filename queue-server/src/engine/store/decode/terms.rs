@@ -13,6 +13,8 @@ pub(super) struct Given {
     pub(super) due: Option<Time>,
     /// Until when it holds its key, although it has ended.
     pub(super) held: Option<Time>,
+    /// Attempts of it that do not count any more, if any are told of.
+    pub(super) uncounted: Option<u32>,
     pub(super) terms: Terms,
 }
 
@@ -36,6 +38,9 @@ pub(super) fn terms(reader: &mut Reader<'_>, at: Time) -> Result<Given, Malforme
     let expires = has(terms_flag::EXPIRES).then(|| after(reader, at));
     let expires = expires.transpose()?;
     let held = has(terms_flag::HELD).then(|| after(reader, at));
+    let held = held.transpose()?;
+    let uncounted = has(terms_flag::UNCOUNTED).then(|| attempts(reader));
+    let uncounted = uncounted.transpose()?;
     let terms = Terms {
         priority,
         group,
@@ -44,9 +49,15 @@ pub(super) fn terms(reader: &mut Reader<'_>, at: Time) -> Result<Given, Malforme
     };
     Ok(Given {
         due,
-        held: held.transpose()?,
+        held,
+        uncounted,
         terms,
     })
+}
+
+fn attempts(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
+    let what = "the attempts of an item";
+    u32::try_from(reader.number(what)?).map_err(|_| Malformed::new(what))
 }
 
 fn group(reader: &mut Reader<'_>) -> Result<Group, Malformed> {

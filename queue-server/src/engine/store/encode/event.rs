@@ -3,6 +3,7 @@
 use queue_api::Settings;
 use queue_core::{Event, Next, Terms, Time};
 
+use super::terms::Given;
 use super::{Source, blob, flags, numbered, terms, write_settings};
 use crate::engine::store::tags::{self, event_tag, settled_flag};
 use crate::engine::store::wire::Writer;
@@ -38,7 +39,13 @@ pub(super) fn event(
         } => {
             writer.u8(event_tag::ENQUEUED_ON_TERMS);
             let plain = Terms::default();
-            terms::terms(writer, at, (due, None), terms.as_deref().unwrap_or(&plain));
+            let given = Given {
+                due,
+                held: None,
+                uncounted: None,
+                terms: terms.as_deref().unwrap_or(&plain),
+            };
+            terms::terms(writer, at, &given);
             blob(writer, body, source);
         }
         Event::Leased {

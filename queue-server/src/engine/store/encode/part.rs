@@ -1,7 +1,8 @@
 //! One part of a snapshot as bytes.
 
-use queue_core::{Attempt, Lease, Part, State, Totals};
+use queue_core::{Attempt, Lease, Part, State, Terms, Totals};
 
+use super::terms::Given;
 use super::{Source, blob, flags, numbered, terms};
 use crate::engine::store::tags::{self, attempt_flag, part_tag};
 use crate::engine::store::wire::Writer;
@@ -16,17 +17,25 @@ pub(super) fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source
             writer.number(outcome.ended.0);
         }
         Part::Item(item) => {
-            writer.u8(match item.terms {
-                None => part_tag::ITEM,
-                Some(_) => part_tag::ITEM_ON_TERMS,
+            let plain = Terms::default();
+            let given = Given {
+                due: None,
+                held: item.key_until,
+                uncounted: item.uncounted,
+                terms: item.terms.as_deref().unwrap_or(&plain),
+            };
+            let says = item.terms.is_some() || item.uncounted.is_some();
+            writer.u8(match says {
+                false => part_tag::ITEM,
+                true => part_tag::ITEM_ON_TERMS,
             });
             writer.number(item.seq.0);
             state(writer, item.state);
             writer.number(item.attempts.into());
             writer.u8(item.releases);
             writer.number(item.enqueued.0);
-            if let Some(terms) = &item.terms {
-                terms::terms(writer, item.enqueued, (None, item.key_until), terms);
+            if says {
+                terms::terms(writer, item.enqueued, &given);
             }
             blob(writer, item.body, source);
             if let Some(lease) = &item.lease {
@@ -91,6 +100,7 @@ fn lease(writer: &mut Writer<'_, '_>, lease: &Lease) {
 fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'_>) {
     let Attempt {
         fence,
+        nth,
         worker,
         started,
         ended,
@@ -105,6 +115,7 @@ fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'
     writer.number(ended.0);
     writer.u8(tags::how(*how)
         | flags([
+            (*nth > 0, attempt_flag::NTH),
             (log.is_some(), attempt_flag::LOG),
             (note.is_some(), attempt_flag::NOTE),
             (exit_code.is_some(), attempt_flag::EXIT_CODE),
@@ -117,5 +128,8 @@ fn attempt(writer: &mut Writer<'_, '_>, attempt: &Attempt, source: &mut Source<'
     }
     if let Some(log) = log {
         blob(writer, *log, source);
+    }
+    if *nth > 0 {
+        writer.number((*nth).into());
     }
 }

@@ -6,13 +6,24 @@ use super::flags;
 use crate::engine::store::tags::terms_flag;
 use crate::engine::store::wire::Writer;
 
-/// On which terms an item came in at this time; when it is due, and until when it holds its key.
-pub(super) fn terms(
-    writer: &mut Writer<'_, '_>,
-    at: Time,
-    (due, held): (Option<Time>, Option<Time>),
-    terms: &Terms,
-) {
+/// What is said of an item where anything is.
+pub(super) struct Given<'t> {
+    pub(super) due: Option<Time>,
+    /// Until when it holds its key, although it has ended.
+    pub(super) held: Option<Time>,
+    /// Attempts of it that do not count any more, if there are any.
+    pub(super) uncounted: Option<u32>,
+    pub(super) terms: &'t Terms,
+}
+
+/// On which terms an item came in at this time.
+pub(super) fn terms(writer: &mut Writer<'_, '_>, at: Time, given: &Given<'_>) {
+    let Given {
+        due,
+        held,
+        uncounted,
+        terms,
+    } = given;
     let Terms {
         priority,
         group,
@@ -26,6 +37,7 @@ pub(super) fn terms(
         (key.is_some(), terms_flag::KEY),
         (expires.is_some(), terms_flag::EXPIRES),
         (held.is_some(), terms_flag::HELD),
+        (uncounted.is_some(), terms_flag::UNCOUNTED),
     ]));
     if let Some(due) = due {
         writer.number(due.0 - at.0);
@@ -45,6 +57,9 @@ pub(super) fn terms(
     }
     if let Some(held) = held {
         writer.number(held.0 - at.0);
+    }
+    if let Some(uncounted) = uncounted {
+        writer.number((*uncounted).into());
     }
 }
 

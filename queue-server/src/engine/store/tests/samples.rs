@@ -120,6 +120,7 @@ pub(super) fn every_event() -> Vec<Event> {
 pub(super) fn every_part() -> Vec<Part> {
     let attempt = |how, note: Option<u32>, log: Option<u32>| Attempt {
         fence: Fence(77),
+        nth: if how == How::Revoked { 0 } else { 1_000 },
         worker: note.map(|_| "ada".into()),
         started: NOW,
         ended: Time(NOW.0 + 9),
@@ -133,6 +134,7 @@ pub(super) fn every_part() -> Vec<Part> {
             seq: Seq(seq),
             state,
             attempts: 3,
+            uncounted: [None, Some(seq as u32)][seq as usize % 2],
             releases: 1,
             enqueued: NOW,
             key_until: (state == State::Expired).then_some(Time(NOW.0 + 9)),
