@@ -312,6 +312,35 @@ mod tests {
         assert_eq!(grace, Duration::ZERO);
     }
 
+    #[rstest]
+    #[case("localhost:8080")]
+    #[case("LocalHost:8080")]
+    fn localhost_is_this_machine(#[case] listen: &str) {
+        let config = read(&format!("--listen {listen}")).expect("an address");
+        assert!(config.listen.ip().is_loopback(), "{}", config.listen);
+        assert_eq!(config.listen.port(), 8080);
+    }
+
+    #[test]
+    fn names_of_the_server_may_be_repeated_or_separated_by_commas() {
+        let config =
+            read("--allow-host Queue.example.com.,queue --allow-host q_1.internal").expect("names");
+        let named = ["queue.example.com", "queue", "q_1.internal"];
+        assert_eq!(config.access.allow_hosts, named);
+    }
+
+    #[test]
+    fn a_file_of_tokens_is_read_before_anything_is_done() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("tokens");
+        let line = format!("--tokens {}", path.display());
+        let error = read(&line).expect_err("it is not there");
+        assert!(error.starts_with("--tokens: cannot read"), "{error}");
+        std::fs::write(&path, "work 0123456789abcdef\n").expect("written");
+        let config = read(&line).expect("a file of tokens");
+        assert_eq!(config.access.tokens, Some(path));
+    }
+
     #[test]
     fn fewer_connections_park_fewer_calls() {
         assert_eq!(
@@ -324,6 +353,11 @@ mod tests {
 
     #[rstest]
     #[case::address("--listen localhost", &["--listen", "localhost", "127.0.0.1:8080"])]
+    #[case::port("--listen localhost:http", &["--listen", "localhost:http", "a port"])]
+    #[case::other_machine("--listen queue.example.com:80", &["--listen", "queue.example.com:80", "IP address"])]
+    #[case::url("--allow-host http://queue", &["--allow-host", "http://queue", "a host's name alone"])]
+    #[case::with_a_port("--allow-host queue:80", &["--allow-host", "queue:80", "queue.example.com"])]
+    #[case::no_name("--allow-host queue,", &["--allow-host", "a host's name alone"])]
     #[case::storage("--storage paper", &["--storage", "paper", "memory"])]
     #[case::format("--log-format xml", &["--log-format", "xml", "human", "json"])]
     #[case::number("--max-queues many", &["--max-queues", "many"])]

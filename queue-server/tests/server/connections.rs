@@ -105,7 +105,9 @@ async fn requests_may_follow_each_other_without_waiting_for_answers() {
     api.make(json!({})).await;
     let mut wire = api.wire().await;
     let one = |body: &str| {
-        format!("POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n{body}")
+        format!(
+            "POST /v1/queues/q/items HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n{body}"
+        )
     };
     let last = "GET /v1/queues/q HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     wire.send(one("a") + &one("b") + &one("c") + last).await;
@@ -170,7 +172,8 @@ async fn one_connection_past_the_limit_is_told_so() {
     let mut kept = Vec::new();
     for _ in 0..8 {
         let mut wire = api.wire().await;
-        wire.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        wire.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await;
         wire.read_until("ok").await;
         kept.push(wire);
     }

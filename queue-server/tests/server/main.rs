@@ -1,6 +1,9 @@
 //! The server as its callers see it: every call of the protocol over a real socket, against a real
 //! server of its own for each test.
 
+mod auth;
+mod auth_browsers;
+mod auth_file;
 mod backup;
 mod cancel;
 mod children;

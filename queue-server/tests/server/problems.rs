@@ -136,7 +136,8 @@ async fn every_answer_has_an_id_and_a_sane_one_is_the_callers() {
 async fn a_refused_request_does_not_end_its_connection() {
     let api = Api::start();
     let mut wire = api.wire().await;
-    wire.send("GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    wire.send("GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
     wire.read_until("not_found").await;
     wire.send("PUT /v1/queues/q HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n{")
         .await;

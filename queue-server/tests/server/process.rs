@@ -146,8 +146,7 @@ async fn its_log_shows_requests_with_their_ids_where_that_is_wanted() {
     let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
     command.env("MEMQ_LOG", "queue_server=debug");
     let program = Program::spawn(command);
-    let request =
-        "GET /v1/queues HTTP/1.1\r\nhost: localhost\r\nx-request-id: find-me\r\nconnection: close\r\n\r\n";
+    let request = "GET /v1/queues HTTP/1.1\r\nhost: localhost\r\nx-request-id: find-me\r\nconnection: close\r\n\r\n";
     send(&program, request).await.read_to_end().await;
     program.signal(Signal::TERM);
     program.ended().await.has("find-me");

@@ -28,7 +28,7 @@ use self::refusal::Counters;
 pub(super) use self::refusal::Refusal;
 pub(crate) use self::refusal::Refusals;
 pub(super) use self::role::Role;
-pub(super) use self::routes::Routes;
+pub(super) use self::routes::{Routes, schemes};
 use self::site::Hosts;
 pub use self::tokens::BadTokens;
 use crate::config::Access;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use queue_api::Code;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::Guard;
@@ -12,6 +12,10 @@ use super::gate::{Form, Gate};
 use super::role::Role;
 use crate::http::App;
 use crate::http::openapi::{problem, text_problem};
+
+/// The ways to show a token, as the description names them.
+const BEARER: &str = "bearer";
+const BASIC: &str = "basic";
 
 /// Routes of one family, each with who may call it.
 pub(in crate::http) struct Routes {
@@ -92,11 +96,28 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete].into_iter().flatten()
 }
 
+/// How a token is shown: the names of the ways, and what they are.
+pub(in crate::http) fn schemes() -> [(&'static str, SecurityScheme); 2] {
+    let http = |scheme, description| {
+        let scheme = HttpBuilder::new().scheme(scheme);
+        SecurityScheme::Http(scheme.description(Some(description)).build())
+    };
+    [
+        (BEARER, http(HttpAuthScheme::Bearer, "The token")),
+        (
+            BASIC,
+            http(
+                HttpAuthScheme::Basic,
+                "The token as the password, with any user name",
+            ),
+        ),
+    ]
+}
+
 /// Says of a call who may make it, and what others are answered.
 fn describe(operation: &mut Operation, needs: Option<Role>, form: Form) {
-    let schemes = ["bearer", "basic"];
     let required =
-        |role: Role| schemes.map(|scheme| SecurityRequirement::new(scheme, [role.as_str()]));
+        |role: Role| [BEARER, BASIC].map(|way| SecurityRequirement::new(way, [role.as_str()]));
     operation.security = Some(needs.map(required).into_iter().flatten().collect());
     let codes = match needs {
         None => &[Code::Forbidden][..],

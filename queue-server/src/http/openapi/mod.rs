@@ -23,7 +23,7 @@ pub(super) use params::{Message, OneItem, OneLease, OneQueue, OneRun, Raw, Stats
 pub(super) use problems::*;
 
 use super::described;
-use super::guard::Guard;
+use super::guard::{self, Guard};
 
 /// What is said of all calls.
 const INTRODUCTION: &str = include_str!("introduction.md");
@@ -54,6 +54,8 @@ pub(super) fn frame() -> openapi::OpenApi {
     let mut frame = Frame::openapi();
     frame.info.contact = None;
     frame.info.description = Some(INTRODUCTION.trim().to_owned());
+    let components = frame.components.get_or_insert_default();
+    components.add_security_schemes_from_iter(guard::schemes());
     frame
 }
 

@@ -23,7 +23,8 @@ const DEFAULT_ITEMS: usize = 100;
 #[into_params(parameter_in = Query)]
 pub(super) struct LookQuery {
     /// Only items of this state.
-    state: Option<ItemState>,
+    #[param(value_type = Option<ItemState>)]
+    state: Option<String>,
     /// Only items of this group.
     #[param(
         min_length = 1,
@@ -64,6 +65,7 @@ pub(super) async fn list(
             "limit is {limit}: give 1 to {MAX_PAGE_ITEMS}"
         )));
     }
+    let state = state.as_deref().map(one_state).transpose()?;
     group.as_deref().map_or(Ok(()), check_group)?;
     let queue = engine.queue(&name)?;
     let wanted = Wanted {
@@ -73,6 +75,19 @@ pub(super) async fn list(
         limit,
     };
     Ok(Json(queue.items(wanted).await?))
+}
+
+fn one_state(text: &str) -> Result<ItemState, ApiError> {
+    let named = ItemState::ALL
+        .into_iter()
+        .find(|state| state.as_str() == text);
+    named.ok_or_else(|| {
+        let states = ItemState::ALL.map(ItemState::as_str).join(", ");
+        ApiError::bad_request(format!(
+            "state is `{}`: give one of {states}",
+            text.escape_debug()
+        ))
+    })
 }
 
 #[utoipa::path(

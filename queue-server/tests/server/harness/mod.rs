@@ -17,7 +17,7 @@ pub(crate) use client::{IntoBody, Wire};
 pub(crate) use events::Events;
 pub(crate) use lives::{End, Lives, lasting};
 pub(crate) use process::Program;
-pub(crate) use server::{Api, Held};
+pub(crate) use server::{Api, Held, OPERATOR};
 
 /// Longer than anything takes on a busy machine: reached only when something hangs.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);

@@ -18,6 +18,9 @@ use tokio::sync::oneshot;
 use super::client::{self, IntoBody, Lines, Wire};
 use super::{Answer, until, within};
 
+/// A token that every server with tokens must know as an admin's: its tests end by asking for all queues.
+pub(crate) const OPERATOR: &str = "operator-of-the-tests";
+
 /// A running server and the calls a test makes of it.
 pub(crate) struct Api {
     address: SocketAddr,
@@ -170,6 +173,17 @@ impl Api {
         body: impl IntoBody,
     ) -> Answer {
         client::call(self.address, method, path, headers, body.into_body()).await
+    }
+
+    /// The status of an answer, whose body nobody waits for: it may never end.
+    pub(crate) async fn status_of(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> u16 {
+        let answer = client::open(self.address, method, path, headers, Bytes::new());
+        within(answer).await.status().as_u16()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -434,7 +448,12 @@ fn queues(address: SocketAddr) -> Vec<Value> {
         .set_read_timeout(Some(Duration::from_secs(10)))
         .expect("a time-out");
     stream
-        .write_all(b"GET /v1/queues HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .write_all(
+            format!(
+                "GET /v1/queues HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {OPERATOR}\r\nconnection: close\r\n\r\n"
+            )
+            .as_bytes(),
+        )
         .expect("the connection takes it");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
