@@ -346,7 +346,10 @@ async fn a_long_log_is_cut_and_not_refused() {
 }
 
 #[rstest]
-#[case::state("?state=waiting", "waiting")]
+#[case::state(
+    "?state=waiting",
+    "`waiting`: give one of ready, leased, delayed, dead, done, expired, cancelled"
+)]
 #[case::two_states("?state=ready,dead", "ready,dead")]
 #[case::no_limit("?limit=0", "limit")]
 #[case::too_many("?limit=1001", "limit")]
