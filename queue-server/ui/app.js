@@ -147,11 +147,16 @@ const WORDS = {
   locked: 'No access',
 };
 const connection = byId('connection');
+/** How the connection is, whatever the page says of it. @type {import('./events.js').Connection} */
+let connected = { state: 'connecting' };
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let restartedShown;
 
 /** @param {import('./events.js').Connection} now */
 function tell({ state, detail }) {
+  connected = { state, detail };
+  // Access was given after all.
+  if (current === null && (state === 'live' || state === 'polling')) show(true);
   if (restartedShown !== undefined && (state === 'live' || state === 'polling')) return;
   clearTimeout(restartedShown);
   restartedShown = undefined;
@@ -172,7 +177,7 @@ function back(awayMs, restarted) {
   say(`${restarted ? 'The server was restarted' : 'The server is back'}; it was away for ${duration(awayMs)}.`);
   restartedShown = setTimeout(() => {
     restartedShown = undefined;
-    tell({ state: 'live' });
+    tell(connected);
   }, 8_000);
 }
 
@@ -189,13 +194,9 @@ function locked(detail) {
 
 /** Forgets the token and asks for another. */
 function enter() {
-  ask('').then(again, () => {});
+  ask('').then(() => feed.retry(), () => {});
 }
 
-function again() {
-  if (current === null) show(true);
-  feed.retry();
-}
 
 /**
  * @param {string} refused what the server said of the token that was given

@@ -144,9 +144,9 @@ export function rateData(history, now, spanMs) {
   const step = spanMs / LOOKS;
   // Wide enough that single items do not look like a storm.
   const window = Math.max(step * 2, 5_000);
-  const of = (/** @type {'enqueued' | 'finished' | 'failed'} */ total) => Array.from({ length: LOOKS },
+  const of = (/** @type {'enqueued' | 'done' | 'failed'} */ total) => Array.from({ length: LOOKS },
     (_, i) => history.rate(total, now - spanMs + step * (i + 1), window) ?? null);
-  return [times(now, spanMs), of('enqueued'), of('finished'), of('failed')];
+  return [times(now, spanMs), of('enqueued'), of('done'), of('failed')];
 }
 
 /**

@@ -20,7 +20,7 @@ export const GROUPS = /** @type {const} */ ([
     ['max_leased', 'Leased at once', 'number', 'no limit', ''],
     ['max_leased_per_group', 'Leased at once of a group', 'number', 'no limit', ''],
     ['rate_per_s', 'Leases a second', 'rate', 'no limit', 'Such as 10 or 0.5.'],
-    ['burst', 'Burst', 'number', 'a tenth of a second’s worth', 'Leases at once after a pause; only with a rate.'],
+    ['burst', 'Burst', 'number', '0.1 s’ worth', 'Leases at once after a pause; only with a rate.'],
     ['max_items', 'Items held', 'number', 'no limit', 'Past it an enqueue is refused.'],
     ['max_bytes', 'Bytes held', 'bytes', 'no limit', ''],
     ['max_body_bytes', 'Largest item', 'bytes', '1 MiB', ''],
@@ -28,7 +28,7 @@ export const GROUPS = /** @type {const} */ ([
   ]],
   ['What is kept', [
     ['done_retention_ms', 'Outcomes, how long', 'duration', '7d', ''],
-    ['done_retention_items', 'Outcomes, how many', 'number', '1000000', ''],
+    ['done_retention_items', 'Outcomes, how many', 'number', '1,000,000', ''],
     ['done_retention_bytes', 'Outcomes, bytes', 'bytes', '256 MiB', ''],
     ['key_window_ms', 'Unique keys stay taken', 'duration', '0', 'After an item’s enqueue, even where it has ended.'],
     ['quiet_ms', 'Quiet before empty', 'duration', '5s', 'How long an unsealed queue must have been left alone.'],

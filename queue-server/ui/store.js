@@ -113,12 +113,12 @@ export class Store {
 }
 
 /**
- * Items finished a second, as it is now: of what was seen here, and in the first moments as the server said.
+ * Items that ended a second, done or dead, as it is now: of what was seen here, and in the first moments as the server said.
  * @param {Known} known
  * @param {number} now
  */
-export function finishedPerSecond({ queue, at, history }, now) {
-  const seen = history.rate('finished', now, RATE_WINDOW_MS);
+export function endedPerSecond({ queue, at, history }, now) {
+  const seen = history.rate('ended', now, RATE_WINDOW_MS);
   const first = history.rows[0];
   // The server looks back a minute, but only as of the moment in which it told.
   const watched = first === undefined ? 0 : now - first.at;
@@ -150,7 +150,7 @@ export function oldestReady({ queue, at }, now) {
  * @param {number} now
  */
 export function timeLeft(known, now) {
-  const perSecond = finishedPerSecond(known, now);
+  const perSecond = endedPerSecond(known, now);
   if (known.queue.unfinished === 0 || !perSecond || perSecond < 0.001) return undefined;
   return (known.queue.unfinished * 1_000) / perSecond;
 }

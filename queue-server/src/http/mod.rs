@@ -14,6 +14,7 @@ mod metrics;
 pub(crate) mod openapi;
 mod ops;
 pub(crate) mod request_id;
+mod ui;
 mod v1;
 
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub(crate) fn router(engine: Arc<Engine>, guard: Arc<Guard>, limits: &HttpLimits
     // Whatever is not declared needs a token, too.
     let gate = Gate::new(&app.guard, Role::Read, Form::Problem);
     let router = router
+        .merge(ui::routes())
         .fallback(error::not_found.layer(gate.clone()))
         .method_not_allowed_fallback(error::method_not_allowed.layer(gate))
         .with_state(app.clone());

@@ -36,6 +36,7 @@ mod ndjson;
 mod operations;
 mod options;
 mod outcomes;
+mod page;
 mod priorities;
 mod problems;
 mod process;

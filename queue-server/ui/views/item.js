@@ -136,8 +136,8 @@ export function itemView(scope, { queue: name, id }) {
     const history = now.history ?? [];
     if (history.length === 0) return h('p', { class: 'empty muted' }, now.lease ? 'The first is running.' : 'None has ended.');
     const heads = ['Attempt', 'Ended as', 'Worker', 'Started', 'Took', 'Exit code', 'What it said', 'Output'];
-    return h('table', { class: 'cards', role: 'table' }, h('caption', { class: 'unseen' }, 'Attempts'),
-      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', { role: 'columnheader', scope: 'col' }, label)))),
+    return h('table', { class: 'cards attempts', role: 'table' }, h('caption', { class: 'unseen' }, 'Attempts'),
+      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', { role: 'columnheader', scope: 'col', class: label === 'Took' || label === 'Exit code' ? 'number' : null }, label)))),
       h('tbody', { role: 'rowgroup' }, ...history.map((attempt) => {
         // The server is asked by number, and gives the last that had it.
         const last = history.findLast((other) => other.attempt === attempt.attempt) === attempt;

@@ -144,7 +144,7 @@ export function itemsView(scope, name, start) {
   take(start);
   return {
     element: h('div', null, h('h2', { class: 'unseen' }, 'Items'),
-      h('div', { class: 'toolbar' }, state, group, refresh, h('span', { class: 'grow' }), counts, before, next),
+      h('div', { class: 'toolbar' }, state, group, refresh, h('span', { class: 'grow' }), h('div', { class: 'pager' }, counts, before, next)),
       h('div', { class: 'card flush' }, table, note)),
     go: take,
   };

@@ -10,6 +10,7 @@ import { itemAddress, queueAddress } from '../router.js';
 import { GROUPS, settingAt, written } from '../settings.js';
 
 const SPANS = /** @type {const} */ ([['120000', '2 min'], ['600000', '10 min'], ['3600000', '1 h']]);
+const LEAST_SPAN = 30_000;
 const MOST_HELD = 100;
 
 /**
@@ -30,8 +31,11 @@ export function overviewView(scope, name) {
     const known = store.queues.get(name);
     if (!known) return;
     const now = Date.now();
-    depth.show(depthData(known.history, now, span));
-    rates.show(rateData(known.history, now, span));
+    // What was not seen yet takes no room.
+    const seen = now - (known.history.rows[0]?.at ?? now);
+    const shown = Math.min(span, Math.max(LEAST_SPAN, seen));
+    depth.show(depthData(known.history, now, shown));
+    rates.show(rateData(known.history, now, shown));
   };
   const spans = choiceOf('Time shown', SPANS, '120000', (chosen) => {
     span = Number(chosen);
@@ -164,10 +168,11 @@ function limits(queue) {
   });
   const facts = GROUPS.flatMap(([, members]) => members.map(([path, label, kind, none]) => {
     const value = settingAt(settings, path);
-    return [label, value === undefined ? none : kind === 'bytes' ? bytes(value) : written(kind, value)];
+    const words = value === undefined ? none : kind === 'bytes' ? bytes(value) : kind === 'number' ? exactly(value) : written(kind, value);
+    return { label, words, plain: words === none };
   }));
   return h('section', { class: 'card' }, h('div', { class: 'part-head' }, h('h2', null, 'Settings and limits'), h('span', { class: 'grow' }), h('a', { href: queueAddress(queue.name, 'settings') }, 'Change')),
-    ...set, h('dl', { class: 'facts' }, ...facts.map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, value)))));
+    ...set, h('dl', { class: 'facts' }, ...facts.map(({ label, words, plain }) => h('div', null, h('dt', null, label), h('dd', { 'data-plain': plain }, words)))));
 }
 
 /** @param {import('../api.js').Queue} queue */

@@ -8,7 +8,7 @@ import { enqueueDialog } from '../enqueue.js';
 import { count, duration, exactly, rate } from '../format.js';
 import { complain, say } from '../notices.js';
 import { queueAddress, TABS } from '../router.js';
-import { finishedPerSecond, oldestReady, timeLeft } from '../store.js';
+import { endedPerSecond, enqueuedPerSecond, oldestReady, timeLeft } from '../store.js';
 import { deadView } from './dead.js';
 import { itemsView } from './items.js';
 import { joblogView } from './joblog.js';
@@ -151,7 +151,7 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
 function figuresOf() {
   const keys = /** @type {const} */ ([
     ['ready', 'Ready'], ['leased', 'Leased'], ['delayed', 'Delayed'], ['dead', 'Dead'], ['done', 'Done'], ['oldest', 'Oldest ready'],
-    ['out', 'Done a second'], ['left', 'Time left'],
+    ['in', 'In a second'], ['out', 'Out a second'], ['left', 'Time left'],
   ]);
   const values = new Map(keys.map(([key]) => [/** @type {string} */ (key), h('dd', null)]));
   const element = h('dl', { class: 'tiles', 'aria-label': 'Figures' },
@@ -171,7 +171,8 @@ function figuresOf() {
         setAttribute(/** @type {Element} */ (values.get(state)), 'title', exactly(counts[state]));
       }
       put('oldest', duration(oldestReady(known, now)));
-      put('out', rate(finishedPerSecond(known, now)));
+      put('in', rate(enqueuedPerSecond(known, now)));
+      put('out', rate(endedPerSecond(known, now)));
       put('left', known.queue.unfinished === 0 ? 'nothing left' : duration(timeLeft(known, now)));
     },
   };

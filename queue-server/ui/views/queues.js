@@ -7,7 +7,7 @@ import { createDialog } from '../create.js';
 import { enqueueDialog } from '../enqueue.js';
 import { count, duration, exactly, rate } from '../format.js';
 import { go, queueAddress, queuesAddress } from '../router.js';
-import { enqueuedPerSecond, finishedPerSecond, oldestReady } from '../store.js';
+import { enqueuedPerSecond, endedPerSecond, oldestReady } from '../store.js';
 import { welcome } from './welcome.js';
 
 /** @typedef {import('../store.js').Known} Known */
@@ -23,8 +23,8 @@ const COLUMNS = [
   { key: 'delayed', label: 'Delayed', number: true, sort: (k) => k.queue.counts.delayed, show: (k) => count(k.queue.counts.delayed) },
   { key: 'dead', label: 'Dead', number: true, sort: (k) => k.queue.counts.dead, show: (k) => count(k.queue.counts.dead) },
   { key: 'done', label: 'Done', number: true, sort: (k) => k.queue.counts.done, show: (k) => count(k.queue.counts.done) },
-  { key: 'in', label: 'In/s', title: 'Items that came in, a second', number: true, ticks: true, sort: (k, now) => enqueuedPerSecond(k, now) ?? 0, show: (k, now) => rate(enqueuedPerSecond(k, now)) },
-  { key: 'out', label: 'Done/s', title: 'Items finished, a second', number: true, ticks: true, sort: (k, now) => finishedPerSecond(k, now) ?? 0, show: (k, now) => rate(finishedPerSecond(k, now)) },
+  { key: 'in', label: 'In/s', title: 'Items that came in a second', number: true, ticks: true, sort: (k, now) => enqueuedPerSecond(k, now) ?? 0, show: (k, now) => rate(enqueuedPerSecond(k, now)) },
+  { key: 'out', label: 'Out/s', title: 'Items that ended a second, done or dead', number: true, ticks: true, sort: (k, now) => endedPerSecond(k, now) ?? 0, show: (k, now) => rate(endedPerSecond(k, now)) },
   { key: 'oldest', label: 'Oldest', title: 'How long the oldest ready item has been there', number: true, ticks: true, sort: (k, now) => oldestReady(k, now) ?? -1, show: (k, now) => duration(oldestReady(k, now)) },
 ];
 
@@ -263,7 +263,7 @@ function queueList(scope, start) {
   tiles.show(Date.now());
   return {
     element: h('div', null, tiles.element,
-      h('div', { class: 'toolbar', role: 'search' }, search, filter, sorting, h('span', { class: 'grow' }), where, size, before, next),
+      h('div', { class: 'toolbar', role: 'search' }, search, filter, sorting, h('span', { class: 'grow' }), h('div', { class: 'pager' }, where, size, before, next)),
       h('div', { class: 'card flush' }, table, none)),
     go(/** @type {{query: URLSearchParams}} */ { query }) {
       state = read(query);
@@ -303,7 +303,7 @@ function summary({ store }) {
   const values = Object.fromEntries(['queues', ...names, 'out'].map((key) => [key, h('dd', null)]));
   const tile = (/** @type {string} */ key, /** @type {string} */ label) => h('div', { class: `tile tile-${key}` }, h('dt', null, label), values[key]);
   const element = h('dl', { class: 'tiles', 'aria-label': 'All queues together' },
-    tile('queues', 'Queues'), tile('ready', 'Ready'), tile('leased', 'Leased'), tile('delayed', 'Delayed'), tile('dead', 'Dead'), tile('out', 'Done a second'));
+    tile('queues', 'Queues'), tile('ready', 'Ready'), tile('leased', 'Leased'), tile('delayed', 'Delayed'), tile('dead', 'Dead'), tile('out', 'Out a second'));
   return {
     element,
     show(/** @type {number} */ now) {
@@ -311,7 +311,7 @@ function summary({ store }) {
       let out = 0;
       for (const known of store.queues.values()) {
         for (const name of names) sums[name] += known.queue.counts[name];
-        out += finishedPerSecond(known, now) ?? 0;
+        out += endedPerSecond(known, now) ?? 0;
       }
       setText(values.queues, count(store.queues.size));
       for (const name of names) setText(values[name], count(sums[name]));
