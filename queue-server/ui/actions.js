@@ -87,7 +87,7 @@ export function remove(store, name) {
     danger: true,
     submit: 'Delete queue',
     body: [
-      h('p', { class: 'loss' }, held === 0 ? 'The queue holds no items.' : `${counted(held, 'item')} will be lost: ${loses.join(', ')}.`),
+      h('p', { class: held === 0 ? null : 'loss' }, held === 0 ? 'The queue holds no items.' : `${counted(held, 'item')} will be lost: ${loses.join(', ')}.`),
       h('p', null, `Its settings go too, and what is known of ${counted(counts.done, 'finished item')}. This cannot be undone.`),
       counts.leased > 0 ? force.element : null,
     ],

@@ -3,7 +3,8 @@
 //! How it is cut: one module a noun, each opening with what it owns.
 //!
 //! - Pure, with tests in test/: `format` (values as words), `quantities` (what people type), `sse` (the event format),
-//!   `router` (addresses), `history` (what a queue was over time), `upload` (a file in pieces the server takes).
+//!   `router` (addresses), `history` (what a queue was over time), `upload` (a file in pieces the server takes),
+//!   `patch` (settings within settings).
 //! - The server: `api` (calls and their failures), `session` (the token), `events` (keeps `store` as the server is),
 //!   `store` (what is known, told of once a frame).
 //! - Parts: `dom` (makes elements; reads no markup, ever), `dialog`, `notices`, `charts`, `content` (what an item holds),

@@ -38,11 +38,10 @@ export function stateBadge(state) {
 }
 
 const PHASES = /** @type {Record<string, string>} */ ({
-  running: 'leased', succeeded: 'good', done: 'good', complete: 'good', completed: 'good', failed: 'bad', error: 'bad', pending: 'plain',
-  waiting: 'plain', skipped: 'plain', suspended: 'warn', cancelled: 'warn', stopped: 'warn', 'timed-out': 'bad', timedout: 'bad',
+  Pending: 'plain', Running: 'ready', Stopping: 'warn', Succeeded: 'good', Failed: 'bad', Cancelled: 'warn', Skipped: 'plain',
 });
 
 /** @param {string} phase of a run or a step */
 export function phaseBadge(phase) {
-  return badge({ text: phase.toLowerCase(), kind: PHASES[phase.toLowerCase()] ?? 'plain' });
+  return badge({ text: phase.toLowerCase(), kind: PHASES[phase] ?? 'plain' });
 }

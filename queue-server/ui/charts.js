@@ -7,11 +7,13 @@ import { clock, count, rate } from './format.js';
 
 /**
  * @typedef {{label: string, color: string, fill?: boolean}} Line `color` is the name of a custom property
- * @typedef {{title: string, lines: Line[], unit: (n: number | undefined) => string,
+ * @typedef {{title: string, lines: Line[], whole?: boolean, unit: (n: number | undefined) => string,
  *   describe: (data: (number | null)[][]) => string}} ChartOptions
  */
 
 const HEIGHT = 190;
+/** Steps of an axis of things that are not cut in parts. */
+const WHOLE_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 
 /** The vendored script's global: it is no module. */
 const uPlot = /** @type {any} */ (globalThis).uPlot;
@@ -98,7 +100,7 @@ export class Chart {
       scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ high) => [0, Math.max(1, high * 1.08)] } },
       axes: [
         { stroke: text, grid, ticks: { show: false }, font, space: 70, size: 26, gap: 6, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((s) => clock(s * 1_000)) },
-        { stroke: text, grid, ticks: { show: false }, font, size: 52, gap: 6, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((n) => this.#options.unit(n)) },
+        { stroke: text, grid, ticks: { show: false }, font, size: 52, gap: 6, incrs: this.#options.whole ? WHOLE_STEPS : undefined, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((n) => this.#options.unit(n)) },
       ],
       series: [{}, ...this.#options.lines.map((line) => ({
         label: line.label,

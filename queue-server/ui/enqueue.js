@@ -90,6 +90,7 @@ export function enqueueFields({ queue, names = [], text = '', form = 'lines', se
       ttl_ms: duration(ttl, 'the time to live'),
     };
     const body = source ?? new Blob([area.value]);
+    if (source !== null && source.size === 0 && chosen() !== 'one') throw new Error('the file is empty');
     const sent = await all(target, body, chosen(), query, sealable && seal.box.checked, (done) => {
       if (body.size > 1024 * 1024) setText(progress, `${bytes(done)} of ${bytes(body.size)}`);
     });

@@ -43,7 +43,7 @@ function show(region, text, kind, forMs) {
   const notice = h('div', { class: kind }, h('span', { class: 'notice-text' }, text),
     button('×', () => notice.remove(), { class: 'notice-close', 'aria-label': 'Close this message' }));
   region.append(notice);
-  while (region.children.length > 4) region.firstElementChild?.remove();
+  while (region.children.length > 3) region.firstElementChild?.remove();
   if (forMs === 0) return;
   let timer = setTimeout(() => notice.remove(), forMs);
   notice.addEventListener('pointerenter', () => clearTimeout(timer));

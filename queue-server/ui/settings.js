@@ -2,6 +2,7 @@
 
 import { h, setAttribute, setText } from './dom.js';
 import { field } from './dialog.js';
+import { nested, settingAt } from './patch.js';
 import { parseBytes, parseDuration, parseNumber, writeBytes, writeDuration } from './quantities.js';
 
 /** @typedef {'duration' | 'bytes' | 'number' | 'rate'} Kind */
@@ -34,15 +35,6 @@ export const GROUPS = /** @type {const} */ ([
     ['quiet_ms', 'Quiet before empty', 'duration', '5s', 'How long an unsealed queue must have been left alone.'],
   ]],
 ]);
-
-/**
- * @param {Record<string, any>} settings
- * @param {string} path
- * @returns {number | undefined}
- */
-export function settingAt(settings, path) {
-  return path.split('.').reduce((/** @type {any} */ value, part) => value?.[part], settings);
-}
 
 /**
  * @param {Kind} kind
@@ -113,25 +105,4 @@ export function settingsFields(settings) {
     return nested(changed, settings);
   };
   return { element: h('div', { class: 'settings' }, ...fields), patch };
-}
-
-/**
- * Settings with a `.` in their name, put back into the one they lie in; that one is changed as a whole.
- * @param {Record<string, any>} flat
- * @param {Record<string, any>} settings
- */
-export function nested(flat, settings) {
-  /** @type {Record<string, any>} */
-  const whole = {};
-  for (const [path, value] of Object.entries(flat)) {
-    const [outer, inner] = path.split('.');
-    if (inner === undefined) {
-      whole[outer] = value;
-      continue;
-    }
-    whole[outer] ??= { ...settings[outer] };
-    if (value === null) delete whole[outer][inner];
-    else whole[outer][inner] = value;
-  }
-  return whole;
 }

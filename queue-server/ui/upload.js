@@ -3,12 +3,13 @@
 /** A request has at most 16 MiB and 100,000 items; half of each leaves room, and shows progress sooner. */
 export const PIECE_BYTES = 8 * 1024 * 1024;
 export const PIECE_LINES = 50_000;
+const MOST_LINE_BYTES = 16 * 1024 * 1024;
 const LINE_FEED = 0x0a;
 
 /**
  * The pieces of a file, each ending where a line ends, but for the last.
  * @param {Blob} file
- * @param {{bytes?: number, lines?: number}} [most] a single longer line is a piece of its own, for the server to judge
+ * @param {{bytes?: number, lines?: number}} [most] of a piece; one with a line that is longer has more
  * @returns {AsyncGenerator<{data: Uint8Array, end: number}>}
  */
 export async function* pieces(file, { bytes = PIECE_BYTES, lines = PIECE_LINES } = {}) {
@@ -19,6 +20,7 @@ export async function* pieces(file, { bytes = PIECE_BYTES, lines = PIECE_LINES }
     const last = at + data.length >= file.size;
     const end = cut(data, lines, last);
     if (end === 0) {
+      if (data.length >= MOST_LINE_BYTES) throw new Error('a line is longer than 16 MiB, the most that a request has');
       // One line is longer than a piece: look further for its end.
       ask *= 2;
       continue;

@@ -55,6 +55,7 @@ const HELD: &[(&str, &[u8])] = files![
     "icon.svg",
     "index.html",
     "notices.js",
+    "patch.js",
     "quantities.js",
     "router.js",
     "session.js",

@@ -169,7 +169,7 @@ export function deadView(scope, name, start) {
     setText(throwChosen, 'Throw away selected…');
     redriveChosen.disabled = chosen.size === 0;
     throwChosen.disabled = chosen.size === 0;
-    setText(redriveAll, filtered() ? 'Redrive all that match' : `Redrive all ${exactly(dead)}`);
+    setText(redriveAll, filtered() ? (ended ? `Redrive all ${exactly(shown.length)} that match` : 'Redrive all that match') : `Redrive all ${exactly(dead)}`);
     redriveAll.disabled = dead === 0;
     purge.disabled = dead === 0;
     everyone.checked = chosen.size > 0 && chosen.size === shown.length;

@@ -27,10 +27,10 @@ export function itemView(scope, { queue: name, id }) {
   const acts = h('div', { class: 'actions', role: 'group', 'aria-label': 'Act on this item' });
   const facts = h('dl', { class: 'facts wide-facts' });
   const body = h('section', { class: 'card' });
-  const ends = h('div');
+  const ends = h('div', { class: 'stack' });
   const attempts = h('section', { class: 'card flush' });
   const problem = h('p', { class: 'empty', role: 'status' });
-  const whole = h('div', { hidden: true }, acts, h('section', { class: 'card' }, h('h2', { class: 'unseen' }, 'What is known'), facts), body, ends, attempts);
+  const whole = h('div', { class: 'stack', hidden: true }, acts, h('section', { class: 'card' }, h('h2', { class: 'unseen' }, 'What is known'), facts), body, ends, attempts);
   const element = h('section', { class: 'page' },
     h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/queues' }, 'Queues'), ' / ', h('a', { href: queueAddress(name) }, name), ' / ',
       h('a', { href: queueAddress(name, 'items') }, 'Items'), ' / '),

@@ -6,8 +6,9 @@ import { Chart, choiceOf, depthData, describing, rateData, unitOf } from '../cha
 import { button, fill, h, setText } from '../dom.js';
 import { bytes, count, counted, duration, exactly, preview, shortId } from '../format.js';
 import { complain } from '../notices.js';
+import { settingAt } from '../patch.js';
 import { itemAddress, queueAddress } from '../router.js';
-import { GROUPS, settingAt, written } from '../settings.js';
+import { GROUPS, written } from '../settings.js';
 
 const SPANS = /** @type {const} */ ([['120000', '2 min'], ['600000', '10 min'], ['3600000', '1 h']]);
 const LEAST_SPAN = 30_000;
@@ -25,7 +26,7 @@ export function overviewView(scope, name) {
     { label: 'Delayed', color: 'c-delayed' }, { label: 'Dead', color: 'c-dead' },
   ];
   const rateLines = [{ label: 'In', color: 'c-ready' }, { label: 'Done', color: 'c-done', fill: true }, { label: 'Failed', color: 'c-dead' }];
-  const depth = new Chart({ title: 'Items', lines: depthLines, unit: unitOf.depth, describe: describing(depthLines.map((l) => l.label), unitOf.depth) }, scope.signal);
+  const depth = new Chart({ title: 'Items', whole: true, lines: depthLines, unit: unitOf.depth, describe: describing(depthLines.map((l) => l.label), unitOf.depth) }, scope.signal);
   const rates = new Chart({ title: 'A second', lines: rateLines, unit: unitOf.rate, describe: describing(rateLines.map((l) => l.label), unitOf.rate) }, scope.signal);
   const draw = () => {
     const known = store.queues.get(name);

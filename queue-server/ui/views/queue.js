@@ -173,7 +173,7 @@ function figuresOf() {
       put('oldest', duration(oldestReady(known, now)));
       put('in', rate(enqueuedPerSecond(known, now)));
       put('out', rate(endedPerSecond(known, now)));
-      put('left', known.queue.unfinished === 0 ? 'nothing left' : duration(timeLeft(known, now)));
+      put('left', duration(timeLeft(known, now)));
     },
   };
 }

@@ -76,7 +76,8 @@ function stepCard(step) {
   ]).filter(([, value]) => value !== undefined);
   return h('li', { class: 'card step' },
     h('div', { class: 'step-head' }, h('h3', null, step.name), phaseBadge(step.phase), h('span', { class: 'grow' }), left),
-    total > 0 ? [progress(step, `Progress of ${step.name}`), h('p', { class: 'step-words' }, itemWords(step))] : null,
+    // A step that counts nothing is itself what is to do: its phase says it all.
+    total > 1 || step.queues?.length ? [progress(step, `Progress of ${step.name}`), h('p', { class: 'step-words' }, itemWords(step))] : null,
     step.message ? h('p', { class: 'message' }, step.message) : null,
     facts.length === 0 ? null : h('dl', { class: 'facts' }, ...facts.map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, value)))));
 }

@@ -2,7 +2,7 @@
 
 import { phaseBadge } from '../badges.js';
 import { fill, h, time } from '../dom.js';
-import { counted, duration, exactly, moment, percent, preview } from '../format.js';
+import { duration, exactly, moment, percent, preview } from '../format.js';
 import { runAddress } from '../router.js';
 
 /** @typedef {import('../api.js').Run} Run */
@@ -90,7 +90,7 @@ function nothing() {
 /** @param {Run} run */
 function line(run) {
   const items = itemsOf(run);
-  const over = run.steps.filter((step) => step.ended !== undefined).length;
+  const over = run.steps.filter(({ phase }) => phase !== 'Pending' && phase !== 'Running').length;
   return h('tr', { role: 'row' },
     h('th', { role: 'rowheader', scope: 'row', class: 'name' }, h('a', { href: runAddress(run.run) }, run.run), h('span', { class: 'sub' }, run.namespace === undefined ? run.spec : `${run.spec} in ${run.namespace}`)),
     h('td', { role: 'cell', 'data-label': 'Phase' }, phaseBadge(run.phase), run.stale ? h('span', { class: 'badge badge-warn', title: `Not heard of since ${moment(run.updated)}` }, 'not heard of') : null,
@@ -103,6 +103,6 @@ function line(run) {
 
 /** @param {{done?: number, failed?: number, total?: number}} of */
 export function itemWords({ done = 0, failed = 0, total = 0 }) {
-  const words = `${exactly(done)} of ${counted(total, 'item')} done`;
+  const words = `${exactly(done)} of ${exactly(total)} done`;
   return failed > 0 ? `${words}, ${exactly(failed)} failed` : words;
 }
