@@ -13,12 +13,14 @@ mod family;
 mod page;
 mod process;
 mod rows;
+mod timing;
 
 pub use catalog::{Catalog, Group};
 pub use family::{Family, Kind, Label, Values};
 pub use page::page;
 pub use process::{BUILD_INFO, PROCESS, Process};
 pub use rows::Rows;
+pub use timing::Timing;
 
 /// The content type of [`text`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;

@@ -8,7 +8,7 @@ use crate::time::Time;
 
 /// An item. Small, because there may be millions: its id is derived from its place, its bytes lie in
 /// the caller's store, its leases and attempts lie apart.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Item {
     place: u64,
     len: u32,
@@ -19,7 +19,7 @@ pub struct Item {
     /// Which of its terms are kept elsewhere.
     pub(crate) flags: u8,
     pub(crate) enqueued: Time,
-    /// When a delayed item is due; when one that ended did.
+    /// When a delayed item is due; when one that ended did; since when one is ready, 0 if that is not known.
     when: Time,
     /// Attempts that do not count any more: those that were given back unspent, and all before it was
     /// redriven.
@@ -42,13 +42,17 @@ impl Item {
         }
     }
 
-    /// It stands there now. One that ended did at that time; of all others `ended` says nothing.
-    pub(crate) fn set_state(&mut self, state: State, ended: Time) {
+    /// It stands there now, since that time if it ended or is ready; of all others `since` says nothing.
+    pub(crate) fn set_state(&mut self, state: State, since: Time) {
+        let was_due = self.kind == Kind::Delayed;
         self.kind = state.kind();
         self.when = match state {
-            State::Ready | State::Leased => Time(0),
+            // Ready since it was due, whenever somebody came round to see that.
+            State::Ready if was_due => self.when,
+            State::Ready => since,
+            State::Leased => Time(0),
             State::Delayed(due) => due,
-            State::Done | State::Dead | State::Expired | State::Cancelled => ended,
+            State::Done | State::Dead | State::Expired | State::Cancelled => since,
         };
     }
 
@@ -93,6 +97,13 @@ impl Item {
         (!self.state().is_live()).then_some(self.when)
     }
 
+    /// Since when it is ready; `None` if it is not, or if that is not known: a snapshot does not tell, and
+    /// neither does what redrove it.
+    #[must_use]
+    pub fn ready_since(&self) -> Option<Time> {
+        (self.kind == Kind::Ready && self.when > Time(0)).then_some(self.when)
+    }
+
     /// Whether it was given anything besides its body: see [`Queue::terms_of`](crate::Queue::terms_of).
     #[must_use]
     pub fn has_terms(&self) -> bool {
@@ -126,6 +137,33 @@ impl Item {
     /// Which of the states that is.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+}
+
+/// All that a snapshot tells: not since when it is ready.
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            place,
+            len,
+            attempts,
+            releases,
+            flags,
+            enqueued,
+            when,
+            uncounted,
+            kind,
+        } = *self;
+        let same = (place, len, attempts, releases, flags)
+            == (
+                other.place,
+                other.len,
+                other.attempts,
+                other.releases,
+                other.flags,
+            )
+            && (enqueued, uncounted, kind) == (other.enqueued, other.uncounted, other.kind);
+        same && (kind == Kind::Ready || when == other.when)
     }
 }
 

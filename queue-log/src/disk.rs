@@ -22,6 +22,10 @@ pub trait Disk: Debug + Send + Sync {
     fn free(&self) -> io::Result<u64> {
         Ok(u64::MAX)
     }
+    /// Bytes of all there is room for, used or not; `u64::MAX` if nobody knows.
+    fn size(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
 }
 
 /// A file that is read and written at places.

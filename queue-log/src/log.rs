@@ -9,7 +9,7 @@ use crate::frame::Kind;
 use crate::scan::Scan;
 use crate::segment::Segment;
 use crate::writer::{Shared, Writer};
-use crate::{Lsn, Record, preparer};
+use crate::{Disk, Lsn, Record, preparer};
 
 /// A log that is written. Dropping it writes and syncs what has gathered.
 #[derive(Debug)]
@@ -150,6 +150,12 @@ impl Log {
         let appended = self.shared.gather.appended();
         let written = self.shared.written();
         self.shared.store.space.left(written, appended)
+    }
+
+    /// The disk it lies on.
+    #[must_use]
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.shared.store.disk
     }
 
     /// What it takes.

@@ -169,6 +169,11 @@ impl Disk for RealDisk {
         let space = rustix::fs::fstatvfs(&self.directory)?;
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
+
+    fn size(&self) -> io::Result<u64> {
+        let space = rustix::fs::fstatvfs(&self.directory)?;
+        Ok(space.f_blocks.saturating_mul(space.f_frsize))
+    }
 }
 
 /// A file of the file system.

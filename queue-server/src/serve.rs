@@ -41,6 +41,7 @@ pub use self::limits::ConnectionLimits;
 pub(crate) use self::limits::TURNED_AWAY;
 pub(crate) use self::listen::listen;
 use crate::http::error::ApiError;
+use crate::metrics::Connections;
 
 /// What answers requests.
 pub(crate) trait Answers: Clone + Send + Sync + 'static {
@@ -101,6 +102,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     answers: impl Answers,
     limits: &ConnectionLimits,
+    meter: &Connections,
     stop: CancellationToken,
 ) -> Stopped {
     let shared = Arc::new(Shared {
@@ -115,6 +117,7 @@ pub(crate) async fn serve(
     let stopped = stop.cancelled();
     tokio::pin!(stopped);
     loop {
+        meter.are(connections.len());
         let room = connections.len() < limits.max_connections + TURNED_AWAY;
         tokio::select! {
             biased;
@@ -126,6 +129,7 @@ pub(crate) async fn serve(
                     warn!(limit = limits.max_connections, "connection limit reached: new connections are turned away");
                 }
                 full = over;
+                meter.accepted(over);
                 let shared = Arc::clone(&shared);
                 if over {
                     connections.spawn(connection::serve(stream, turned_away.clone(), Keep::One, shared));

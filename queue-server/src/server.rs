@@ -22,6 +22,7 @@ use tracing::info;
 use crate::config::{Config, ConfigError, Storage};
 use crate::engine::{self, Engine, EngineLimits, RecoverError, wall_time};
 use crate::http::guard::{Guard, TokensError};
+use crate::metrics::Connections;
 use crate::open_files;
 use crate::serve::{Stopped, listen, serve};
 
@@ -156,7 +157,13 @@ impl Server {
             max_bytes,
         };
         let engine = Engine::new(limits, machine.wall_clock);
-        let router = crate::http::router(Arc::clone(&engine), Arc::clone(&guard), &http);
+        let meter = Arc::new(Connections::new(connections.max_connections));
+        let router = crate::http::router(
+            Arc::clone(&engine),
+            Arc::clone(&guard),
+            &http,
+            Arc::clone(&meter),
+        );
         let stop = CancellationToken::new();
         let timer = tokio::spawn(Arc::clone(&engine).run_timer());
         let watching = tokio::spawn({
@@ -165,7 +172,7 @@ impl Server {
         });
         let serving = tokio::spawn({
             let stop = stop.clone();
-            async move { serve(listener, router, &connections, stop).await }
+            async move { serve(listener, router, &connections, &meter, stop).await }
         });
         let (opens, opened) = watch::channel(false);
         let keeping = tokio::spawn(keep(Arc::clone(&engine), storage, directory, opens));

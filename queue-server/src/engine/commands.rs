@@ -63,6 +63,7 @@ impl LiveQueue {
             }
             // Copied before it is taken: retention may let the bytes of a done item go at once.
             let Some(item) = turn.inner.core.next_ready(turn.now) else {
+                turn.count_limit();
                 return Ok(None);
             };
             let (enqueued, body) = (

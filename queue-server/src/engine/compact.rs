@@ -124,6 +124,7 @@ impl Engine {
         }
         self.trim();
         let start = self.shared.store().usage().unwrap_or_default().start;
+        self.shared.meters.log.compacted();
         info!(
             bytes = length(start),
             freed = start.0 - usage.start.0,

@@ -6,6 +6,7 @@ use queue_api::{Code, ItemId, QueueName, SettingsError};
 use queue_core::Refusal;
 
 use super::store::LogFailed;
+use crate::metrics::Limit;
 
 /// A command that was refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +175,17 @@ impl Fault {
         match self {
             Self::RateLimited { after, .. } => Some(*after),
             _ => None,
+        }
+    }
+
+    /// The limit that refused it, if one did that is not counted where it is looked at.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::TooManyQueues(_) => Some(Limit::MaxQueues),
+            Self::TooManyWaiters(_) => Some(Limit::Waiters),
+            Self::TooManyItems(_) => Some(Limit::MaxItems),
+            Self::TooManyBytes(_) => Some(Limit::MaxBytes),
+            other => Limit::of(other.code()),
         }
     }
 

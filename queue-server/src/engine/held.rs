@@ -35,6 +35,11 @@ impl Held {
         self.items.load(Ordering::Relaxed)
     }
 
+    /// Bytes over all queues.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// A queue holds `now`, items and bytes, after it held `before`.
     pub(super) fn change(&self, before: (u64, u64), now: (u64, u64)) {
         // Wraps below zero on the way, and comes out right in the end.

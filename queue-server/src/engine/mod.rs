@@ -12,6 +12,7 @@ mod compact;
 mod entropy;
 mod fault;
 mod fetch;
+mod figures;
 mod grant;
 mod handling;
 mod held;
@@ -29,6 +30,7 @@ mod seen;
 mod settings;
 mod settle;
 mod store;
+mod timed_disk;
 mod timer;
 mod token;
 mod turn;
@@ -48,6 +50,8 @@ use tokio_util::sync::CancellationToken;
 
 use queue_log::Lsn;
 
+use crate::metrics::Meters;
+
 use changes::Changes;
 use clock::Clock;
 use held::Held;
@@ -59,6 +63,7 @@ pub(crate) use changes::Watch;
 pub(crate) use clock::{timestamp, wall_time};
 pub(crate) use commands::{MassPurge, Page};
 pub(crate) use fault::Fault;
+pub(crate) use figures::{EngineFigures, LogFigures, QueueFigures};
 pub(crate) use grant::{Grant, Granted, Shown};
 pub(crate) use incoming::{Entered, Entry, Idempotent, Incoming, check_sizes};
 pub(crate) use live::LiveQueue;
@@ -111,6 +116,7 @@ pub(crate) struct Shared {
     held: Held,
     changes: Changes,
     limits: EngineLimits,
+    meters: Meters,
 }
 
 impl Engine {
@@ -127,6 +133,7 @@ impl Engine {
             held: Held::default(),
             changes: Changes::default(),
             limits,
+            meters: Meters::default(),
         };
         Arc::new(Self {
             limits,

@@ -48,6 +48,9 @@ impl LiveQueue {
             let settled = self.settle_in(turn, reports);
             ask.worker = ask.worker.map(|name| turn.inner.workers.intern(&name));
             let granted = turn.lend(&ask);
+            if granted.items.len() < ask.max {
+                turn.count_limit();
+            }
             let would_wait = granted.items.is_empty()
                 && ask.max > 0
                 && settled.iter().all(|settled| settled.ok)

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use queue_log::{Disk, OpenError, Opened, Options, Usage};
+use queue_log::{Disk, OpenError, Opened, Options};
 use tracing::info;
 
 use super::Engine;
 use super::fault::Fault;
 use super::live::LiveQueue;
 use super::store::{Replay, Store};
+use super::timed_disk::TimedDisk;
+use crate::metrics;
 
 /// How often a recovery says how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -70,6 +72,8 @@ impl Engine {
         let mut replay = Replay::new(body_memory);
         let mut bytes = 0;
         let slack = options.segment_bytes / SEGMENT_PARTS_OF_SLACK;
+        let meter = &self.shared.meters.log;
+        let disk = TimedDisk::new(disk, Arc::clone(&meter.syncs));
         let opened = Opened::read(disk, options, &mut |at, frame| {
             bytes += frame.len();
             if said.elapsed() >= PROGRESS {
@@ -81,6 +85,7 @@ impl Engine {
         })?;
         let recovery = opened.recovery;
         self.shared.clock.not_before(replay.latest());
+        let records = replay.read();
         let queues = replay.finish();
         self.keep_in(Store::on_log(opened, body_memory, slack)?);
         let found = queues.len();
@@ -90,6 +95,13 @@ impl Engine {
             // Once it is listed, or a wake-up that it asks for finds no queue to wake.
             queue.renew_leases();
         }
+        meter.recovered(metrics::Recovery {
+            took: begun.elapsed(),
+            records,
+            bytes: recovery.bytes,
+            lost: recovery.lost,
+            max_bytes: options.max_bytes,
+        });
         if recovery.lost > 0 {
             tracing::warn!(
                 "{} damaged bytes of the log were given up, as --accept-loss says",
@@ -118,11 +130,6 @@ impl Engine {
     /// Puts what may have trailed on disk.
     pub(crate) async fn flush(&self) -> Result<(), Fault> {
         Ok(self.shared.store().flush().await?)
-    }
-
-    /// What the log takes, if there is one that was read.
-    pub(crate) fn log_usage(&self) -> Option<Usage> {
-        self.shared.store.get()?.usage()
     }
 
     /// Bytes of bodies, results and errors in memory.

@@ -13,6 +13,7 @@ use super::grant::{Bytes, Grant, Granted};
 use super::live::{Inner, LiveQueue, Progress};
 use super::store::encode::{self, Source};
 use super::waiters::{Ask, Waiter};
+use crate::metrics::Limit;
 
 /// Most events that room is kept for between turns: a turn that moved millions must not hold on to
 /// their memory.
@@ -50,8 +51,10 @@ impl Turn<'_> {
 
     fn evolve(&mut self) {
         let inner = &mut *self.inner;
+        let meters = &self.queue.shared.meters.items;
         inner.changed |= !inner.events.is_empty();
         for event in inner.events.drain(..) {
+            meters.observe(&inner.core, &event, self.now);
             inner.core.evolve(&event, &mut inner.free);
         }
         for blob in inner.free.drain(..) {
@@ -251,6 +254,16 @@ impl Turn<'_> {
             state,
             rest,
         }
+    }
+
+    /// Counts what kept a call from being given as much as it asked for, if it was a limit.
+    pub(super) fn count_limit(&self) {
+        let limit = match self.inner.core.lendable(self.now) {
+            Lendable::Until(_) => Limit::RateLimited,
+            Lendable::Limited => Limit::MaxLeased,
+            Lendable::Some | Lendable::Nothing => return,
+        };
+        self.queue.shared.meters.limits.hit(limit);
     }
 
     /// Gives back, unspent, what reached nobody.

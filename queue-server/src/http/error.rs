@@ -18,6 +18,7 @@ use queue_api::{
 };
 
 use super::answer::document;
+use crate::metrics::Limit;
 use crate::serve::BodyTimedOut;
 
 /// Seconds after which a client may repeat what failed for a passing reason: long enough that a
@@ -40,6 +41,8 @@ pub(crate) struct ApiError {
     detail: String,
     retry_after_s: Option<u64>,
     source: Option<Cause>,
+    /// What refused it. It travels in the answer's extensions to where answers are counted.
+    limit: Option<Limit>,
 }
 
 /// What lay under an answer of 500. It travels in the answer's extensions to the place that knows
@@ -60,7 +63,13 @@ impl ApiError {
             detail,
             retry_after_s: code.is_transient().then_some(RETRY_AFTER_S),
             source: None,
+            limit: Limit::of(code),
         }
+    }
+
+    /// The same, refused by this limit, if by any.
+    pub(crate) fn by(self, limit: Option<Limit>) -> Self {
+        Self { limit, ..self }
     }
 
     /// The request is malformed, and the detail says where.
@@ -98,6 +107,11 @@ impl ApiError {
         self.code
     }
 
+    /// The limit that refused it, if one did.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        self.limit
+    }
+
     /// The detail, for wires that carry their errors in another form.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
@@ -111,6 +125,7 @@ impl IntoResponse for ApiError {
             detail,
             retry_after_s,
             source,
+            limit,
         } = self;
         let body = serde_json::to_vec(&Problem::new(code, detail)).unwrap_or_default();
         let status =
@@ -129,6 +144,9 @@ impl IntoResponse for ApiError {
         }
         if let Some(cause) = source {
             response.extensions_mut().insert(cause);
+        }
+        if let Some(limit) = limit {
+            response.extensions_mut().insert(limit);
         }
         response
     }

@@ -28,6 +28,7 @@ use super::json::{item_id, string_as_go, time};
 use super::openapi::{Message, OneQueue, Raw, Stats};
 use crate::engine::{Engine, Entry, Fault, Incoming, LiveQueue, MassPurge};
 
+use crate::metrics::Limit;
 type Shared = State<Arc<Engine>>;
 
 /// Bytes of a message beside its body, with room for an escape or two.
@@ -53,19 +54,23 @@ pub(super) fn routes(guard: &Arc<Guard>) -> OpenApiRouter<App> {
 }
 
 async fn not_found() -> Refused {
-    Refused(StatusCode::NOT_FOUND, "404 page not found".into())
+    Refused(StatusCode::NOT_FOUND, "404 page not found".into(), None)
 }
 
 async fn method_not_allowed() -> Refused {
-    Refused(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".into())
+    Refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Method Not Allowed".into(),
+        None,
+    )
 }
 
-/// An error as kuard says it: a line of text.
-pub(super) struct Refused(StatusCode, String);
+/// An error as kuard says it: a line of text. With the limit that it comes from, if one refused the call.
+pub(super) struct Refused(StatusCode, String, Option<Limit>);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let Self(status, text) = self;
+        let Self(status, text, limit) = self;
         let headers = [
             (CONTENT_TYPE, "text/plain; charset=utf-8"),
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -80,6 +85,9 @@ impl IntoResponse for Refused {
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+        if let Some(limit) = limit {
+            response.extensions_mut().insert(limit);
+        }
     }
 }
 
@@ -87,7 +95,7 @@ impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
         let status = StatusCode::from_u16(error.code().status());
         let status = status.unwrap_or(StatusCode::BAD_REQUEST);
-        Self(status, error.detail().to_owned())
+        Self(status, error.detail().to_owned(), error.limit())
     }
 }
 
@@ -103,10 +111,11 @@ impl From<Fault> for Refused {
             // Nothing of kuard's says these; their status tells a client to wait or to give up.
             other => {
                 let status = StatusCode::from_u16(other.code().status());
-                return Self(status.unwrap_or(StatusCode::BAD_REQUEST), other.to_string());
+                let status = status.unwrap_or(StatusCode::BAD_REQUEST);
+                return Self(status, other.to_string(), other.limit());
             }
         };
-        Self(StatusCode::BAD_REQUEST, text)
+        Self(StatusCode::BAD_REQUEST, text, None)
     }
 }
 
@@ -117,7 +126,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
-        let refused = |text| Refused(StatusCode::BAD_REQUEST, text);
+        let refused = |text| Refused(StatusCode::BAD_REQUEST, text, None);
         let Path(name) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|rejection| refused(rejection.body_text()))?;
@@ -220,7 +229,11 @@ async fn take_out(app: &App, name: &QueueName) -> Result<Response, Refused> {
         Ok(Some(taken)) => Ok(message(&queue, taken.seq, taken.enqueued, &taken.body)),
         Ok(None) => Ok(StatusCode::NO_CONTENT.into_response()),
         // Not 204: kuard's consumer leaves on that, and tries again on an error.
-        Err(_paused) => Err(Refused(StatusCode::SERVICE_UNAVAILABLE, "paused".into())),
+        Err(_paused) => Err(Refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "paused".into(),
+            None,
+        )),
     }
 }
 

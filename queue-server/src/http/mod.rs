@@ -10,7 +10,6 @@ mod input;
 mod intake;
 mod json;
 mod kuard;
-mod metrics;
 pub(crate) mod openapi;
 mod ops;
 pub(crate) mod request_id;
@@ -34,6 +33,7 @@ use self::intake::Intake;
 use crate::config::HttpLimits;
 use crate::engine::Engine;
 use crate::runs::Runs;
+use crate::metrics::{Connections, Limit, Requests, Route, Scraper};
 use crate::serve::{Answers, ArrivingBody};
 
 /// Where kuard's API begins.
@@ -48,6 +48,7 @@ struct App {
     streams: v1::Streams,
     runs: Runs,
 }
+    scraper: Arc<Scraper>,
 
 impl FromRef<App> for Arc<Engine> {
     fn from_ref(app: &App) -> Self {
@@ -62,9 +63,18 @@ pub(crate) struct Calls {
     router: Router,
     compressor: Compressor,
 }
+    routes: HotRoutes,
 
 /// Everything the server answers.
-pub(crate) fn router(engine: Arc<Engine>, guard: Arc<Guard>, limits: &HttpLimits) -> Calls {
+pub(crate) fn router(
+    engine: Arc<Engine>,
+    guard: Arc<Guard>,
+    limits: &HttpLimits,
+    connections: Arc<Connections>,
+) -> Calls {
+    let (router, document) = described(&guard).split_for_parts();
+    let requests = Requests::new(document.paths.paths.keys().map(String::as_str));
+    let routes = HotRoutes::new(&requests);
     let app = App {
         engine,
         guard,
@@ -72,7 +82,7 @@ pub(crate) fn router(engine: Arc<Engine>, guard: Arc<Guard>, limits: &HttpLimits
         streams: v1::Streams::default(),
         runs: Runs::default(),
     };
-    let (router, _) = described(&app.guard).split_for_parts();
+        scraper: Arc::new(Scraper::new(requests, connections)),
     // Whatever is not declared needs a token, too.
     let gate = Gate::new(&app.guard, Role::Read, Form::Problem);
     let router = router
@@ -85,6 +95,7 @@ pub(crate) fn router(engine: Arc<Engine>, guard: Arc<Guard>, limits: &HttpLimits
         router,
         compressor: Compressor::default(),
     }
+        routes,
 }
 
 /// All routes, with what describes them.
@@ -97,23 +108,63 @@ fn described(guard: &Arc<Guard>) -> OpenApiRouter<App> {
 
 impl Answers for Calls {
     async fn answer(&self, request: Request<ArrivingBody>) -> Response {
-        let (guard, path) = (&self.app.guard, request.uri().path());
-        if let Err(refusal) = guard.check_site(request.method(), request.headers()) {
-            return form(path).refuse(refusal);
-        }
-        match Hot::find(request.method(), path) {
-            Some((call, name)) => match guard.admit(Hot::NEEDS, request.headers()).await {
-                Ok(()) => call.answer(&self.app, name, request).await,
-                Err(refusal) => form(request.uri().path()).refuse(refusal),
+        let (app, path) = (&self.app, request.uri().path());
+        let hot = Hot::find(request.method(), path);
+        let route = match &hot {
+            Some((call, _)) => self.routes.of(*call),
+            None => app.scraper.requests.route(path),
+        };
+        let counting = app.scraper.requests.begin(route, request.method());
+        let response = match app.guard.check_site(request.method(), request.headers()) {
+            Err(refusal) => form(path).refuse(refusal),
+            Ok(()) => match hot {
+                Some((call, name)) => match app.guard.admit(Hot::NEEDS, request.headers()).await {
+                    Ok(()) => call.answer(app, name, request).await,
+                    Err(refusal) => form(request.uri().path()).refuse(refusal),
+                },
+                None if Compressor::is_asked(request.method(), request.headers()) => {
+                    let answer = self
+                        .compressor
+                        .answer(self.router.clone(), request.map(Body::new));
+                    // Few ask, and every call would have a place for it.
+                    Box::pin(answer).await
+                }
+                None => self.router.answer(request).await,
             },
-            None if Compressor::is_asked(request.method(), request.headers()) => {
-                let answer = self
-                    .compressor
-                    .answer(self.router.clone(), request.map(Body::new));
-                // Few ask, and every call would have a place for it.
-                Box::pin(answer).await
-            }
-            None => self.router.answer(request).await,
+        };
+        counting.answered(response.status());
+        if let Some(limit) = response.extensions().get::<Limit>() {
+            app.engine.meters().limits.hit(*limit);
+        }
+        response
+    }
+}
+
+/// The routes of the calls that are told by their path.
+#[derive(Debug, Clone, Copy)]
+struct HotRoutes {
+    enqueue: Route,
+    lease: Route,
+    memq_enqueue: Route,
+    memq_dequeue: Route,
+}
+
+impl HotRoutes {
+    fn new(requests: &Requests) -> Self {
+        Self {
+            enqueue: requests.route("/v1/queues/q/items"),
+            lease: requests.route("/v1/queues/q/lease"),
+            memq_enqueue: requests.route("/memq/server/queues/q/enqueue"),
+            memq_dequeue: requests.route("/memq/server/queues/q/dequeue"),
+        }
+    }
+
+    fn of(&self, call: Hot) -> Route {
+        match call {
+            Hot::Enqueue => self.enqueue,
+            Hot::Lease => self.lease,
+            Hot::MemqEnqueue => self.memq_enqueue,
+            Hot::MemqDequeue => self.memq_dequeue,
         }
     }
 }

@@ -1,6 +1,17 @@
 //! Requests and connections.
 
-use metrics::{Family, Label};
+mod routes;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use axum::http::{Method, StatusCode};
+use metrics::{Family, Label, Rows, Timing};
+use prometheus::proto::MetricFamily;
+
+pub(crate) use self::routes::Route;
+use self::routes::Templates;
 
 /// From half a millisecond to the longest that a call may be parked.
 const DURATIONS: &[f64] = &[
@@ -22,6 +33,10 @@ const REQUESTS: Family = Family::seconds(
     Label::of("method", &["GET", "HEAD", "POST", "PUT", "DELETE", "other"]),
     Label::of("status", &["1xx", "2xx", "3xx", "4xx", "5xx"]),
 ]);
+/// The methods, in the order of [`method_index`].
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "other"];
+/// The classes of statuses, in the order of [`status_index`].
+const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const CONNECTIONS: Family = Family::gauge(
     "memq_http_connections",
     "connections",
@@ -40,3 +55,135 @@ const ACCEPTED: Family = Family::counter(
 
 /// Every family of this module.
 pub(super) const FAMILIES: &[&Family] = &[&REQUESTS, &CONNECTIONS, &MAX_CONNECTIONS, &ACCEPTED];
+
+/// Requests by route, method and status. A series comes with its first request.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    templates: Templates,
+    cells: Box<[Cell]>,
+}
+
+/// What came at one route.
+type Cell = [[OnceLock<Timing>; STATUSES.len()]; METHODS.len()];
+
+impl Requests {
+    /// Of a server with these paths, as its description has them.
+    pub(crate) fn new<'a>(paths: impl Iterator<Item = &'a str>) -> Self {
+        let templates = Templates::new(paths);
+        let cells = templates.names().map(|_| Cell::default()).collect();
+        Self { templates, cells }
+    }
+
+    /// The route of a path.
+    pub(crate) fn route(&self, path: &str) -> Route {
+        self.templates.find(path)
+    }
+
+    /// Begins to count a request; it is counted when it is [answered](Counting::answered).
+    pub(crate) fn begin(&self, route: Route, method: &Method) -> Counting<'_> {
+        Counting {
+            by_status: &self.cells[route.index()][method_index(method)],
+            begun: Instant::now(),
+        }
+    }
+
+    pub(super) fn collect(&self) -> MetricFamily {
+        let mut rows = Rows::new(&REQUESTS);
+        for (name, cell) in self.templates.names().zip(&self.cells) {
+            for (method, by_status) in METHODS.iter().zip(cell) {
+                for (status, timing) in STATUSES.iter().zip(by_status) {
+                    if let Some(timing) = timing.get() {
+                        timing.put(&[name, method, status], &mut rows);
+                    }
+                }
+            }
+        }
+        rows.into_family()
+    }
+}
+
+/// A request on its way. One that is given up by its client is not counted, one whose handler panics is.
+#[derive(Debug)]
+pub(crate) struct Counting<'a> {
+    by_status: &'a [OnceLock<Timing>; STATUSES.len()],
+    begun: Instant,
+}
+
+impl Counting<'_> {
+    /// It is answered.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        let timing = &self.by_status[status_index(status)];
+        timing
+            .get_or_init(|| Timing::new(&REQUESTS))
+            .add(self.begun.elapsed());
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.answered(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    }
+}
+
+fn method_index(method: &Method) -> usize {
+    match *method {
+        Method::GET => 0,
+        Method::HEAD => 1,
+        Method::POST => 2,
+        Method::PUT => 3,
+        Method::DELETE => 4,
+        _ => 5,
+    }
+}
+
+fn status_index(status: StatusCode) -> usize {
+    // What is no class of statuses is nobody's but ours.
+    usize::from(status.as_u16() / 100).clamp(1, STATUSES.len()) - 1
+}
+
+/// Connections, counted by whoever takes them in.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    most: usize,
+    open: AtomicUsize,
+    accepted: AtomicU64,
+    turned_away: AtomicU64,
+}
+
+impl Connections {
+    /// Of a server that serves at most so many at a time.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            open: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
+        }
+    }
+
+    /// So many are open now.
+    pub(crate) fn are(&self, open: usize) {
+        self.open.store(open, Relaxed);
+    }
+
+    /// One came in, perhaps to be turned away.
+    pub(crate) fn accepted(&self, turned_away: bool) {
+        self.accepted.fetch_add(1, Relaxed);
+        self.turned_away.fetch_add(turned_away.into(), Relaxed);
+    }
+
+    pub(super) fn turned_away(&self) -> u64 {
+        self.turned_away.load(Relaxed)
+    }
+
+    pub(super) fn collect(&self) -> [MetricFamily; 3] {
+        [
+            (&CONNECTIONS, self.open.load(Relaxed) as u64),
+            (&MAX_CONNECTIONS, self.most as u64),
+            (&ACCEPTED, self.accepted.load(Relaxed)),
+        ]
+        .map(|(family, value)| Rows::one(family, value as f64))
+    }
+}

@@ -1,6 +1,13 @@
 //! The log, the disk under it, and the last recovery.
 
-use metrics::Family;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use metrics::{Family, Rows, Timing};
+use prometheus::proto::MetricFamily;
+
+use crate::engine::LogFigures;
 
 /// From 50 µs, an NVMe disk with a capacitor, to seconds, a disk that fails.
 const SYNCS: &[f64] = &[
@@ -124,3 +131,88 @@ pub(super) const FAMILIES: &[&Family] = &[
     &RECOVERED_BYTES,
     &LOST,
 ];
+
+/// What is counted of the log as it goes.
+#[derive(Debug)]
+pub(crate) struct LogMeter {
+    /// How long its syncs took.
+    pub(crate) syncs: Arc<Timing>,
+    compactions: AtomicU64,
+    recovery: OnceLock<Recovery>,
+}
+
+/// What the last start read, and what the log may take from then on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recovery {
+    pub(crate) took: Duration,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// Damaged bytes that were given up.
+    pub(crate) lost: u64,
+    /// Most bytes of all files.
+    pub(crate) max_bytes: Option<u64>,
+}
+
+impl Default for LogMeter {
+    fn default() -> Self {
+        Self {
+            syncs: Arc::new(Timing::new(&SYNCED)),
+            compactions: AtomicU64::new(0),
+            recovery: OnceLock::new(),
+        }
+    }
+}
+
+impl LogMeter {
+    /// The log was compacted.
+    pub(crate) fn compacted(&self) {
+        self.compactions.fetch_add(1, Relaxed);
+    }
+
+    /// The log was read.
+    pub(crate) fn recovered(&self, recovery: Recovery) {
+        // A log is opened once.
+        let _again = self.recovery.set(recovery);
+    }
+
+    pub(super) fn collect(&self, figures: &LogFigures) -> Vec<MetricFamily> {
+        let LogFigures {
+            syncs,
+            frames,
+            written,
+            length,
+            live,
+            on_disk,
+            left,
+            disk_free,
+            disk_size,
+        } = *figures;
+        let recovery = self.recovery.get();
+        let of_recovery = |of: fn(&Recovery) -> u64| recovery.map(of);
+        let mut families: Vec<_> = [
+            (&SYNC_COUNT, Some(syncs)),
+            (&FRAMES, Some(frames)),
+            (&WRITTEN, Some(written)),
+            (&LENGTH, Some(length)),
+            (&LIVE, Some(live)),
+            (&ON_DISK, Some(on_disk)),
+            (&LEFT, Some(left)),
+            (&COMPACTIONS, Some(self.compactions.load(Relaxed))),
+            (&DISK_FREE, disk_free),
+            (&DISK_SIZE, disk_size),
+            (
+                &MAX_ON_DISK,
+                recovery.and_then(|recovery| recovery.max_bytes),
+            ),
+            (&RECOVERED_RECORDS, of_recovery(|recovery| recovery.records)),
+            (&RECOVERED_BYTES, of_recovery(|recovery| recovery.bytes)),
+            (&LOST, of_recovery(|recovery| recovery.lost)),
+        ]
+        .into_iter()
+        .filter_map(|(family, value)| Some(Rows::one(family, value? as f64)))
+        .collect();
+        families.push(self.syncs.collect());
+        families.extend(recovery.map(|it| Rows::one(&RECOVERY, it.took.as_secs_f64())));
+        families
+    }
+}

@@ -70,7 +70,9 @@ async fn start(limits: ConnectionLimits, router: Router) -> Served {
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
     let stopping = stop.clone();
-    let serving = tokio::spawn(async move { serve(listener, router, &limits, stopping).await });
+    let serving = tokio::spawn(async move {
+        serve(listener, router, &limits, &Connections::default(), stopping).await
+    });
     Served {
         address,
         stop,

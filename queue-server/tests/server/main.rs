@@ -32,6 +32,8 @@ mod kuard;
 mod leases;
 mod limits;
 mod look;
+mod metrics;
+mod metrics_limits;
 mod ndjson;
 mod operations;
 mod options;

@@ -98,6 +98,11 @@ impl Store {
         }
     }
 
+    /// The log, if there is one.
+    pub(super) fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
+    }
+
     /// Whether commands are kept on disk.
     pub(super) fn is_durable(&self) -> bool {
         self.log.is_some()

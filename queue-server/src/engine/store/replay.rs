@@ -47,6 +47,8 @@ pub(crate) struct Replay {
     held: u64,
     /// The latest time any record tells of.
     latest: Time,
+    /// Records.
+    read: u64,
 }
 
 /// What is known of one queue.
@@ -79,6 +81,7 @@ impl Replay {
             budget,
             held: 0,
             latest: Time(0),
+            read: 0,
         }
     }
 
@@ -112,6 +115,11 @@ impl Replay {
         self.latest
     }
 
+    /// Records so far.
+    pub(crate) fn read(&self) -> u64 {
+        self.read
+    }
+
     /// Queues so far.
     pub(crate) fn len(&self) -> usize {
         self.queues.len()
@@ -134,6 +142,7 @@ impl Replay {
         while !frame.is_at_end() {
             let base = frame.position();
             let mut reader = frame.record()?;
+            self.read += 1;
             let Opening { incarnation, kind } = decode::opening(&mut reader)?;
             let room = &mut Room {
                 budget: self.budget,

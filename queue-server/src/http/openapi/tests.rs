@@ -26,7 +26,13 @@ fn keys(value: &Value) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_route_is_described_with_its_methods_and_nothing_else_is() {
     let document = document();
-    let mut router = router(engine(), Arc::default(), &Config::default().http).router;
+    let mut router = router(
+        engine(),
+        Arc::default(),
+        &Config::default().http,
+        Arc::default(),
+    )
+    .router;
     // There is no other way to ask a router for its routes.
     let shown = format!("{router:?}");
     // What axum adds to a nested router is none: `/`, and whatever it has no route for.

@@ -109,7 +109,7 @@ where
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        let error = Self::new(fault.code(), fault.to_string());
+        let error = Self::new(fault.code(), fault.to_string()).by(fault.limit());
         match fault.retry_after() {
             Some(after) => error.again_after(after),
             None => error,
