@@ -27,8 +27,8 @@ use super::guard::{Form, Gate, Guard, Role, Routes};
 use super::json::{item_id, string_as_go, time};
 use super::openapi::{Message, OneQueue, Raw, Stats};
 use crate::engine::{Engine, Entry, Fault, Incoming, LiveQueue, MassPurge};
-
 use crate::metrics::Limit;
+
 type Shared = State<Arc<Engine>>;
 
 /// Bytes of a message beside its body, with room for an escape or two.
@@ -84,10 +84,10 @@ impl IntoResponse for Refused {
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        response
         if let Some(limit) = limit {
             response.extensions_mut().insert(limit);
         }
+        response
     }
 }
 

@@ -32,8 +32,8 @@ use self::hot::Hot;
 use self::intake::Intake;
 use crate::config::HttpLimits;
 use crate::engine::Engine;
-use crate::runs::Runs;
 use crate::metrics::{Connections, Limit, Requests, Route, Scraper};
+use crate::runs::Runs;
 use crate::serve::{Answers, ArrivingBody};
 
 /// Where kuard's API begins.
@@ -47,8 +47,8 @@ struct App {
     intake: Arc<Intake>,
     streams: v1::Streams,
     runs: Runs,
-}
     scraper: Arc<Scraper>,
+}
 
 impl FromRef<App> for Arc<Engine> {
     fn from_ref(app: &App) -> Self {
@@ -62,8 +62,8 @@ pub(crate) struct Calls {
     app: App,
     router: Router,
     compressor: Compressor,
-}
     routes: HotRoutes,
+}
 
 /// Everything the server answers.
 pub(crate) fn router(
@@ -81,8 +81,8 @@ pub(crate) fn router(
         intake: Arc::new(Intake::new(limits.max_request_bytes)),
         streams: v1::Streams::default(),
         runs: Runs::default(),
-    };
         scraper: Arc::new(Scraper::new(requests, connections)),
+    };
     // Whatever is not declared needs a token, too.
     let gate = Gate::new(&app.guard, Role::Read, Form::Problem);
     let router = router
@@ -94,8 +94,8 @@ pub(crate) fn router(
         app,
         router,
         compressor: Compressor::default(),
-    }
         routes,
+    }
 }
 
 /// All routes, with what describes them.
