@@ -162,7 +162,13 @@ impl LiveQueue {
             under,
             idempotent,
         } = incoming;
-        self.has_room_for(entries, idempotent)?;
+        // Those with keys may turn out to be duplicates, of which nothing is kept.
+        let has_key = |entry: &Entry<'_>| entry.options.is_some_and(|it| it.key.is_some());
+        let may_be_duplicates = entries.iter().any(has_key);
+        let mut certain = entries.iter().filter(|entry| !has_key(entry)).peekable();
+        if certain.peek().is_some() || !may_be_duplicates {
+            self.has_room_for(certain, answer_bytes(idempotent, 0))?;
+        }
         check_sizes(&self.name, &turn.inner.settings, entries)?;
         let under = under.map(|lease| self.token(lease).ok_or(Fault::LeaseLost));
         let under = under.transpose()?;
@@ -183,7 +189,17 @@ impl LiveQueue {
             }),
         };
         let entered = turn.apply(|core, now, events| {
-            let entered = core.enqueue(now, enqueue, events)?;
+            let before = events.len();
+            let entered = core.enqueue(now, enqueue, events);
+            let entered = entered.map_err(|refusal| self.refused(refusal, idempotent))?;
+            let recorded = match may_be_duplicates {
+                true => self.can_record(&entered, &incoming),
+                false => Ok(true),
+            };
+            if !matches!(recorded, Ok(true)) {
+                events.truncate(before);
+            }
+            recorded?;
             if seal {
                 core.seal(events);
             }
@@ -202,29 +218,61 @@ impl LiveQueue {
                     replayed: false,
                 })
             }
-            Err(refusal) => {
+            Err(fault) => {
                 for entry in stored {
                     turn.inner.bodies.free(entry.body);
                 }
-                Err(self.refused(refusal, idempotent))
+                Err(fault)
             }
         }
     }
 
-    fn has_room_for(
+    /// Whether there is room for what came in. Where nothing did, a full disk does not keep the answer back:
+    /// it is false then, and the duplicates are not counted. An answer that is to be remembered must be
+    /// written down, or the same request could be answered otherwise.
+    fn can_record(
         &self,
-        entries: &[Entry<'_>],
-        idempotent: Option<Idempotent<'_>>,
+        entered: &queue_core::Entered,
+        incoming: &Incoming<'_>,
+    ) -> Result<bool, Fault> {
+        let Incoming {
+            entries,
+            seal,
+            idempotent,
+            ..
+        } = *incoming;
+        let mut duplicates = entered.duplicates.iter().map(|(at, _)| *at).peekable();
+        let new = entries.iter().enumerate();
+        let new = new.filter(|(at, _)| duplicates.next_if_eq(at).is_none());
+        let answer = answer_bytes(idempotent, entered.duplicates.len());
+        let room = self.has_room_for(new.map(|(_, entry)| entry), answer);
+        if room.is_ok() || entered.count > 0 || idempotent.is_some() {
+            return room.map(|()| true);
+        }
+        if seal {
+            self.shared.room_for(Room::Settle, 1, 0)?;
+        }
+        Ok(false)
+    }
+
+    /// Whether there is room for these, and for so many bytes beside them.
+    fn has_room_for<'e>(
+        &self,
+        entries: impl Iterator<Item = &'e Entry<'e>>,
+        beside: u64,
     ) -> Result<(), Fault> {
-        let answer = idempotent.map_or(0, |asked| {
-            ANSWER_BYTES + asked.key.len() as u64 + entries.len() as u64 * DUPLICATE_BYTES
-        });
-        let bytes: u64 = entries.iter().map(Entry::bytes).sum();
-        self.shared
-            .room_for(Room::Grow, entries.len(), bytes + answer)?;
+        let (mut items, mut bodies, mut bytes) = (0, 0, beside);
+        for entry in entries {
+            items += 1;
+            bodies += entry.body.len() as u64;
+            bytes += entry.bytes();
+        }
+        self.shared.room_for(Room::Grow, items, bytes)?;
         let Shared { held, limits, .. } = &*self.shared;
-        let bodies = entries.iter().map(|entry| entry.body.len() as u64).sum();
-        held.has_room_for(limits, entries.len() as u64, bodies)
+        match items {
+            0 => Ok(()),
+            _ => held.has_room_for(limits, items as u64, bodies),
+        }
     }
 
     fn refused(&self, refusal: Refusal, idempotent: Option<Idempotent<'_>>) -> Fault {
@@ -237,6 +285,13 @@ impl LiveQueue {
             (refusal, _) => Fault::Refused { name, refusal },
         }
     }
+}
+
+/// Bytes of the answer that is remembered, if one is, with so many duplicates.
+fn answer_bytes(idempotent: Option<Idempotent<'_>>, duplicates: usize) -> u64 {
+    idempotent.map_or(0, |asked| {
+        ANSWER_BYTES + asked.key.len() as u64 + duplicates as u64 * DUPLICATE_BYTES
+    })
 }
 
 /// Whether each body is within a queue's limit.

@@ -173,3 +173,43 @@ async fn without_room_to_lend_items_end_and_are_counted_and_starts_go_on() {
     assert_eq!(api.lease(json!({})).await["state"], "waiting");
     takes_items_again(&api).await;
 }
+
+#[tokio::test]
+async fn a_full_disk_keeps_no_answer_about_duplicates_back() {
+    let mut api = small_disk();
+    api.make(json!({"lease_ms": 600_000})).await;
+    let path = "/v1/queues/q/items?key=k";
+    let first = api.post(path, "first").await.is(201).json();
+    for bytes in [900 * 1024, 60 * 1024, 4 * 1024, 256, 1] {
+        fill(&api, &"x".repeat(bytes)).await;
+    }
+    // Until there is no room even to count them.
+    let mut counted = 0;
+    loop {
+        let again = api.post(path, "again").await.is(201).json();
+        let item = json!({"id": first["items"][0]["id"], "duplicate": true});
+        assert_eq!(again, json!({"items": [item], "count": 1}));
+        if api.queue().await["totals"]["duplicates"] == counted {
+            break;
+        }
+        counted += 1;
+        assert!(counted < 100, "it is never full");
+    }
+    // What must be remembered must be written down.
+    let headers = [("idempotency-key", "once")];
+    let answer = api.call_with("POST", path, &headers, "again").await;
+    answer.problem(507, "storage_full");
+    let sealed = api.post(&format!("{path}&seal=true"), "again").await;
+    assert_eq!(sealed.is(201).json()["items"][0]["duplicate"], true);
+    let before = api.queue().await;
+    assert_eq!(
+        (&before["sealed"], &before["totals"]["duplicates"]),
+        (&json!(true), &json!(counted))
+    );
+    api.restart().await;
+    let after = api.queue().await;
+    assert_eq!(
+        (&after["sealed"], &after["totals"]),
+        (&before["sealed"], &before["totals"])
+    );
+}
