@@ -6,7 +6,8 @@ use super::fault::Fault;
 use super::live::Inner;
 use super::{EngineLimits, Shared};
 
-/// Items that are ready, leased, delayed or dead, and the bytes of their bodies, over all queues.
+/// Items that are ready, leased, delayed or dead, and the bytes of their bodies and of what their attempts
+/// left, over all queues.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     items: AtomicU64,
@@ -21,7 +22,7 @@ impl Held {
         items: u64,
         bytes: u64,
     ) -> Result<(), Fault> {
-        if self.items.load(Ordering::Relaxed) + items > limits.max_items {
+        if items > 0 && self.items.load(Ordering::Relaxed) + items > limits.max_items {
             return Err(Fault::TooManyItems(limits.max_items));
         }
         if self.bytes.load(Ordering::Relaxed) + bytes > limits.max_bytes {

@@ -7,6 +7,7 @@ use queue_api::{Code, LeaseToken, SettleAs, Settled};
 use queue_core::{How, LeaseLost, Settlement, Time};
 use queue_log::Room;
 
+use super::Shared;
 use super::fault::Fault;
 use super::live::LiveQueue;
 use super::room::A_NOTE;
@@ -166,22 +167,29 @@ impl LiveQueue {
     }
 
     /// What of a note and a log there is room for. Room is kept for what ends items, and not for all they
-    /// leave: on a full disk a log is dropped, a long error is cut, and a long result must wait, or no
-    /// room would come back.
+    /// leave: on a full disk, and where all queues hold as many bytes as they may, a log is dropped and a
+    /// long error is cut. A long result must wait for the disk, or no room would come back; it is kept with
+    /// what is done, which has a bound of its own.
     fn with_room<'v>(
         &self,
         verdict: &Verdict,
         note: Option<&'v [u8]>,
         log: Option<&'v [u8]>,
     ) -> Result<Left<'v>, Fault> {
+        let is_done = verdict.verdict == SettleAs::Ack;
         let short = note.map(|note| &note[..note.len().min(A_NOTE)]);
         let bytes = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as u64);
-        let log = log.filter(|log| {
-            let both = bytes(note) + log.len() as u64;
-            self.shared.room_to_keep(both).is_ok()
-        });
-        let note = match self.shared.room_to_keep(bytes(note)) {
-            Err(_) if verdict.verdict != SettleAs::Ack => short,
+        let room = |bytes: u64| {
+            let Shared { held, limits, .. } = &*self.shared;
+            self.shared.room_to_keep(bytes)?;
+            match is_done {
+                true => Ok(()),
+                false => held.has_room_for(limits, 0, bytes),
+            }
+        };
+        let log = log.filter(|log| room(bytes(note) + log.len() as u64).is_ok());
+        let note = match room(bytes(note)) {
+            Err(_) if !is_done => short,
             Err(full) if short != note => return Err(full),
             Ok(()) | Err(_) => note,
         };

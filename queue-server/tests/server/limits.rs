@@ -1,5 +1,6 @@
 //! What all queues together may hold.
 
+use queue_server::Config;
 use serde_json::json;
 
 use crate::harness::{Answer, Api};
@@ -49,4 +50,93 @@ async fn a_server_holds_so_many_bytes_and_no_more() {
     refused(&put(&api, "r", "6").await, "--max-bytes");
     put(&api, "r", "").await.is(201);
     assert_eq!(api.lease(json!({})).await["items"][0]["body"], "12345");
+}
+
+/// Lines of NDJSON, one item for each key.
+fn keyed(keys: &[&str]) -> String {
+    let line = |key: &&str| format!("{{\"body\":\"{key}\",\"key\":\"{key}\"}}\n");
+    keys.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn a_full_server_tells_of_duplicates_and_takes_nothing_new() {
+    for limited in [
+        |config: &mut Config| config.max_items = 2,
+        |config: &mut Config| config.max_bytes = Some(2),
+    ] {
+        let api = Api::start_with(limited);
+        api.make(json!({})).await;
+        let first = api.ndjson("", keyed(&["a", "b"])).await.is(201).json();
+        let again = api.ndjson("", keyed(&["b", "a", "b"])).await.is(201).json();
+        let ids = [1, 0, 1].map(|at| first["items"][at]["id"].clone());
+        for (item, id) in again["items"].as_array().expect("items").iter().zip(ids) {
+            assert_eq!(*item, json!({"id": id, "duplicate": true}));
+        }
+        for replayed in [false, true] {
+            let headers = [
+                ("content-type", "application/x-ndjson"),
+                ("idempotency-key", "once"),
+            ];
+            let path = "/v1/queues/q/items?seal=false";
+            let answer = api.call_with("POST", path, &headers, keyed(&["a"])).await;
+            let answer = answer.is(201);
+            assert_eq!(
+                answer.headers.contains_key("idempotency-replayed"),
+                replayed
+            );
+        }
+        let refused = api.ndjson("", keyed(&["a", "c"])).await;
+        refused.problem(429, "overloaded");
+        let totals = api.queue().await["totals"].clone();
+        assert_eq!(
+            (&totals["enqueued"], &totals["duplicates"]),
+            (&json!(2), &json!(4)),
+            "nothing of what was refused came in or is counted"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_attempts_leave_takes_room_and_a_full_server_keeps_less_of_it() {
+    let api = Api::start_with(|config| config.max_bytes = Some(100_000));
+    api.make(json!({"max_attempts": 9})).await;
+    let id = api.enqueue("item").await;
+    let fail = async |error: &str, log: &str| {
+        let held = api.take().await;
+        let settlement =
+            json!({"lease": held.lease, "as": "nack", "error": error, "log": log, "delay_ms": 0});
+        assert_eq!(api.settle(settlement).await["ok"], true);
+    };
+    fail(&"e".repeat(2_000), &"l".repeat(90_000)).await;
+    let more = "x".repeat(10_000);
+    refused(&put(&api, "q", &more).await, "--max-bytes");
+    fail(&"f".repeat(20_000), &"m".repeat(20_000)).await;
+    let history = api.item(&id).await["history"].clone();
+    assert_eq!(history[0]["log_bytes"], 90_000);
+    assert_eq!(history[0]["error"], "e".repeat(2_000));
+    assert_eq!(history[1].get("log_bytes"), None, "no room for it");
+    assert_eq!(history[1]["error"], "f".repeat(1_024));
+    // A result is kept with what is done, which has a bound of its own.
+    let held = api.take().await;
+    api.one(&held, "ack", "r".repeat(20_000)).await.is(200);
+    assert_eq!(api.item(&id).await["result"], "r".repeat(20_000));
+    put(&api, "q", &more).await.is(201);
+}
+
+#[tokio::test]
+async fn a_queue_counts_what_attempts_leave_and_keeps_it() {
+    let api = Api::start();
+    api.make(json!({"max_bytes": 100})).await;
+    api.enqueue("item").await;
+    let held = api.take().await;
+    let settlement =
+        json!({"lease": held.lease, "as": "dead", "error": "e".repeat(50), "log": "l".repeat(60)});
+    assert_eq!(api.settle(settlement).await["ok"], true);
+    let item = api.item(&held.id).await;
+    assert_eq!(item["history"][0]["log_bytes"], 60);
+    api.post("/v1/queues/q/items", "one more")
+        .await
+        .problem(429, "queue_full");
+    api.post("/v1/queues/q/purge?state=dead", ()).await.is(200);
+    api.enqueue("one more").await;
 }
