@@ -127,6 +127,25 @@ async fn an_item_shows_only_what_it_has() {
 }
 
 #[tokio::test]
+async fn an_item_ended_when_its_outcome_says() {
+    let mut api = Api::start();
+    one_of_each(&api).await;
+    let taken = api.post("/memq/server/queues/q/dequeue", ()).await;
+    assert_eq!(taken.is(200).json()["body"], "ready");
+    for restarted in [false, true] {
+        if restarted {
+            api.restart().await;
+        }
+        let outcomes = api.outcomes().await;
+        assert_eq!(outcomes.len(), 5);
+        for line in outcomes {
+            let item = api.item(line["id"].as_str().expect("an id")).await;
+            assert_eq!(item["ended"], line["ended"], "{item}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_token_of_a_lease_is_shown_to_nobody() {
     let api = Api::start();
     api.load(json!({"lease_ms": 60_000}), &["a"]).await;

@@ -159,6 +159,76 @@ async fn a_redriven_item_has_all_its_attempts_and_its_history() {
 }
 
 #[tokio::test]
+async fn attempts_are_numbered_through_and_each_log_is_found_by_its_number() {
+    let mut api = Api::start();
+    api.load(json!({"max_attempts": 2}), &["a"]).await;
+    let attempt = async |api: &Api, number: u32, verdict: &str, which: u64| {
+        let held = api.take().await;
+        assert_eq!(held.attempt, which, "of those it may have");
+        let settlement = json!({"lease": held.lease, "as": verdict, "delay_ms": (verdict != "dead").then_some(0), "log": number.to_string()});
+        assert_eq!(api.settle(settlement).await["ok"], true);
+        held.id
+    };
+    for (number, verdict, which) in [(1, "release", 1), (2, "nack", 1), (3, "nack", 2)] {
+        attempt(&api, number, verdict, which).await;
+    }
+    let died = api.outcomes().await;
+    assert_eq!(died[0]["attempts"], 2);
+    redrive(&api, json!({})).await;
+    for restarted in [false, true] {
+        if restarted {
+            api.restart().await;
+        }
+        assert_eq!(api.outcomes().await, died, "as it was when it died");
+    }
+    attempt(&api, 4, "nack", 1).await;
+    let id = attempt(&api, 5, "dead", 2).await;
+    redrive(&api, json!({})).await;
+    let held = api.take().await;
+    for restarted in [false, true] {
+        if restarted {
+            api.restart().await;
+        }
+        let item = api.item(&id).await;
+        assert_eq!(item["attempts"], 1, "its attempts anew");
+        let path = |number| format!("/v1/queues/q/items/{id}/log?attempt={number}");
+        for number in 1..=5 {
+            assert_eq!(item["history"][number - 1]["attempt"], number);
+            let log = api.get(&path(number)).await;
+            assert_eq!(log.is(200).text(), number.to_string());
+        }
+        // It runs, and has printed nothing that is kept.
+        let log = api.get(&path(6)).await;
+        assert_eq!(log.is(200).text(), "");
+        let log = api.get(&path(7)).await;
+        log.problem(404, "no_such_item");
+    }
+    api.one(&held, "ack", ()).await.is(200);
+    let attempts: Vec<_> = (api.outcomes().await.iter())
+        .map(|line| line["attempts"].clone())
+        .collect();
+    assert_eq!(attempts, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn attempts_keep_their_numbers_when_the_oldest_are_forgotten() {
+    let api = Api::start();
+    api.load(json!({"max_attempts": 100}), &["a"]).await;
+    let mut id = String::new();
+    for _ in 0..25 {
+        let held = api.take().await;
+        api.one(&held, "nack?delay_ms=0", "failed").await.is(200);
+        id = held.id;
+    }
+    let item = api.item(&id).await;
+    let history = item["history"].as_array().expect("a list");
+    let numbers: Vec<_> = history.iter().map(|it| it["attempt"].clone()).collect();
+    assert_eq!(numbers, (6..=25).collect::<Vec<_>>());
+    let forgotten = format!("/v1/queues/q/items/{id}/log?attempt=5");
+    api.get(&forgotten).await.problem(404, "no_such_item");
+}
+
+#[tokio::test]
 async fn an_item_whose_key_is_taken_again_stays_dead() {
     let api = Api::start();
     api.make(json!({})).await;
