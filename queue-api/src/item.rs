@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::encoding::Body;
 use crate::name::{ItemId, LeaseToken};
 use crate::options::is_zero;
+use crate::trace::Trace;
 
 /// The answer to an enqueue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,4 +56,18 @@ pub struct Leased {
     /// Its priority; absent where it is 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i16,
+    /// The trace it was enqueued in, if it was in one: W3C trace context, to be gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// What tracing systems added to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
+}
+
+impl Leased {
+    /// The trace it was enqueued in, if it was in one.
+    #[must_use]
+    pub fn trace(&self) -> Option<Trace> {
+        Trace::new(self.traceparent.as_deref()?, self.tracestate.as_deref())
+    }
 }

@@ -76,6 +76,12 @@ pub struct Item {
     /// Its priority; absent where it is 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i16,
+    /// The trace it was enqueued in, if it was in one: W3C trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// What tracing systems added to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
     /// When it was enqueued.
     pub enqueued: jiff::Timestamp,
     /// When a delayed item may be leased.

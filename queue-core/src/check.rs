@@ -5,6 +5,7 @@ use crate::expiries::Expiries;
 use crate::item::{State, flag};
 use crate::queue::Queue;
 use crate::timers::Timers;
+use crate::traces::Traces;
 
 impl Queue {
     /// Recounts everything that is kept counted, of a queue that is whole. Costs a pass over the queue: for tests.
@@ -92,6 +93,13 @@ impl Queue {
         }
         let expiries = (expiries.len() > 0).then(|| expiries.into());
         assert_eq!(expiries, self.expiries, "invariant 7: expiries");
+        let mut traces = Traces::default();
+        for (seq, _) in flagged(flag::TRACE) {
+            let trace = self.traces.as_ref().and_then(|traces| traces.of(seq));
+            traces.add(seq, trace.expect("invariant 7: traces"));
+        }
+        let traces = (traces.len() > 0).then(|| traces.into());
+        assert_eq!(traces, self.traces, "invariant 7: traces");
         let item = |seq: Seq| self.item(seq).filter(|item| item.has(flag::KEY));
         let keyed = flagged(flag::KEY).count() as u64;
         if let Some(idempotency) = &self.idempotency {

@@ -1,4 +1,4 @@
-//! What a queue keeps of the few items that have more than a body: lanes, keys, expiries. Part of
+//! What a queue keeps of the few items that have more than a body: lanes, keys, expiries, traces. Part of
 //! applying events.
 //!
 //! Each comes into being with the first item that has need of it, and goes with the last.
@@ -33,6 +33,10 @@ impl Queue {
         if let Some(expires) = terms.expires {
             flags |= flag::EXPIRES;
             self.expiries.get_or_insert_default().add(seq, expires);
+        }
+        if let Some(trace) = &terms.trace {
+            flags |= flag::TRACE;
+            self.traces.get_or_insert_default().add(seq, trace);
         }
         flags
     }
@@ -69,6 +73,11 @@ impl Queue {
             && expiries.remove(seq)
         {
             self.expiries = None;
+        }
+        if let Some(traces) = &mut self.traces
+            && traces.remove(seq)
+        {
+            self.traces = None;
         }
     }
 

@@ -173,6 +173,7 @@ pub(crate) mod flag {
     pub(crate) const LANE: u8 = 1;
     pub(crate) const KEY: u8 = 1 << 1;
     pub(crate) const EXPIRES: u8 = 1 << 2;
+    pub(crate) const TRACE: u8 = 1 << 3;
 }
 
 impl Vacant for Item {

@@ -41,6 +41,7 @@ mod stories;
 mod terms;
 mod time;
 mod timers;
+mod traces;
 
 pub use attempt::{Attempt, Fence, How, Lease};
 pub use blob::Blob;

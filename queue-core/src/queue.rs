@@ -19,6 +19,7 @@ use crate::stories::Stories;
 use crate::terms::TermsOf;
 use crate::time::Time;
 use crate::timers::Timers;
+use crate::traces::Traces;
 use crate::{MAX_KEY_HOLDS, SLICE, Seq};
 
 /// A queue: items, leases, outcomes. Changed by [`Queue::evolve`] only.
@@ -30,7 +31,7 @@ use crate::{MAX_KEY_HOLDS, SLICE, Seq};
 /// 4. `held_bytes`, `retained_bytes` and `lease_starts` are the sums of what they count.
 /// 5. Each item that is done, expired or cancelled has one such outcome that is not forgotten.
 /// 6. `stories` counts the attempts it holds, and has the logs that they say they have.
-/// 7. `lanes`, `keys` and `expiries` know the items whose flags say so, and there is each only while
+/// 7. `lanes`, `keys`, `expiries` and `traces` know the items whose flags say so, and there is each only while
 ///    it knows any: a queue without such items pays nothing for them.
 ///
 /// They do not hold while the queue is put together from a snapshot.
@@ -49,6 +50,7 @@ pub struct Queue {
     pub(crate) lanes: Option<Box<Lanes>>,
     pub(crate) keys: Option<Box<Keys>>,
     pub(crate) expiries: Option<Box<Expiries>>,
+    pub(crate) traces: Option<Box<Traces>>,
     /// There from the first enqueue on that is to be remembered.
     pub(crate) idempotency: Option<Box<Idempotency>>,
     pub(crate) pace: Pace,
@@ -161,6 +163,7 @@ impl Queue {
             lanes: None,
             keys: None,
             expiries: None,
+            traces: None,
             idempotency: None,
             pace: Pace::default(),
             leases: Paged::default(),
@@ -273,6 +276,9 @@ impl Queue {
         }
         if item.has(flag::EXPIRES) {
             terms.expires = self.expires(seq);
+        }
+        if item.has(flag::TRACE) {
+            terms.trace = self.traces.as_ref().and_then(|traces| traces.of(seq));
         }
         Some(terms)
     }

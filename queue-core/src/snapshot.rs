@@ -298,14 +298,15 @@ impl Queue {
         self.outcomes.len() + self.items.len() + self.stories.attempts() + keys + answers
     }
 
-    /// Bytes of the keys and the names of groups that a snapshot begun now would hold, about: a name may
+    /// Bytes of the keys, traces and names of groups that a snapshot begun now would hold, about: a name may
     /// be written once for many items.
     #[must_use]
     pub fn snapshot_texts(&self) -> u64 {
         let keys = self.keys.as_ref().map_or(0, |keys| keys.bytes());
         let groups = self.lanes.as_ref().map_or(0, |lanes| lanes.bytes());
         let answers = self.idempotency.as_ref().map_or(0, |it| it.bytes());
-        keys + groups + answers
+        let traces = self.traces.as_ref().map_or(0, |traces| traces.bytes());
+        keys + groups + answers + traces
     }
 
     fn has_outcomes_for(&self, cursor: &Cursor) -> bool {
@@ -346,6 +347,7 @@ impl Queue {
             group: terms.group.cloned().map(|name| Group { id, name }),
             key: terms.key.map(Arc::from),
             expires: terms.expires,
+            trace: terms.trace.cloned(),
         })
     }
 }

@@ -29,6 +29,8 @@ pub struct Terms {
     pub key: Option<Arc<str>>,
     /// From this instant on it is not lent any more.
     pub expires: Option<Time>,
+    /// Goes with it and is told with it; the queue does not look into it.
+    pub trace: Option<Arc<str>>,
 }
 
 impl Terms {
@@ -50,4 +52,6 @@ pub struct TermsOf<'a> {
     pub key: Option<&'a str>,
     /// Until when it is wanted.
     pub expires: Option<Time>,
+    /// The trace it came in with.
+    pub trace: Option<&'a Arc<str>>,
 }

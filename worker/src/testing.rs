@@ -17,6 +17,8 @@ pub(crate) fn lease(body: &str) -> Lease {
         key: Some("user/42".into()),
         group: Some("customer a".into()),
         priority: -5,
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        tracestate: Some("a=1".into()),
         enqueued: "2026-01-02T03:04:05Z".parse().expect("a time"),
     })
 }

@@ -116,6 +116,8 @@ fn leased(token: &str, lease_ms: u64) -> Leased {
         key: None,
         group: None,
         priority: 0,
+        traceparent: None,
+        tracestate: None,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Options {
     pub delay: Duration,
     /// How long after it came in it is wanted, its delay included.
     pub ttl: Option<Duration>,
+    /// Goes with it and is told with it.
+    pub trace: Option<Arc<str>>,
 }
 
 /// By what a repeat of an enqueue is known.
@@ -244,6 +246,7 @@ impl Queue {
             }),
             key: options.key.clone(),
             expires: options.ttl.map(|ttl| now + ttl),
+            trace: options.trace.clone(),
         };
         (terms != Terms::default()).then(|| Box::new(terms))
     }

@@ -272,6 +272,11 @@ impl Pair {
         let expected = (entry.priority, entry.group.as_deref(), entry.key.as_deref());
         assert_eq!(told, expected, "{seq:?}");
         assert_eq!(terms.expires.map(|at| at.0), entry.expires, "{seq:?}");
+        assert_eq!(
+            terms.trace.map(|it| &**it),
+            entry.trace.as_deref(),
+            "{seq:?}"
+        );
         let past: Vec<_> = queue
             .story(seq)
             .into_iter()

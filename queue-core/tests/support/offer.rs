@@ -84,6 +84,12 @@ impl Shell {
 }
 
 impl Offer {
+    /// The trace it comes with, if it does: of those that say more than a body, about every other.
+    pub(crate) fn trace(&self) -> Option<String> {
+        let traced = self.delay % 2 == 1 || self.priority % 2 != 0;
+        traced.then(|| format!("a trace of {}", self.body % 3))
+    }
+
     /// What it says besides its body, if anything.
     fn options(&self) -> Option<Options> {
         let options = Options {
@@ -92,6 +98,7 @@ impl Offer {
             key: self.key.as_deref().map(Arc::from),
             delay: ms(self.delay),
             ttl: self.ttl.map(ms),
+            trace: self.trace().map(Arc::from),
         };
         (options != Options::default()).then_some(options)
     }

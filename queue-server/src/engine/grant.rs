@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use queue_api::QueueState;
+use queue_api::{QueueState, Trace};
 use queue_core::{Fence, Seq, TermsOf, Time};
 
 use super::bodies::Stored;
@@ -68,6 +68,7 @@ pub(crate) struct Shown {
     pub(crate) priority: i16,
     pub(crate) group: Option<Arc<str>>,
     pub(crate) key: Option<Box<str>>,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl From<TermsOf<'_>> for Shown {
@@ -76,6 +77,7 @@ impl From<TermsOf<'_>> for Shown {
             priority: terms.priority,
             group: terms.group.cloned(),
             key: terms.key.map(Box::from),
+            trace: terms.trace.and_then(|text| Trace::from_text(text)),
         }
     }
 }

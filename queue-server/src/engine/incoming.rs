@@ -102,7 +102,8 @@ impl<'a> Entry<'a> {
     /// Bytes that it brings into a record.
     fn bytes(&self) -> u64 {
         let options = self.options.map_or(0, |options| {
-            let texts = [&options.key, &options.group].into_iter().flatten();
+            let texts = [&options.key, &options.group, &options.trace];
+            let texts = texts.into_iter().flatten();
             OPTIONS_BYTES + texts.map(|text| text.len() as u64).sum::<u64>()
         });
         self.body.len() as u64 + options

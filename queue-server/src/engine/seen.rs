@@ -1,6 +1,6 @@
 //! One item as it is shown to whoever looks at it, whose bytes may still have to be read.
 
-use queue_api::{AttemptEnd, Body, Item, ItemId, ItemLease, ItemState};
+use queue_api::{AttemptEnd, Body, Item, ItemId, ItemLease, ItemState, Trace};
 use queue_core::{Attempt, How, Seq, State, Time};
 
 use super::clock::timestamp;
@@ -36,6 +36,7 @@ impl Seen {
         let (state, due) = state(item.state());
         let note = last.and_then(|attempt| attempt.note);
         let blobs = [Some(item.body()), note];
+        let trace = terms.trace.and_then(|text| Trace::from_text(text));
         let shown = Item {
             id: ItemId::derive(incarnation, seq.0),
             state,
@@ -44,6 +45,8 @@ impl Seen {
             key: terms.key.map(str::to_owned),
             group: terms.group.map(|group| group.to_string()),
             priority: terms.priority,
+            traceparent: trace.as_ref().map(|trace| trace.traceparent().to_owned()),
+            tracestate: (trace.as_ref()).and_then(|trace| trace.tracestate().map(str::to_owned)),
             enqueued: timestamp(item.enqueued()),
             due: due.map(timestamp),
             expires: terms.expires.map(timestamp),

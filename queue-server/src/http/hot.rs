@@ -12,7 +12,7 @@ use hyper::body::Body;
 use queue_api::QueueName;
 
 use super::guard::Role;
-use super::{App, kuard, v1};
+use super::{App, kuard, trace, v1};
 
 /// One of these calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +60,9 @@ impl Hot {
             Self::Enqueue => v1::enqueue(app, name, parts, body).await,
             Self::Lease => v1::lease(app, name, parts, body).await,
             Self::MemqEnqueue => {
+                let trace = trace::of(&parts.headers);
                 drop(parts);
-                kuard::enqueue_one(app, &name, body).await
+                kuard::enqueue_one(app, &name, trace, body).await
             }
             Self::MemqDequeue => {
                 drop(parts);

@@ -16,8 +16,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as HttpBody;
-use queue_api::{NameError, QueueName};
-use queue_core::{Refusal, Seq, Time};
+use queue_api::{NameError, QueueName, Trace};
+use queue_core::{Options, Refusal, Seq, Time};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,6 +26,7 @@ use super::error::{ApiError, CHALLENGE};
 use super::guard::{Form, Gate, Guard, Role, Routes};
 use super::json::{item_id, string_as_go, time};
 use super::openapi::{Message, OneQueue, Raw, Stats};
+use super::trace;
 use crate::engine::{Engine, Entry, Fault, Incoming, LiveQueue, MassPurge};
 use crate::metrics::Limit;
 
@@ -181,7 +182,8 @@ async fn enqueue(
     Name(name): Name,
     request: Request,
 ) -> Result<Response, Refused> {
-    put_in(&app, &name, request.into_body()).await
+    let trace = trace::of(request.headers());
+    put_in(&app, &name, trace, request.into_body()).await
 }
 
 #[utoipa::path(
@@ -199,11 +201,16 @@ async fn dequeue(State(app): State<App>, Name(name): Name) -> Result<Response, R
 }
 
 /// An enqueue that needs no router.
-pub(super) async fn enqueue_one<B>(app: &App, name: &QueueName, body: B) -> Response
+pub(super) async fn enqueue_one<B>(
+    app: &App,
+    name: &QueueName,
+    trace: Option<Trace>,
+    body: B,
+) -> Response
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    put_in(app, name, body).await.into_response()
+    put_in(app, name, trace, body).await.into_response()
 }
 
 /// A dequeue that needs no router.
@@ -211,14 +218,26 @@ pub(super) async fn dequeue_one(app: &App, name: &QueueName) -> Response {
     take_out(app, name).await.into_response()
 }
 
-async fn put_in<B>(app: &App, name: &QueueName, body: B) -> Result<Response, Refused>
+async fn put_in<B>(
+    app: &App,
+    name: &QueueName,
+    trace: Option<Trace>,
+    body: B,
+) -> Result<Response, Refused>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     let queue = app.engine.queue(name)?;
     let payload = app.intake.read(body).await?;
     let body = payload.bytes();
-    let entries = [Entry::plain(body)];
+    let options = trace.map(|trace| Options {
+        trace: Some(Arc::clone(trace.text())),
+        ..Options::default()
+    });
+    let entries = [Entry {
+        options: options.as_ref(),
+        ..Entry::plain(body)
+    }];
     let entered = queue.enqueue(Incoming::of(&entries)).await?;
     Ok(message(&queue, entered.first, entered.at, body))
 }

@@ -101,6 +101,7 @@ impl Naive {
                 group: offer.group.clone(),
                 key: offer.key.clone(),
                 expires: offer.ttl.map(|ttl| now + ttl),
+                trace: offer.trace(),
                 held_until: None,
                 releases: 0,
                 repeatable: None,

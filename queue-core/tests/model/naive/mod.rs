@@ -63,6 +63,7 @@ pub(crate) struct Entry {
     pub(crate) group: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) expires: Option<u64>,
+    pub(crate) trace: Option<String>,
     /// Until when it keeps its key from others though it ended.
     held_until: Option<u64>,
     releases: u32,

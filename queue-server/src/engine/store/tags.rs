@@ -60,7 +60,7 @@ pub(super) mod head_flag {
     pub(in super::super) const ALL: u8 = SEALED | PAUSED | NEXT_ANSWER;
 }
 
-/// The byte that says on which terms an item came in.
+/// The number that says on which terms an item came in: a byte, or two where there is a trace.
 pub(super) mod terms_flag {
     pub(in super::super) const DUE: u8 = 1 << 0;
     pub(in super::super) const PRIORITY: u8 = 1 << 1;
@@ -71,7 +71,7 @@ pub(super) mod terms_flag {
     pub(in super::super) const HELD: u8 = 1 << 5;
     /// In a snapshot: some of its attempts do not count any more.
     pub(in super::super) const UNCOUNTED: u8 = 1 << 6;
-    pub(in super::super) const ALL: u8 = DUE | PRIORITY | GROUP | KEY | EXPIRES | HELD | UNCOUNTED;
+    pub(in super::super) const TRACE: u8 = 1 << 7;
 }
 
 /// The byte that says how a lease ended: bits 0-2 how, bits 3-4 what becomes of the item.

@@ -34,6 +34,8 @@ pub(super) struct Writer<'r, 'b> {
     start: Lsn,
     names: [*const u8; NAMES_A_RECORD],
     known: usize,
+    /// The trace that was written last.
+    trace: *const u8,
 }
 
 impl<'r, 'b> Writer<'r, 'b> {
@@ -48,6 +50,7 @@ impl<'r, 'b> Writer<'r, 'b> {
             start,
             names: [std::ptr::null(); NAMES_A_RECORD],
             known: 0,
+            trace: std::ptr::null(),
         }
     }
 
@@ -105,6 +108,15 @@ impl<'r, 'b> Writer<'r, 'b> {
             self.known += 1;
         }
     }
+
+    /// A text, or an empty one for the same as the last. Not among the names: there may be one an item.
+    pub(super) fn trace(&mut self, trace: &Arc<str>) {
+        if self.trace == trace.as_ptr() {
+            return self.text(&[]);
+        }
+        self.text(trace.as_bytes());
+        self.trace = trace.as_ptr();
+    }
 }
 
 impl Drop for Writer<'_, '_> {
@@ -123,6 +135,7 @@ pub(super) struct Reader<'b> {
     /// Address of the first of `bytes`.
     at: Lsn,
     names: Vec<Arc<str>>,
+    trace: Option<Arc<str>>,
 }
 
 /// A byte string in a record.
@@ -139,6 +152,7 @@ impl<'b> Reader<'b> {
             bytes,
             at,
             names: Vec::new(),
+            trace: None,
         }
     }
 
@@ -235,6 +249,15 @@ impl<'b> Reader<'b> {
                 let name = at.and_then(|at| self.names.get(at)).ok_or(malformed)?;
                 Ok(Some(Arc::clone(name)))
             }
+        }
+    }
+
+    pub(super) fn trace(&mut self) -> Result<Arc<str>, Malformed> {
+        let malformed = Malformed::new("a trace");
+        let text = std::str::from_utf8(self.text(malformed.what)?);
+        match text.map_err(|_| malformed.clone())? {
+            "" => self.trace.clone().ok_or(malformed),
+            text => Ok(Arc::clone(self.trace.insert(text.into()))),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 #[tokio::test]
 async fn an_item_keeps_all_it_was_given() {
     for (through, memory) in ALL {
@@ -12,6 +14,7 @@ async fn an_item_keeps_all_it_was_given() {
             key: Some("a key".into()),
             delay: HOUR,
             ttl: Some(2 * HOUR),
+            trace: Some(format!("{PARENT} a=1").into()),
         };
         world.put("its body", options).await;
         let before = world.queue.item(world.id(0)).await.expect("it is there");
@@ -22,6 +25,8 @@ async fn an_item_keeps_all_it_was_given() {
         );
         assert_eq!(before.group.as_deref(), Some("a group"));
         assert!(before.due.is_some() && before.expires > before.due);
+        assert_eq!(before.traceparent.as_deref(), Some(PARENT));
+        assert_eq!(before.tracestate.as_deref(), Some("a=1"));
 
         world.go(through).await;
         let after = world.queue.item(world.id(0)).await.expect("it is there");

@@ -11,6 +11,7 @@ use axum::response::Response;
 use queue_api::limits::MAX_ENQUEUE_ITEMS;
 use queue_api::{
     Code, Enqueued, IDEMPOTENCY_REPLAYED, LeaseToken, NDJSON, QueueName, Settings, SettingsPatch,
+    Trace,
 };
 use serde::Deserialize;
 
@@ -21,7 +22,7 @@ use crate::engine::{Entered, Entry, Fault, Idempotent, Incoming, LiveQueue, chec
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload, duration};
 use crate::http::openapi::{Enqueues, OneQueue, Raw};
-use crate::http::{answer, json};
+use crate::http::{answer, json, trace};
 
 /// Bytes of an answer beside its ids, and of each id with what is around it.
 const AROUND_IDS: usize = 48;
@@ -78,7 +79,7 @@ fn yes() -> bool {
 
 impl EnqueueQuery {
     /// What it says of every item, checked.
-    fn given(&mut self, mode: Mode) -> Result<Given, ApiError> {
+    fn given(&mut self, mode: Mode, trace: Option<Trace>) -> Result<Given, ApiError> {
         if self.key.is_some() && mode != Mode::Raw {
             return Err(ApiError::bad_request(
                 "`key` in the query would be the key of every item: give each line its own",
@@ -90,6 +91,7 @@ impl EnqueueQuery {
             key: self.key.take().map(Arc::from),
             group: self.group.take().map(Arc::from),
             ttl: self.ttl_ms,
+            trace: trace.map(|trace| Arc::clone(trace.text())),
         };
         given.check()?;
         Ok(given)
@@ -109,6 +111,11 @@ pub(super) struct EnqueueHeaders {
         pattern = "^[!-~]*$"
     )]
     idempotency_key: Option<String>,
+    /// W3C trace context: goes with the items, and is told to whoever gets one. One that is not well
+    /// formed is passed over.
+    traceparent: Option<String>,
+    /// What tracing systems add to it.
+    tracestate: Option<String>,
 }
 
 #[utoipa::path(
@@ -132,7 +139,7 @@ pub(super) async fn enqueue(
     payload: Payload,
 ) -> Result<Response, ApiError> {
     let mode = mode(head.is_ndjson, query.lines)?;
-    let given = query.given(mode)?;
+    let given = query.given(mode, head.trace)?;
     let shared = given.options();
     let shared = shared.as_ref();
     let items;
@@ -253,6 +260,7 @@ fn enqueued(incarnation: u64, entered: &Entered, ids: bool) -> Vec<u8> {
 pub(super) struct Head {
     is_ndjson: bool,
     key: Option<Key>,
+    trace: Option<Trace>,
 }
 
 impl<S: Sync> FromRequestParts<S> for Head {
@@ -262,6 +270,7 @@ impl<S: Sync> FromRequestParts<S> for Head {
         Ok(Self {
             is_ndjson: is_ndjson(&parts.headers),
             key: Key::of(&parts.headers)?,
+            trace: trace::of(&parts.headers),
         })
     }
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use queue_api::limits::{MAX_LEASE_ITEMS, MAX_SETTLEMENTS, MAX_WORKER_BYTES};
 use queue_api::{
     Code, ExtendRequest, ItemId, LEASE_HEADER, LeaseAnswer, LeaseRequest, LeaseToken, QueueName,
-    QueueState, SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Until,
+    QueueState, SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Trace, Until,
 };
 use serde::Deserialize;
 
@@ -23,6 +23,7 @@ use crate::http::input::{
     FromPath, FromQuery, Payload, checked_delay, checked_lease, checked_wait, duration,
 };
 use crate::http::openapi::{Lends, OneLease, OneQueue, Raw, Settles, SettlesOne};
+use crate::http::trace::{TRACEPARENT, TRACESTATE};
 
 /// Headers that tell a shell what a JSON answer tells in fields.
 const ITEM_ID: HeaderName = HeaderName::from_static("memq-item-id");
@@ -59,7 +60,7 @@ pub(super) struct LeaseQuery {
     params(OneQueue, LeaseQuery),
     request_body(content = Option<LeaseRequest>, content_type = "application/json"),
     responses(
-        (status = 200, description = "The items, and why there are no more; with `raw` the one item as it is", content((LeaseAnswer = "application/json"), (Raw = "application/octet-stream")), headers(("memq-lease" = LeaseToken, description = "With `raw`: the lease's token"), ("memq-item-id" = ItemId, description = "With `raw`: the item's id"), ("memq-attempt" = u32, description = "With `raw`: which attempt this is"), ("memq-item-key" = String, description = "With `raw`: the item's key, if it has one"), ("memq-item-group" = String, description = "With `raw`: its group, if it is of one"))),
+        (status = 200, description = "The items, and why there are no more; with `raw` the one item as it is", content((LeaseAnswer = "application/json"), (Raw = "application/octet-stream")), headers(("memq-lease" = LeaseToken, description = "With `raw`: the lease's token"), ("memq-item-id" = ItemId, description = "With `raw`: the item's id"), ("memq-attempt" = u32, description = "With `raw`: which attempt this is"), ("memq-item-key" = String, description = "With `raw`: the item's key, if it has one"), ("memq-item-group" = String, description = "With `raw`: its group, if it is of one"), ("traceparent" = String, description = "With `raw`: the trace it came in with, if it came in one"), ("tracestate" = String, description = "With `raw`: what tracing systems added to that"))),
         (status = 204, description = "With `raw`: there is nothing to lend now"),
         Lends,
     )
@@ -155,9 +156,12 @@ fn raw(queue: &LiveQueue, granted: Granted, until: Option<Until>) -> Result<Resp
         );
     }
     let terms = terms.as_deref();
+    let trace = terms.and_then(|terms| terms.trace.as_ref());
     for (name, value) in [
         (ITEM_KEY, terms.and_then(|terms| terms.key.as_deref())),
         (ITEM_GROUP, terms.and_then(|terms| terms.group.as_deref())),
+        (TRACEPARENT, trace.map(Trace::traceparent)),
+        (TRACESTATE, trace.and_then(Trace::tracestate)),
     ] {
         // UTF-8, which a header can carry: no control character is in it.
         if let Some(value) = value {

@@ -123,6 +123,7 @@ fn given(terms: &Shown, text: &mut Vec<u8>) {
         priority,
         group,
         key,
+        trace,
     } = terms;
     for (field, value) in [
         (br#","key":"#.as_slice(), key.as_deref()),
@@ -139,6 +140,14 @@ fn given(terms: &Shown, text: &mut Vec<u8>) {
             text.push(b'-');
         }
         json::number(priority.unsigned_abs().into(), text);
+    }
+    if let Some(trace) = trace {
+        text.extend_from_slice(br#","traceparent":"#);
+        json::string(trace.traceparent(), text);
+        if let Some(state) = trace.tracestate() {
+            text.extend_from_slice(br#","tracestate":"#);
+            json::string(state, text);
+        }
     }
 }
 
@@ -187,7 +196,7 @@ fn word(state: QueueState) -> &'static str {
 mod tests {
     use super::*;
     use crate::engine::timestamp;
-    use queue_api::{Body, Code, ItemId, LeaseAnswer, Leased};
+    use queue_api::{Body, Code, ItemId, LeaseAnswer, Leased, Trace};
 
     const INCARNATION: u64 = 0xfedc_ba98_7654_3210;
 
@@ -209,8 +218,18 @@ mod tests {
             priority: [0, 0, i16::MIN, 7][seq as usize % 4],
             group: (seq % 4 > 1).then(|| "g".into()),
             key: Some("k \"1\" é".into()),
+            trace: (seq % 4 > 1).then(|| trace(seq % 4 == 3)),
         };
         (!seq.is_multiple_of(4)).then(|| Box::new(given))
+    }
+
+    fn trace(with_state: bool) -> Trace {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        Trace::new(parent, with_state.then_some("a=\"1\\")).expect("a trace")
+    }
+
+    fn shown(lent: &Lent) -> Option<&Trace> {
+        lent.terms.as_ref()?.trace.as_ref()
     }
 
     fn serdes(now: Time, items: &[Lent], state: QueueState, settled: &[Settled]) -> String {
@@ -231,6 +250,8 @@ mod tests {
                 .as_ref()
                 .and_then(|terms| terms.group.as_deref().map(str::to_owned)),
             priority: lent.terms.as_ref().map_or(0, |terms| terms.priority),
+            traceparent: shown(lent).map(|trace| trace.traceparent().to_owned()),
+            tracestate: shown(lent).and_then(|trace| trace.tracestate().map(str::to_owned)),
         });
         let answer = LeaseAnswer {
             items: leased.collect(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use queue_api::Trace;
 use queue_api::limits::MAX_ENQUEUE_ITEMS;
 use queue_core::Options;
 use serde::de::{self, Visitor};
@@ -31,6 +32,7 @@ pub(super) struct Items<'a> {
     /// Options that differ from the default ones of the request.
     options: Vec<Options>,
     groups: Groups,
+    traces: Traces,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,10 @@ struct Line<'a> {
     group: Option<Text<'a>>,
     #[serde(default)]
     ttl_ms: Option<u64>,
+    #[serde(borrow, default)]
+    traceparent: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    tracestate: Option<Text<'a>>,
 }
 
 /// Reads the items of a request, or says which line is wrong. Blank lines are skipped.
@@ -122,6 +128,10 @@ impl<'a> Items<'a> {
             key: line.key.map(|Text(key)| key.into()),
             group: line.group.map(|Text(group)| self.groups.shared(&group)),
             ttl: line.ttl_ms.map(Duration::from_millis),
+            trace: line.traceparent.and_then(|Text(parent)| {
+                let state = line.tracestate.as_ref().map(|Text(state)| &**state);
+                self.traces.shared(Trace::new(&parent, state)?)
+            }),
         };
         let own = match given.is_none() {
             true => None,
@@ -216,6 +226,21 @@ impl Groups {
         self.all.insert(Arc::clone(&shared));
         self.last = Some(Arc::clone(&shared));
         shared
+    }
+}
+
+/// The trace of the line before: those of one trace often follow each other.
+#[derive(Debug, Default)]
+struct Traces {
+    last: Option<Arc<str>>,
+}
+
+impl Traces {
+    fn shared(&mut self, trace: Trace) -> Option<Arc<str>> {
+        if self.last.as_deref() != Some(&**trace.text()) {
+            self.last = Some(Arc::clone(trace.text()));
+        }
+        self.last.clone()
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct Given {
     pub(super) key: Option<Arc<str>>,
     pub(super) group: Option<Arc<str>>,
     pub(super) ttl: Option<Duration>,
+    pub(super) trace: Option<Arc<str>>,
 }
 
 impl Given {
@@ -27,8 +28,13 @@ impl Given {
             key,
             group,
             ttl,
+            trace,
         } = self;
-        delay.is_none() && priority.is_none() && key.is_none() && group.is_none() && ttl.is_none()
+        let texts = [key, group, trace];
+        delay.is_none()
+            && priority.is_none()
+            && ttl.is_none()
+            && texts.into_iter().all(Option::is_none)
     }
 
     /// Whether each is within its limits.
@@ -47,6 +53,7 @@ impl Given {
             key: self.key.clone(),
             delay: self.delay.unwrap_or_default(),
             ttl: self.ttl,
+            trace: self.trace.clone(),
         })
     }
 
@@ -58,6 +65,7 @@ impl Given {
             key: self.key.or_else(|| others.key.clone()),
             delay: self.delay.or(others.delay).unwrap_or_default(),
             ttl: self.ttl.or(others.ttl),
+            trace: self.trace.or_else(|| others.trace.clone()),
         }
     }
 }

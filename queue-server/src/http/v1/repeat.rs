@@ -53,7 +53,8 @@ pub(super) enum Mode {
 
 /// What tells a request from another with the same key: all that decides which items enter, and
 /// whether the queue is sealed behind them. Not the lease that it runs under, which is another one
-/// when a worker repeats what an earlier attempt of its item did, nor whether ids are wanted.
+/// when a worker repeats what an earlier attempt of its item did, nor whether ids are wanted; nor the trace,
+/// in which a repeat is another span.
 ///
 /// A digest is compared with one other, that of the request which had the key first, however many keys
 /// there are: of 2^64 mistakes one goes unnoticed. It is a cut SHA-256 because it is kept on disk and must
@@ -75,6 +76,7 @@ pub(super) fn digest(mode: Mode, seal: bool, options: Option<&Options>, body: &[
         key,
         delay,
         ttl,
+        trace: _,
     } = options.unwrap_or(&nothing);
     hash.update(priority.to_be_bytes());
     for text in [group, key] {
@@ -131,6 +133,7 @@ mod tests {
             key: Some("k".into()),
             delay: Duration::from_secs(1),
             ttl: Some(Duration::from_secs(2)),
+            trace: Some("which is no part of it".into()),
         };
         assert_eq!(
             digest(Mode::Ndjson, true, Some(&options), b"{}\n"),

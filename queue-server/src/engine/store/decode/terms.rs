@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use queue_core::{Group, GroupId, Recalled, Seq, Terms, Time};
 
-use super::{after, flags, text};
+use super::{after, text};
 use crate::engine::store::tags::terms_flag;
 use crate::engine::store::wire::{Malformed, Reader};
 
@@ -20,8 +20,10 @@ pub(super) struct Given {
 
 /// On which terms an item came in at this time.
 pub(super) fn terms(reader: &mut Reader<'_>, at: Time) -> Result<Given, Malformed> {
-    let flags = flags(reader, terms_flag::ALL, "the terms of an item")?;
-    let has = |flag: u8| flags & flag != 0;
+    // All eight bits are taken: what is not known means something that would be missed.
+    let said = u8::try_from(reader.number("the terms of an item")?);
+    let said = said.map_err(|_| Malformed::new("the terms of an item"))?;
+    let has = |flag: u8| said & flag != 0;
     let due = has(terms_flag::DUE)
         .then(|| after(reader, at))
         .transpose()?;
@@ -41,11 +43,13 @@ pub(super) fn terms(reader: &mut Reader<'_>, at: Time) -> Result<Given, Malforme
     let held = held.transpose()?;
     let uncounted = has(terms_flag::UNCOUNTED).then(|| attempts(reader));
     let uncounted = uncounted.transpose()?;
+    let trace = has(terms_flag::TRACE).then(|| reader.trace());
     let terms = Terms {
         priority,
         group,
         key,
         expires,
+        trace: trace.transpose()?,
     };
     Ok(Given {
         due,

@@ -29,8 +29,9 @@ pub(super) fn terms(writer: &mut Writer<'_, '_>, at: Time, given: &Given<'_>) {
         group,
         key,
         expires,
+        trace,
     } = terms;
-    writer.u8(flags([
+    let said = flags([
         (due.is_some(), terms_flag::DUE),
         (*priority != 0, terms_flag::PRIORITY),
         (group.is_some(), terms_flag::GROUP),
@@ -38,7 +39,9 @@ pub(super) fn terms(writer: &mut Writer<'_, '_>, at: Time, given: &Given<'_>) {
         (expires.is_some(), terms_flag::EXPIRES),
         (held.is_some(), terms_flag::HELD),
         (uncounted.is_some(), terms_flag::UNCOUNTED),
-    ]));
+        (trace.is_some(), terms_flag::TRACE),
+    ]);
+    writer.number(said.into());
     if let Some(due) = due {
         writer.number(due.0 - at.0);
     }
@@ -60,6 +63,9 @@ pub(super) fn terms(writer: &mut Writer<'_, '_>, at: Time, given: &Given<'_>) {
     }
     if let Some(uncounted) = uncounted {
         writer.number((*uncounted).into());
+    }
+    if let Some(trace) = trace {
+        writer.trace(trace);
     }
 }
 

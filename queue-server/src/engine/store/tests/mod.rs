@@ -289,7 +289,7 @@ async fn what_is_not_known_is_refused_and_not_passed_over() {
     };
     for (event, what) in [
         (&[23][..], "an event of a later release"),
-        (&[14, 1 << 6, 0, 0, 0, 0, 0], "terms of a later release"),
+        (&[14, 0x80, 2, 0, 0, 0, 0, 0], "terms of a later release"),
         (
             &[14, 1 << 5, 0, 0, 0, 0, 0],
             "a key that is held from the start",

@@ -11,6 +11,7 @@ fn terms() -> Terms {
         }),
         key: Some("a key".into()),
         expires: Some(Time(NOW.0 + 5_000)),
+        trace: Some("a trace".into()),
     }
 }
 
