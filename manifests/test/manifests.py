@@ -91,6 +91,7 @@ def installed():
     """Every way to install memq that is tested, with its objects."""
     extras = (
         "--set", "controller.allNamespaces=true,rbac.nodes=true,rbac.runRoles=true,serviceMonitor.enabled=true",
+        "--set", "prometheusRule.enabled=true,dashboards.enabled=true",
         "--set", "server.existingSecret=extra,controller.existingSecret=extra",
         "--set", "auth.tokensSecret=tokens,auth.tokenSecret=t,auth.workerTokenSecret=w,auth.metricsTokenSecret=m",
         "--set", "image.digest=sha256:" + "0" * 64,

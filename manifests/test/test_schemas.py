@@ -21,6 +21,8 @@ NEWEST = kubernetes_validate.latest_version()
 FOREIGN = {
     ("memq.dev/v1alpha1", "Run"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    ("monitoring.coreos.com/v1", "PodMonitor"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
     ("monitoring.coreos.com/v1", "ServiceMonitor"),
     ("keda.sh/v1alpha1", "ScaledJob"),
 }

@@ -13,6 +13,7 @@ mod deny;
 pub mod e2e;
 pub mod image;
 mod manifests;
+mod prometheus;
 mod python;
 mod results;
 mod schemathesis;
@@ -52,6 +53,7 @@ pub fn test(passed_on: &[String]) -> Result<()> {
     if passed_on.is_empty() {
         results += manifests::test()?;
         results += clients::test()?;
+        results += prometheus::test()?;
         schemathesis::test()?;
     }
     let told = if passed_on.is_empty() {

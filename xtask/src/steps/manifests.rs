@@ -47,6 +47,11 @@ pub(super) fn kubectl_and_helm() -> Result<(PathBuf, PathBuf)> {
     Ok((programs.join("kubectl"), programs.join("helm")))
 }
 
+/// A Python that has the schemas, and what reads and writes YAML.
+pub(super) fn python() -> Result<PathBuf> {
+    environment(&target_folder()?.join("tools"))
+}
+
 /// The programs that render and judge.
 struct Tools {
     python: PathBuf,
@@ -83,6 +88,8 @@ impl Tools {
             .arg(scripts().join(script))
             .env("MEMQ_KUBECTL", kubectl)
             .env("MEMQ_HELM", helm)
+            // Where the source of dashboards and alert rules is.
+            .env("PYTHONPATH", scripts().join(".."))
             .env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }

@@ -1,0 +1,93 @@
+"""What is wrong with a queue. `_other`, the sum of the less busy ones, is left out: no queue is called that."""
+
+from ..rules import Condition, Group, Rule
+
+QUEUE = ("namespace", "queue")
+BY = "by (namespace, queue)"
+AT = "{{ $labels.queue }}{{ with $labels.namespace }} in namespace {{ . }}{{ end }}"
+
+
+def items(state):
+    return f'sum {BY} (memq_queue_items{{state="{state}",queue!="_other"}})'
+
+
+def events(names, time):
+    return f'sum {BY} (increase(memq_queue_events_total{{event=~"{names}",queue!="_other"}}[{time}]))'
+
+
+NOT_PAUSED = Condition(f'max {BY} (memq_queue_is{{flag="paused",queue!="_other"}})', "== 0")
+PARKED = f'sum {BY} (memq_queue_parked_calls{{queue!="_other"}})'
+# How attempts end, but for the few items that are found to be poison: `dead` counts those that ran out of attempts as well.
+ENDED = "acked|nacked|lease_expired"
+
+GROUP = Group(
+    "memq-queues",
+    (
+        Rule(
+            "MemqQueueWithoutWorkers",
+            "warning",
+            QUEUE,
+            (
+                Condition(f'max {BY} (memq_queue_oldest_ready_seconds{{queue!="_other"}})', "> 600"),
+                Condition(f"{items('leased')} + {PARKED}", "== 0"),
+                Condition(events("leased|taken", "10m"), "== 0"),
+                NOT_PAUSED,
+            ),
+            "5m",
+            f"nobody works on queue {AT}",
+            "Its oldest ready item has waited for {{ $value | humanizeDuration }}; no worker has an item of it or waits for one.",
+        ),
+        Rule(
+            "MemqQueueStalled",
+            "warning",
+            QUEUE,
+            (
+                Condition(f'sum {BY} (memq_queue_backlog_items{{queue!="_other"}})', "> 0"),
+                Condition(f"{items('leased')} + {PARKED}", "> 0"),
+                Condition(events(f"{ENDED}|dead|released|taken", "1h"), "== 0"),
+                # Not a queue that has just been filled.
+                Condition(f'max {BY} (memq_queue_oldest_item_seconds{{queue!="_other"}})', "> 5400"),
+                NOT_PAUSED,
+            ),
+            "30m",
+            f"queue {AT} does not move",
+            "It has workers and {{ $value | humanize }} items to work on, and none of them has ended for an hour and a half.",
+        ),
+        Rule(
+            "MemqDeadItemsGrow",
+            "warning",
+            QUEUE,
+            (
+                Condition(events("dead", "30m"), "> 5"),
+                Condition(f"{events('dead', '30m')} / {events('acked|dead', '30m')}", "> 0.05"),
+            ),
+            "5m",
+            f"queue {AT} gives up items",
+            "About {{ $value | humanize }} items died in half an hour, more than one in twenty of those that ended.",
+        ),
+        Rule(
+            "MemqRetryStorm",
+            "warning",
+            QUEUE,
+            (
+                Condition(events("nacked", "15m"), "> 20"),
+                Condition(f"{events('nacked', '15m')} / {events(ENDED, '15m')}", "> 0.5"),
+            ),
+            "15m",
+            f"most attempts on queue {AT} fail",
+            "About {{ $value | humanize }} attempts failed in a quarter of an hour, more than half of all.",
+        ),
+        Rule(
+            "MemqLeasesExpire",
+            "warning",
+            QUEUE,
+            (
+                Condition(events("lease_expired", "30m"), "> 5"),
+                Condition(f"{events('lease_expired', '30m')} / {events(ENDED, '30m')}", "> 0.05"),
+            ),
+            "5m",
+            f"workers of queue {AT} are lost",
+            "About {{ $value | humanize }} leases ran out in half an hour, more than one in twenty: workers die, hang, or cannot reach the server. The items are done again.",
+        ),
+    ),
+)
