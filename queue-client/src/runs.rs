@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use queue_api::{RunList, RunName, RunReport};
+use queue_api::{Code, RunList, RunName, RunReport};
 use reqwest::Method;
 
 use crate::transport::{Call, Repeat};
@@ -29,6 +29,16 @@ impl Client {
             .try_timeout(within)
             .repeat(Repeat::Never);
         self.transport().send_json(call, report).await.map(drop)
+    }
+
+    /// Makes the server forget what it was told of a run; one that it does not know is forgotten. If the run
+    /// goes on, its next report brings it back.
+    pub async fn forget_run(&self, name: &RunName) -> Result<()> {
+        let call = Call::new(Method::DELETE, "forget a run", None, path(name));
+        match self.transport().send(&call).await {
+            Err(error) if error.code() == Some(Code::NoSuchRun) => Ok(()),
+            sent => sent.map(drop),
+        }
     }
 }
 

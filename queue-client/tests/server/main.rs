@@ -5,6 +5,7 @@
 )]
 
 mod items;
+mod runs;
 
 use std::time::Duration;
 

@@ -136,6 +136,25 @@ async fn a_stream_tells_of_runs_beside_queues() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_run_that_takes_its_server_along_is_still_told() {
+    let mut api = Api::start();
+    let mut events = Events::open(&api, "").await;
+    events.next().await;
+    api.put("/v1/runs/r", report("r", "Running").to_string())
+        .await
+        .is(201);
+    assert_eq!(events.next().await.1["phase"], "Running");
+    // Sooner than the stream would look again.
+    api.put("/v1/runs/r", report("r", "Succeeded").to_string())
+        .await
+        .is(204);
+    api.tell_to_stop();
+    assert_eq!(events.next().await.1["phase"], "Succeeded");
+    events.ends().await;
+    assert_eq!(api.stopped().await.cut, 0);
+}
+
+#[tokio::test]
 async fn a_stream_of_one_queue_tells_of_no_run() {
     let api = Api::start();
     api.make(json!({})).await;

@@ -35,6 +35,8 @@ pub(super) struct Teller {
     /// The runs, unless it tells of one queue alone.
     runs: Option<(Runs, runs::Watch)>,
     stop: CancellationToken,
+    /// The server stops, and what was told of runs until then has been looked at.
+    stopped: bool,
     looked: Instant,
     said: Instant,
     left: Left,
@@ -98,6 +100,7 @@ impl Teller {
             only,
             runs,
             stop: engine.stopping(),
+            stopped: false,
             engine,
             looked: Instant::now(),
             said: Instant::now(),
@@ -209,7 +212,7 @@ impl Teller {
         };
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => return Ok(Look::Stopping),
+            () = self.stop.cancelled() => return Ok(self.last_look()),
             () = changed => {}
             () = tokio::time::sleep_until(self.said + KEEP_ALIVE) => return Ok(Look::Quiet),
         }
@@ -229,6 +232,23 @@ impl Teller {
             (Changed::Unknown, _) | (_, Changed::Unknown) => self.snapshot()?,
         };
         Ok(Look::Changed)
+    }
+
+    /// What was told of runs until the server stopped: the end of a run that brought the server along is
+    /// told just before, and whoever watches should see it.
+    fn last_look(&mut self) -> Look {
+        let Some((_, watch)) = self.runs.as_mut().filter(|_| !self.stopped) else {
+            return Look::Stopping;
+        };
+        self.stopped = true;
+        if let Changed::These(mut runs) = watch.look(self.engine.now()) {
+            runs.reverse();
+            self.left = Left::Changes {
+                queues: Vec::new(),
+                runs,
+            };
+        }
+        Look::Changed
     }
 
     /// All that the stream tells of.
