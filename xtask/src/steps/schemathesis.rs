@@ -19,6 +19,8 @@ use super::{say, step, target_folder};
 const SECONDS: u32 = 60;
 /// The same requests each time: what one run found, the next one finds.
 const SEED: u32 = 1;
+/// The token that the server asks for: so it is also tried whether calls are made without one.
+const TOKEN: &str = "random-but-the-same";
 /// Within this a server in a new folder answers.
 const START: Duration = Duration::from_secs(30);
 
@@ -37,6 +39,7 @@ pub(super) fn test() -> Result<()> {
         .arg(format!("http://{}/openapi.json", server.address))
         .args(["--max-time", &SECONDS.to_string()])
         .args(["--seed", &SEED.to_string()])
+        .args(["--header", &format!("Authorization: Bearer {TOKEN}")])
         .args([
             "--request-timeout",
             "10",
@@ -61,10 +64,15 @@ impl Server {
         let data = target
             .join("schemathesis")
             .join(std::process::id().to_string());
+        fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        let tokens = data.join("tokens");
+        fs::write(&tokens, format!("admin {TOKEN}\n")).context("cannot write the tokens")?;
         let program = target.join("debug/memq-server");
         let mut child = Command::new(&program)
-            .args(["--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(&data)
+            .args(["--listen", "127.0.0.1:0", "--tokens"])
+            .arg(&tokens)
+            .arg("--data-dir")
+            .arg(data.join("log"))
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
