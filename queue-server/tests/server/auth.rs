@@ -158,6 +158,16 @@ async fn a_call_is_made_for_the_role_it_needs_and_those_above_and_for_nobody_els
     }
 }
 
+#[tokio::test]
+async fn the_page_is_shown_to_everybody_and_what_it_shows_is_not() {
+    let (_tokens, api) = guarded();
+    api.get("/").await.is(200);
+    api.get("/ui/app.js").await.is(200);
+    for path in ["/v1/queues", "/v1/events", "/ui", "/index.html"] {
+        api.get(path).await.problem(401, "unauthenticated");
+    }
+}
+
 #[rstest]
 #[case::no_token(None, "send `Authorization: Bearer TOKEN`")]
 #[case::wrong(Some(bearer(NOBODY)), "none of this server's")]
