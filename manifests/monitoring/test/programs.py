@@ -85,6 +85,10 @@ class Prometheus:
         """Values of an expression now, one a series."""
         return [float(series["value"][1]) for series in self.ask("query", query=expr)["result"]]
 
+    def labels(self, expr, label):
+        """Values that a label has now among the series of an expression."""
+        return {series["metric"].get(label, "") for series in self.ask("query", query=expr)["result"]}
+
     def values_since(self, expr, start, end):
         """All values of an expression in a time."""
         found = self.ask("query_range", query=expr, start=start, end=end, step="1s")["result"]

@@ -1,0 +1,138 @@
+"""Every query of every panel and every rule gets data from a real Prometheus that scrapes real programs under load.
+
+The server and the worker are real; the controller's metrics are made up, see `catalog`.
+"""
+
+import math
+import tempfile
+import time
+import unittest
+import urllib.request
+
+import monitoring
+from catalog import Exporter
+from load import QUEUE, Load, Worker
+from monitoring import alerts, dashboards
+from programs import Prometheus, promtool
+from served import BOUND, Server, until
+
+# As Grafana would put them in. Of these, `namespace`, `spec` and `step` stand for "All".
+VARIABLES = {
+    "$__rate_interval": "10s",
+    "$__range": "20s",
+    "$namespace": ".*",
+    "$queue": QUEUE,
+    "$spec": ".*",
+    "$step": ".*",
+}
+# How long is looked back for a graph.
+WINDOW = 15
+# What happens to items under the load.
+EVENTS = "enqueued duplicates leased acked nacked released lease_expired item_expired cancelled dead redriven purged taken".split()
+
+
+def filled(expr):
+    for name, value in VARIABLES.items():
+        expr = expr.replace(name, value)
+    return expr
+
+
+class Live(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="memq-prometheus-")
+        cls.addClassCleanup(folder.cleanup)
+        # Its storage is as small as may be.
+        cls.server, full = Server(), Server("--max-data-bytes", str(64 << 20))
+        cls.addClassCleanup(cls.server.stop)
+        cls.addClassCleanup(full.stop)
+        load = Load(cls.server, full)
+        cls.addClassCleanup(load.stop)
+        cls.worker = Worker(cls.server)
+        cls.addClassCleanup(cls.worker.stop)
+        cls.controller = Exporter("memq controller")
+        cls.addClassCleanup(cls.controller.stop)
+        targets = {
+            "memq": [(cls.server.address, {"namespace": "batch"}), (full.address, {"namespace": "full"})],
+            "memq-worker": [(cls.worker.address, {"namespace": "batch", "spec": "nightly", "step": "thumbs"})],
+            "memq-controller": [(cls.controller.address, {"namespace": "batch"})],
+        }
+        cls.prometheus = Prometheus(folder.name, monitoring.ROOT / "monitoring" / "alerts.yaml", targets)
+        cls.addClassCleanup(cls.prometheus.stop)
+
+        def missing():
+            load.check()
+            events = cls.prometheus.labels(f'increase(memq_queue_events_total{{queue="{QUEUE}"}}[10s]) > 0', "event")
+            return sorted(set(EVENTS) - events) + sorted(cls.prometheus.labels("up == 0", "job"))
+
+        try:
+            until("everything happens to items, and all programs are scraped", lambda: not missing())
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {missing()}") from None
+        cls.end = time.time()
+
+    def empty(self, expr):
+        """Whether a query has no value that is a number."""
+        return not any(map(math.isfinite, self.prometheus.values(filled(expr))))
+
+    def test_every_panel_has_data(self):
+        for board in dashboards.ALL:
+            for row in board.rows:
+                for panel in row.panels:
+                    for query in panel.queries:
+                        with self.subTest(board=board.uid, panel=panel.title, query=query.expr):
+                            expr = filled(query.expr)
+                            if query.instant:
+                                values = self.prometheus.values(expr)
+                            else:
+                                values = self.prometheus.values_since(expr, self.end - WINDOW, self.end)
+                            self.assertTrue(any(map(math.isfinite, values)), "no data")
+
+    def test_every_rule_has_data_to_go_by(self):
+        for rule in alerts.RULES:
+            for condition in rule.conditions:
+                with self.subTest(rule=rule.name, value=condition.value):
+                    self.assertFalse(self.empty(condition.value), "no data")
+
+    def test_prometheus_can_judge_every_rule(self):
+        def rules():
+            return [rule for group in self.prometheus.ask("rules")["groups"] for rule in group["rules"]]
+
+        until("all rules were judged", lambda: all(rule["health"] != "unknown" for rule in rules()))
+        self.assertEqual({rule["name"] for rule in rules()}, {rule.name for rule in alerts.RULES})
+        for rule in rules():
+            with self.subTest(rule["name"]):
+                self.assertEqual((rule["health"], rule.get("lastError", "")), ("ok", ""))
+
+    def test_the_full_server_is_about_to_be_reported(self):
+        """From the load to an alert: the only one of the critical ones that it brings about."""
+        def critical():
+            alerts = self.prometheus.ask("alerts")["alerts"]
+            return {(alert["labels"]["alertname"], alert["labels"]["namespace"]) for alert in alerts if alert["labels"]["severity"] == "critical"}
+
+        until("it is noticed", lambda: critical() == {("MemqServerFull", "full")})
+
+    def test_every_variable_has_values(self):
+        for board in dashboards.ALL:
+            for choice in board.choices:
+                found = self.prometheus.ask(f"label/{choice.name}/values", **{"match[]": filled(choice.series)})
+                wanted = {"namespace": "batch", "queue": QUEUE, "spec": "nightly", "step": "thumbs"}[choice.name]
+                with self.subTest(board=board.uid, variable=choice.name):
+                    self.assertIn(wanted, found)
+
+    def test_promtool_finds_nothing_wrong_with_what_is_scraped(self):
+        for address in (self.server.address, self.worker.address, self.controller.address):
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=BOUND) as answer:
+                content, said = promtool("check", "metrics", text=answer.read().decode())
+            with self.subTest(said=said):
+                self.assertTrue(content and not said.strip(), said)
+
+    def test_an_empty_query_is_found(self):
+        self.assertTrue(self.empty('memq_queue_items{queue="none"}'))
+        self.assertTrue(self.empty("sum(memq_queue_items) / 0 * 0"))
+        with self.assertRaises(AssertionError):
+            self.empty("sum(memq_queue_items")
+
+
+if __name__ == "__main__":
+    unittest.main()
