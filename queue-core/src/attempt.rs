@@ -33,6 +33,10 @@ impl Lease {
     pub fn length(&self) -> Duration {
         self.deadline.since(self.renewed)
     }
+
+    pub(crate) fn name_bytes(&self) -> u64 {
+        self.worker.as_ref().map_or(0, |name| name.len() as u64)
+    }
 }
 
 impl Vacant for Lease {

@@ -14,7 +14,7 @@ impl Queue {
     /// If an invariant of [`Queue`] does not hold.
     pub fn check(&self) {
         let (mut ready, mut delayed, mut leased, mut dead, mut finished) = (0, 0, 0, 0, 0);
-        let (mut held, mut retained, mut starts) = (0, 0, 0);
+        let (mut held, mut retained, mut starts, mut lease_names) = (0, 0, 0, 0);
         let mut timers = Timers::default();
         for (seq, item) in self.items.range(0) {
             let seq = Seq(seq);
@@ -31,6 +31,7 @@ impl Queue {
                     if let Some(lease) = lease {
                         timers.insert(lease.deadline, seq);
                         starts += u128::from(lease.started.0);
+                        lease_names += lease.name_bytes();
                     }
                 }
                 State::Dead => dead += u64::from(self.dead.contains(seq)),
@@ -52,13 +53,14 @@ impl Queue {
         assert_eq!(held, self.held_bytes, "invariant 4: held bytes");
         assert_eq!(retained, self.retained_bytes, "invariant 4: retained bytes");
         assert_eq!(starts, self.lease_starts, "invariant 4: lease starts");
+        assert_eq!(lease_names, self.lease_names, "invariant 4: lease names");
         let kept = self
             .outcomes(0)
             .filter(|(_, outcome)| outcome.state.is_finished());
         assert_eq!(finished, kept.count() as u64, "invariant 5: outcomes");
         let attempts = self.stories.recount();
-        let counted = self.stories.attempts();
-        assert_eq!(attempts, counted, "invariant 6: attempts");
+        let counted = (self.stories.attempts(), self.stories.names());
+        assert_eq!(attempts, counted, "invariant 6: attempts and their workers");
         let (logs, logged) = self.stories.recount_logs();
         assert_eq!(logs, logged, "invariant 6: logs");
         self.check_extras();

@@ -240,6 +240,7 @@ impl Queue {
             .unwrap_or_else(|| panic!("{seq:?} is settled and not leased"));
         self.timers.remove(lease.deadline, seq);
         self.lease_starts -= u128::from(lease.started.0);
+        self.lease_names -= lease.name_bytes();
         if let Some(lanes) = &mut self.lanes {
             lanes.returned(seq);
         }

@@ -28,7 +28,7 @@ use crate::{MAX_KEY_HOLDS, SLICE, Seq};
 /// 1. An item is in exactly the index of its state: `ready`, `delayed`, `leases` or `dead`.
 /// 2. `timers` holds the deadline of each lease and the due time of each delayed item, no more.
 /// 3. Items that came in = ready + leased + delayed + dead + done + purged + expired + cancelled.
-/// 4. `held_bytes`, `retained_bytes` and `lease_starts` are the sums of what they count.
+/// 4. `held_bytes`, `retained_bytes`, `lease_starts` and `lease_names` are the sums of what they count.
 /// 5. Each item that is done, expired or cancelled has one such outcome that is not forgotten.
 /// 6. `stories` counts the attempts it holds, and has the logs that they say they have.
 /// 7. `lanes`, `keys`, `expiries` and `traces` know the items whose flags say so, and there is each only while
@@ -58,13 +58,15 @@ pub struct Queue {
     /// The instants at which the attempts that run now began, added up. Twenty million of them do not
     /// fit into 64 bits.
     pub(crate) lease_starts: u128,
+    /// Bytes of the names of those who hold leases, each time they are told.
+    pub(crate) lease_names: u64,
     pub(crate) stories: Stories,
     pub(crate) timers: Timers,
     pub(crate) outcomes: Paged<Outcome>,
     /// Lowest outcome number that is kept.
     pub(crate) first_outcome: u64,
     pub(crate) next_outcome: u64,
-    /// Bytes of the bodies of ready, delayed, leased and dead items.
+    /// Bytes of the bodies, notes and logs of ready, delayed, leased and dead items.
     pub(crate) held_bytes: u64,
     /// Bytes of the bodies, notes and logs of done, expired and cancelled items.
     pub(crate) retained_bytes: u64,
@@ -168,6 +170,7 @@ impl Queue {
             pace: Pace::default(),
             leases: Paged::default(),
             lease_starts: 0,
+            lease_names: 0,
             stories: Stories::default(),
             timers: Timers::default(),
             outcomes: Paged::default(),
@@ -236,7 +239,8 @@ impl Queue {
         }
     }
 
-    /// Items that are ready, leased, delayed or dead, and the bytes of their bodies.
+    /// Items that are ready, leased, delayed or dead, and the bytes of their bodies and of what their
+    /// attempts left.
     #[must_use]
     pub fn held(&self) -> (u64, u64) {
         let Counts {

@@ -21,7 +21,7 @@ pub struct Settings {
     pub quiet: Duration,
     /// Most items held: ready, leased, delayed and dead.
     pub max_items: Option<u64>,
-    /// Most bytes of bodies of those items.
+    /// Most bytes of bodies of those items, and of what their attempts left: past it nothing comes in.
     pub max_bytes: Option<u64>,
     /// Most items in workers' hands.
     pub max_leased: Option<u64>,

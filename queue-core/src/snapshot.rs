@@ -298,15 +298,16 @@ impl Queue {
         self.outcomes.len() + self.items.len() + self.stories.attempts() + keys + answers
     }
 
-    /// Bytes of the keys, traces and names of groups that a snapshot begun now would hold, about: a name may
-    /// be written once for many items.
+    /// Bytes of the keys, traces, and names of groups and workers that a snapshot begun now would hold, about:
+    /// a name may be written once for many items.
     #[must_use]
     pub fn snapshot_texts(&self) -> u64 {
         let keys = self.keys.as_ref().map_or(0, |keys| keys.bytes());
         let groups = self.lanes.as_ref().map_or(0, |lanes| lanes.bytes());
         let answers = self.idempotency.as_ref().map_or(0, |it| it.bytes());
         let traces = self.traces.as_ref().map_or(0, |traces| traces.bytes());
-        keys + groups + answers + traces
+        let workers = self.lease_names + self.stories.names();
+        keys + groups + answers + traces + workers
     }
 
     fn has_outcomes_for(&self, cursor: &Cursor) -> bool {

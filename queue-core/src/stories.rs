@@ -39,6 +39,8 @@ pub(crate) struct Stories {
     earlier: BTreeMap<Seq, Vec<Past>>,
     /// Attempts in all.
     attempts: u64,
+    /// Bytes of the names of those who held them.
+    names: u64,
     /// What attempts printed, of those that have a log.
     logs: BTreeMap<(Seq, Fence), Blob>,
 }
@@ -47,6 +49,11 @@ impl Stories {
     /// Attempts in all stories.
     pub(crate) fn attempts(&self) -> u64 {
         self.attempts
+    }
+
+    /// Bytes of the names of workers in all stories, each time they are told.
+    pub(crate) fn names(&self) -> u64 {
+        self.names
     }
 
     /// The attempts of an item, oldest first.
@@ -92,6 +99,7 @@ impl Stories {
         let bytes = [attempt.note, attempt.log].into_iter().flatten();
         let bytes = bytes.map(|blob| u64::from(blob.len)).sum::<u64>();
         let past = Past::pack(attempt);
+        self.names += past.name_bytes();
         let Some(last) = self.last.get_mut(seq.0) else {
             self.last.insert(seq.0, past);
             return (0, bytes);
@@ -116,6 +124,7 @@ impl Stories {
         if earlier.len() >= STORY_ATTEMPTS {
             self.attempts -= 1;
             let oldest = earlier.remove(0);
+            self.names -= oldest.name_bytes();
             bytes -= self.bytes_of(seq, &oldest);
             free.extend(oldest.note());
             free.extend(self.drop_log(seq, &oldest));
@@ -146,6 +155,7 @@ impl Stories {
         self.attempts -= 1 + earlier.len() as u64;
         let mut bytes = 0;
         for past in earlier.iter().chain([&last]) {
+            self.names -= past.name_bytes();
             bytes += self.bytes_of(seq, past);
             free.extend(past.note());
             free.extend(self.drop_log(seq, past));
@@ -153,10 +163,14 @@ impl Stories {
         bytes
     }
 
-    /// Attempts counted one by one, for [`Queue::check`](crate::Queue::check).
-    pub(crate) fn recount(&self) -> u64 {
-        let earlier: usize = self.earlier.values().map(Vec::len).sum();
-        self.last.range(0).count() as u64 + earlier as u64
+    /// Attempts counted one by one, and the bytes of their workers' names, for
+    /// [`Queue::check`](crate::Queue::check).
+    pub(crate) fn recount(&self) -> (u64, u64) {
+        let earlier = self.earlier.values().flatten();
+        let attempts = self.last.range(0).map(|(_, past)| past).chain(earlier);
+        attempts.fold((0, 0), |(count, names), past| {
+            (count + 1, names + past.name_bytes())
+        })
     }
 
     /// Logs there are, and logs that attempts say they have, for [`Queue::check`](crate::Queue::check).
@@ -220,6 +234,10 @@ impl Past {
             has_log: attempt.log.is_some(),
             has_earlier: false,
         }
+    }
+
+    fn name_bytes(&self) -> u64 {
+        self.worker.as_ref().map_or(0, |name| name.len() as u64)
     }
 
     fn note(&self) -> Option<Blob> {

@@ -56,6 +56,7 @@ impl Queue {
     pub(crate) fn enter_lease(&mut self, seq: Seq, lease: Lease) {
         self.timers.insert(lease.deadline, seq);
         self.lease_starts += u128::from(lease.started.0);
+        self.lease_names += lease.name_bytes();
         self.leases.insert(seq.0, lease);
         if let Some(lanes) = &mut self.lanes {
             lanes.lent(seq);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use queue_core::{Blob, Cursor, Part, Seq};
+use queue_core::{Blob, Cursor, Seq};
 use queue_log::{Lsn, Room};
 use tracing::{debug, error, info, warn};
 
@@ -261,11 +261,15 @@ impl LiveQueue {
         if closed && ending == Ending::Open {
             parts.pop();
         }
+        let told: Vec<Blob> = items()
+            .take(whole)
+            .flatten()
+            .map(|(_, blob)| *blob)
+            .collect();
+        let brought: u64 = told.iter().map(|blob| u64::from(blob.len)).sum();
+        let most = brought + encode::most_of(&parts);
         let store = self.shared.store();
-        let brought: u64 = upcoming.iter().map(|(_, blob)| u64::from(blob.len)).sum();
-        let texts: u64 = parts.iter().map(texts_of).sum();
-        let bytes = brought.min(SLICE_BYTES) + parts.len() as u64 * PART_BYTES + texts;
-        if !store.has_room(Room::Lend, bytes, 0) {
+        if !store.has_room(Room::Lend, most, 0) {
             return Err(Fault::StorageFull);
         }
         let spills = store.is_over_budget();
@@ -283,6 +287,15 @@ impl LiveQueue {
             };
             encode::parts(record, self.incarnation, &parts, &mut source);
         });
+        // What was looked up and read beforehand is what was written, and there was room for it.
+        if let Some((start, end)) = recorded {
+            assert!(
+                placed.iter().map(|(blob, _)| blob).eq(&told),
+                "a slice tells of other bytes than were looked up"
+            );
+            let written = end.0 - start.0;
+            assert!(written <= most, "a slice took {written} bytes of {most}");
+        }
         for (blob, at) in placed {
             if spills || matches!(bodies.get(blob), Stored::Logged(_)) {
                 bodies.move_to_log(blob, at);
@@ -314,20 +327,6 @@ impl LiveQueue {
             Ok(Err(error)) => Err(Fault::Unreadable(error.to_string())),
             Err(stopped) => Err(Fault::Unreadable(stopped.to_string())),
         }
-    }
-}
-
-/// Bytes of the keys and names in a part, and of the duplicates that an answer names.
-fn texts_of(part: &Part) -> u64 {
-    let len = |text: &str| text.len() as u64;
-    match part {
-        Part::Item(item) => item.terms.as_deref().map_or(0, |terms| {
-            let group = terms.group.as_ref().map_or(0, |group| len(&group.name));
-            group + terms.key.as_deref().map_or(0, len)
-        }),
-        Part::Key { text, .. } => len(text),
-        Part::Answer { key, answer, .. } => len(key) + answer.duplicates.len() as u64 * 8,
-        Part::Outcome { .. } | Part::Order { .. } | Part::Closed { .. } => 0,
     }
 }
 

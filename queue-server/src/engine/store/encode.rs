@@ -13,6 +13,9 @@ use super::wire::Writer;
 use event::event;
 use part::{close, part};
 
+/// Bytes of a record of parts beside its parts, at most.
+const RECORD_BYTES: u64 = 32;
+
 /// Where the bytes of blobs are while a record is written, and who wants to know where they went.
 pub(in crate::engine) struct Source<'a> {
     /// The bytes of a blob.
@@ -94,6 +97,11 @@ pub(in crate::engine) fn parts(
     for each in parts {
         part(&mut writer, each, source);
     }
+}
+
+/// Bytes that [`parts`] takes at most beside the blobs of these parts.
+pub(in crate::engine) fn most_of(parts: &[Part]) -> u64 {
+    RECORD_BYTES + parts.iter().map(part::most).sum::<u64>()
 }
 
 /// The last part of a snapshot.

@@ -4,6 +4,7 @@
 mod ends;
 mod keys;
 mod look;
+mod slices;
 mod turns;
 
 use std::sync::Arc;
@@ -92,10 +93,14 @@ impl World {
     }
 
     async fn lease_within(&self, wait: Duration) -> Result<Vec<(ItemId, Token)>, Fault> {
+        self.lease_as("ada", wait).await
+    }
+
+    async fn lease_as(&self, worker: &str, wait: Duration) -> Result<Vec<(ItemId, Token)>, Fault> {
         let ask = Ask {
             max: 1,
             length: None,
-            worker: Some("ada".into()),
+            worker: Some(worker.into()),
             until: None,
         };
         let reply = self.queue.lease(ask, wait, &[]).await?;

@@ -7,6 +7,45 @@ use super::{Source, blob, flags, numbered, terms};
 use crate::engine::store::tags::{self, attempt_flag, part_tag};
 use crate::engine::store::wire::Writer;
 
+/// Bytes that a part takes at most beside its blobs, its texts and its attempts, and an attempt beside its own.
+const A_PART: u64 = 160;
+const AN_ATTEMPT: u64 = 64;
+/// Bytes that a duplicate takes at most in an answer.
+const A_DUPLICATE: u64 = 16;
+
+/// Bytes that a part takes at most beside its blobs, however long its numbers are and although names of
+/// workers and groups are seldom written out.
+pub(super) fn most(part: &Part) -> u64 {
+    let len = |text: Option<&str>| text.map_or(0, |text| text.len() as u64);
+    A_PART
+        + match part {
+            Part::Item(item) => {
+                let worker = item.lease.as_ref().map(|lease| lease.worker.as_deref());
+                let attempts = item
+                    .story
+                    .iter()
+                    .map(|it| AN_ATTEMPT + len(it.worker.as_deref()));
+                let texts = item.terms.as_deref().map_or(0, |terms| {
+                    let Terms {
+                        priority: _,
+                        group,
+                        key,
+                        expires: _,
+                        trace,
+                    } = terms;
+                    let group = group.as_ref().map(|group| &*group.name);
+                    len(group) + len(key.as_deref()) + len(trace.as_deref())
+                });
+                len(worker.flatten()) + texts + attempts.sum::<u64>()
+            }
+            Part::Key { text, .. } => len(Some(text)),
+            Part::Answer { key, answer, .. } => {
+                len(Some(key)) + answer.duplicates.len() as u64 * A_DUPLICATE
+            }
+            Part::Outcome { .. } | Part::Order { .. } | Part::Closed { .. } => 0,
+        }
+}
+
 pub(super) fn part(writer: &mut Writer<'_, '_>, part: &Part, source: &mut Source<'_>) {
     match part {
         Part::Outcome { number, outcome } => {
