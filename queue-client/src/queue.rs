@@ -32,6 +32,13 @@ impl QueueClient {
         Self { transport, name }
     }
 
+    /// How often a call failed and was tried again: any call of the client that this came from, and of what
+    /// came from that.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.transport.retries()
+    }
+
     /// The queue's name.
     #[must_use]
     pub fn name(&self) -> &QueueName {

@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of queues beyond their names in messages; what is sent and read is the callers'.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -169,6 +171,8 @@ pub(crate) struct Transport {
     base: String,
     token: Option<Token>,
     give_up_after: Duration,
+    /// Tries that failed and were made again, of this and of all that it was made of.
+    retries: Arc<AtomicU64>,
 }
 
 impl Transport {
@@ -183,6 +187,7 @@ impl Transport {
             base,
             token,
             give_up_after,
+            retries: Arc::default(),
         }
     }
 
@@ -199,6 +204,10 @@ impl Transport {
 
     pub(crate) fn give_up_after(&self) -> Duration {
         self.give_up_after
+    }
+
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
     }
 
     /// Sends the call, again and again while that may help, is harmless, and patience lasts. A
@@ -248,11 +257,12 @@ impl Transport {
             let error = Chain(&failure.error);
             if first && self.give_up_after >= WORTH_A_WARNING {
                 let patience = self.give_up_after.as_secs();
-                tracing::warn!("{error}; trying again for up to {patience} s");
+                tracing::warn!(error.message = %error, "a call failed; trying again for up to {patience} s");
             } else {
-                tracing::debug!("{error}; trying again in {} ms", delay.as_millis());
+                tracing::debug!(error.message = %error, delay_ms = delay.as_millis() as u64, "a call failed; trying again");
             }
             tokio::time::sleep(delay).await;
+            self.retries.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long, env = "MEMQ_GRACE", value_name = "DURATION", value_parser = parse_duration_with_unit,
           default_value = "25s")]
     pub grace: Duration,
-    /// Answer /readyz and /healthz on this address
+    /// Answer /readyz, /healthz and /metrics on this address
     #[arg(long, env = "MEMQ_HEALTH_LISTEN", value_name = "ADDR")]
     pub health_listen: Option<SocketAddr>,
     /// Form of the log on standard error

@@ -1,4 +1,5 @@
-//! What the worker tells a kubelet: alive while its loop turns, ready while it has work.
+//! What the worker tells a kubelet: alive while its loop turns, ready while it has work. Beside that its
+//! metrics are to be had.
 //!
 //! Ready here means *has held a lease in the last half minute*: Kubernetes removes pods that are not
 //! ready first, which are then the idle ones. It knows nothing of the server: a worker that waits
@@ -10,9 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
+
+use crate::metrics::{self, Meters};
 
 /// Ready for this long after the last lease; shorter would flap between items.
 const READY_FOR: Duration = Duration::from_secs(30);
@@ -31,6 +36,19 @@ struct Signs {
     /// Milliseconds after the start.
     leased: AtomicU64,
     stopping: AtomicBool,
+}
+
+/// What answers need: signs of life, and counts where a queue is drained.
+#[derive(Debug, Clone)]
+struct Told {
+    health: Health,
+    meters: Option<Arc<Meters>>,
+}
+
+impl FromRef<Told> for Health {
+    fn from_ref(told: &Told) -> Self {
+        told.health.clone()
+    }
 }
 
 impl Health {
@@ -73,8 +91,12 @@ impl Health {
         self.age(&self.0.turned, now) < ALIVE_FOR
     }
 
-    /// Binds the address and answers probes on it from a task, until the runtime ends.
-    pub(crate) async fn serve(&self, address: SocketAddr) -> std::io::Result<SocketAddr> {
+    /// Binds the address and answers probes and Prometheus on it from a task, until the runtime ends.
+    pub(crate) async fn serve(
+        &self,
+        address: SocketAddr,
+        meters: Option<Arc<Meters>>,
+    ) -> std::io::Result<SocketAddr> {
         let listener = tokio::net::TcpListener::bind(address).await?;
         let bound = listener.local_addr()?;
         let app = Router::new()
@@ -82,10 +104,14 @@ impl Health {
             .route("/ready", get(ready))
             .route("/healthz", get(alive))
             .route("/healthy", get(alive))
-            .with_state(self.clone());
+            .route("/metrics", get(scrape))
+            .with_state(Told {
+                health: self.clone(),
+                meters,
+            });
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!("cannot answer health probes any more: {error}");
+                tracing::error!(error.message = %error, "cannot answer health probes any more");
             }
         });
         Ok(bound)
@@ -110,6 +136,14 @@ async fn alive(State(health): State<Health>) -> (StatusCode, &'static str) {
             "the worker's loop is stuck\n",
         ),
     }
+}
+
+async fn scrape(State(told): State<Told>) -> Result<impl IntoResponse, StatusCode> {
+    let text = metrics::text(told.meters.as_deref()).map_err(|error| {
+        tracing::error!("cannot write the metrics: {error}");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
+    Ok(([(CONTENT_TYPE, ::metrics::CONTENT_TYPE)], text))
 }
 
 #[cfg(test)]

@@ -3,7 +3,22 @@
 //! No label names a worker, an item or a queue: Prometheus knows the pod, and a queue's name may be made up
 //! for one run.
 
-use metrics::{Catalog, Family, Group, Label, PROCESS};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use metrics::{Catalog, Family, Group, Label, PROCESS, Process, Rows, Timing};
+use prometheus::proto::MetricFamily;
+use queue_api::SettleAs;
+use queue_client::QueueClient;
+
+use crate::verdict::Verdict;
+
+/// The program that answers, if it is asked what it is.
+const PROGRAM: Process = Process {
+    program: "memq-worker",
+    version: env!("CARGO_PKG_VERSION"),
+};
 
 /// From a millisecond to half a day.
 const DURATIONS: &[f64] = &[
@@ -11,7 +26,13 @@ const DURATIONS: &[f64] = &[
     14400.0, 43200.0,
 ];
 
-const VERDICT: Label = Label::of("verdict", &["ack", "nack", "dead", "release", "lost"]);
+/// What becomes of items, in the order of [`Ended`].
+const VERDICTS: [&str; 5] = ["ack", "nack", "dead", "release", "lost"];
+const VERDICT: Label = Label::of("verdict", &VERDICTS);
+/// The calls that are counted, in the order of [`Call`].
+const CALLS_KNOWN: [&str; 2] = ["lease", "settle"];
+/// How they end, in the order of [`CallEnd`].
+const CALL_ENDS: [&str; 3] = ["answered", "refused", "unreachable"];
 
 const SLOTS: Family = Family::gauge(
     "memq_worker_slots",
@@ -53,13 +74,13 @@ const CALLS: Family = Family::counter(
      reached. A call that is repeated until it is answered counts once.",
 )
 .by(&[
-    Label::of("call", &["lease", "settle"]),
-    Label::of("result", &["answered", "refused", "unreachable"]),
+    Label::of("call", &CALLS_KNOWN),
+    Label::of("result", &CALL_ENDS),
 ]);
 const RETRIES: Family = Family::counter(
     "memq_worker_call_retries_total",
     "tries",
-    "Tries of calls that failed and were made again.",
+    "Tries of calls that failed and were made again, those that extend leases and look at the queue included.",
 );
 
 /// Everything that `GET /metrics` of a worker shows.
@@ -81,3 +102,171 @@ pub const CATALOG: Catalog = Catalog {
         },
     ],
 };
+
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Ack,
+    Nack,
+    Dead,
+    Release,
+    Lost,
+}
+
+/// A call that is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    Lease,
+    Settle,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallEnd {
+    Answered,
+    Refused,
+    Unreachable,
+}
+
+/// What a worker counts as it goes.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    slots: usize,
+    busy: Mutex<Busy>,
+    ahead: AtomicU64,
+    unsettled: AtomicU64,
+    items: [AtomicU64; VERDICTS.len()],
+    durations: [Timing; VERDICTS.len()],
+    calls: [[AtomicU64; CALL_ENDS.len()]; CALLS_KNOWN.len()],
+    queue: QueueClient,
+}
+
+/// Slots that are busy, and the time that slots have been.
+#[derive(Debug)]
+struct Busy {
+    now: usize,
+    since: Instant,
+    time: Duration,
+}
+
+impl Busy {
+    fn time(&self) -> Duration {
+        let now = u32::try_from(self.now).unwrap_or(u32::MAX);
+        self.time + self.since.elapsed().saturating_mul(now)
+    }
+}
+
+impl Meters {
+    /// Of a worker with so many slots whose calls go through this client.
+    pub(crate) fn new(slots: usize, queue: QueueClient) -> Self {
+        Self {
+            slots,
+            busy: Mutex::new(Busy {
+                now: 0,
+                since: Instant::now(),
+                time: Duration::ZERO,
+            }),
+            ahead: AtomicU64::new(0),
+            unsettled: AtomicU64::new(0),
+            items: Default::default(),
+            durations: VERDICTS.map(|_| Timing::new(&DURATION)),
+            calls: Default::default(),
+            queue,
+        }
+    }
+
+    /// So many slots are busy now, so many items wait for one, so many for the server to hear of them.
+    pub(crate) fn are(&self, busy: usize, ahead: usize, unsettled: usize) {
+        self.ahead.store(ahead as u64, Relaxed);
+        self.unsettled.store(unsettled as u64, Relaxed);
+        let mut was = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if was.now != busy {
+            *was = Busy {
+                now: busy,
+                since: Instant::now(),
+                time: was.time(),
+            };
+        }
+    }
+
+    /// A handler has ended.
+    pub(crate) fn handled(&self, verdict: &Verdict, took: Duration) {
+        self.durations[Ended::of(verdict) as usize].add(took);
+    }
+
+    /// The server took this of an item, or its lease was lost.
+    pub(crate) fn ended(&self, how: Ended) {
+        self.items[how as usize].fetch_add(1, Relaxed);
+    }
+
+    /// A call is over.
+    pub(crate) fn called(&self, call: Call, end: CallEnd) {
+        self.calls[call as usize][end as usize].fetch_add(1, Relaxed);
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let (busy, busy_time) = {
+            let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            (busy.now, busy.time())
+        };
+        let mut slots = Rows::new(&SLOTS);
+        slots.add(&["busy"], busy as f64);
+        slots.add(&["idle"], self.slots.saturating_sub(busy) as f64);
+        let (mut items, mut durations) = (Rows::new(&ITEMS), Rows::new(&DURATION));
+        for (index, verdict) in VERDICTS.iter().enumerate() {
+            items.add(&[verdict], self.items[index].load(Relaxed) as f64);
+            self.durations[index].put(&[verdict], &mut durations);
+        }
+        let mut calls = Rows::new(&CALLS);
+        for (call, ends) in CALLS_KNOWN.iter().zip(&self.calls) {
+            for (end, count) in CALL_ENDS.iter().zip(ends) {
+                calls.add(&[call, end], count.load(Relaxed) as f64);
+            }
+        }
+        vec![
+            slots.into_family(),
+            items.into_family(),
+            durations.into_family(),
+            calls.into_family(),
+            Rows::one(&BUSY, busy_time.as_secs_f64()),
+            Rows::one(&AHEAD, self.ahead.load(Relaxed) as f64),
+            Rows::one(&UNSETTLED, self.unsettled.load(Relaxed) as f64),
+            Rows::one(&RETRIES, self.queue.retries() as f64),
+        ]
+    }
+}
+
+impl Ended {
+    fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Ack { .. } => Self::Ack,
+            Verdict::Nack(..) => Self::Nack,
+            Verdict::Dead(_) => Self::Dead,
+            // An item that could not be handled at all is given back.
+            Verdict::Release(..) | Verdict::Broken(_) => Self::Release,
+            Verdict::Lost => Self::Lost,
+        }
+    }
+}
+
+impl From<SettleAs> for Ended {
+    fn from(verdict: SettleAs) -> Self {
+        match verdict {
+            SettleAs::Ack => Self::Ack,
+            SettleAs::Nack => Self::Nack,
+            SettleAs::Dead => Self::Dead,
+            SettleAs::Release => Self::Release,
+        }
+    }
+}
+
+/// Everything as it is now, as Prometheus reads it; of the process alone where no queue is drained.
+///
+/// # Errors
+///
+/// A bug: series that are not of their family.
+pub(crate) fn text(meters: Option<&Meters>) -> prometheus::Result<String> {
+    let mut families = PROGRAM.collect();
+    families.extend(meters.into_iter().flat_map(Meters::collect));
+    metrics::text(families)
+}

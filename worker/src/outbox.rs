@@ -37,6 +37,11 @@ struct Entry {
 }
 
 impl Outbox {
+    /// How many verdicts the server has not taken yet.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len() + self.sent.values().map(Vec::len).sum::<usize>()
+    }
+
     /// Takes a verdict in; false if there is nothing to settle about it.
     pub(crate) fn put(&mut self, lease: Arc<Lease>, verdict: Verdict) -> bool {
         let Some(settlement) = settlement(&lease, verdict) else {
@@ -108,7 +113,7 @@ impl Outbox {
         for entry in self.waiting.drain(..) {
             let Entry { lease, settlement } = entry;
             let verdict = settlement.verdict.as_str();
-            tracing::warn!(item = %lease.id, verdict, "the verdict never reached the server");
+            tracing::warn!(item.id = %lease.id, trace.id = lease.trace_id(), item.verdict = verdict, "the verdict never reached the server");
         }
         count
     }
@@ -117,11 +122,12 @@ impl Outbox {
 /// What to do about a settlement that the server does not take.
 fn refused(entry: Entry, code: Option<Code>, summary: &mut Summary) -> Option<Entry> {
     let Entry { lease, settlement } = entry;
-    let (item, verdict) = (lease.id, settlement.verdict.as_str());
+    let (item, trace) = (lease.id, lease.trace_id());
+    let verdict = settlement.verdict.as_str();
     let code_text = code.map_or("no code", Code::as_str);
     match (code, settlement.verdict) {
         (Some(Code::LeaseLost), _) => {
-            tracing::warn!(%item, verdict, "the lease was lost: the item is no longer ours to settle");
+            tracing::warn!(item.id = %item, trace.id = trace, item.verdict = verdict, "the lease was lost: the item is no longer ours to settle");
         }
         (_, SettleAs::Ack) => {
             // The queue takes smaller results than this one. Said once, as the item's failure.
@@ -130,14 +136,14 @@ fn refused(entry: Entry, code: Option<Code>, summary: &mut Summary) -> Option<En
                 other => other.to_string().len(),
             });
             let error = format!("the server refused the result of {length} bytes: {code_text}");
-            tracing::warn!(%item, "{error}");
+            tracing::warn!(item.id = %item, trace.id = trace, error.message = error, "the result is refused; the attempt failed");
             let printed = settlement.log.unwrap_or_default();
             let failure = Failure::new(error).with_output(&printed);
             let settlement = settlement_of(&lease, SettleAs::Nack, failure);
             return Some(Entry { lease, settlement });
         }
         _ => {
-            tracing::error!(%item, verdict, "the server refused to settle the item: {code_text}");
+            tracing::error!(item.id = %item, trace.id = trace, item.verdict = verdict, error.message = code_text, "the server refused to settle the item");
         }
     }
     summary.lost();

@@ -1,6 +1,8 @@
 //! A worker from start to end: log, configuration, surroundings, work, farewell.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +15,7 @@ use crate::drain::{self, Ended};
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::max_dead::MaxDead;
+use crate::metrics::Meters;
 use crate::{init, install, kuard, log, stop};
 
 /// Threads for calls, pipes and timers. Handlers are processes or run on threads that may block.
@@ -86,30 +89,49 @@ async fn work(job: Job, surroundings: Surroundings) -> anyhow::Result<ExitCode> 
     } = surroundings;
     let stop = stop::watch(stop_with_stdin).context("cannot watch for signals")?;
     let health = Health::new();
-    if let Some(address) = health_listen {
+    match job {
+        Job::Kuard(workload) => {
+            listen(&health, health_listen, None).await?;
+            Ok(kuard::run(workload, &health, stop).await)
+        }
+        Job::Drain(config) => {
+            let queue = config.client.queue(config.queue.clone());
+            let meters = Arc::new(Meters::new(config.slots, queue));
+            listen(&health, health_listen, Some(Arc::clone(&meters))).await?;
+            Ok(drain_queue(*config, grace, health, meters, stop).await)
+        }
+    }
+}
+
+/// Lets a kubelet and Prometheus look, if there is an address for them.
+async fn listen(
+    health: &Health,
+    address: Option<SocketAddr>,
+    meters: Option<Arc<Meters>>,
+) -> anyhow::Result<()> {
+    if let Some(address) = address {
         let bound = health
-            .serve(address)
+            .serve(address, meters)
             .await
             .with_context(|| format!("cannot answer health probes on {address}"))?;
         tracing::info!("answering health probes on http://{bound}");
     }
-    match job {
-        Job::Kuard(workload) => Ok(kuard::run(workload, &health, stop).await),
-        Job::Drain(config) => Ok(drain_queue(*config, grace, health, stop).await),
-    }
+    Ok(())
 }
 
 async fn drain_queue(
     config: Config,
     grace: Duration,
     health: Health,
+    meters: Arc<Meters>,
     stop: tokio::sync::watch::Receiver<stop::Urgency>,
 ) -> ExitCode {
     let (queue, slots, server) = (config.queue.clone(), config.slots, config.client.url());
     tracing::info!(%queue, slots, server, worker = config.name, "working");
     let (client, max_dead) = (config.client.clone(), config.max_dead);
     let patient = client.with_give_up_after(config.server_timeout);
-    let Ended { mut exit, summary } = drain::drain(config, grace, health, stop.clone()).await;
+    let Ended { mut exit, summary } =
+        drain::drain(config, grace, health, meters, stop.clone()).await;
     let code = exit.code();
     match exit {
         Exit::Finished => tracing::info!(%queue, "the queue is finished: {summary}"),

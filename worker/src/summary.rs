@@ -1,9 +1,12 @@
 //! What a worker did, in one line at its end.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queue_api::SettleAs;
+
+use crate::metrics::{Ended, Meters};
 
 /// Counts of what became of the items a worker had.
 #[derive(Debug)]
@@ -15,10 +18,12 @@ pub(crate) struct Summary {
     released: u64,
     lost: u64,
     busy: Duration,
+    /// The same for those who look meanwhile.
+    meters: Arc<Meters>,
 }
 
 impl Summary {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(meters: Arc<Meters>) -> Self {
         Self {
             started: Instant::now(),
             acked: 0,
@@ -27,6 +32,7 @@ impl Summary {
             released: 0,
             lost: 0,
             busy: Duration::ZERO,
+            meters,
         }
     }
 
@@ -39,11 +45,13 @@ impl Summary {
             SettleAs::Release => &mut self.released,
         };
         *count += 1;
+        self.meters.ended(verdict.into());
     }
 
     /// A lease ended before its item was settled.
     pub(crate) fn lost(&mut self) {
         self.lost += 1;
+        self.meters.ended(Ended::Lost);
     }
 
     /// A slot was busy for this long.
@@ -62,6 +70,7 @@ impl fmt::Display for Summary {
             released,
             lost,
             busy,
+            meters: _,
         } = self;
         let elapsed = started.elapsed().as_secs_f64();
         let rate = *acked as f64 / elapsed.max(0.001);

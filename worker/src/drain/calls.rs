@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::leave::Found;
 use super::{Drain, millis};
+use crate::metrics::{Call, CallEnd};
 use crate::slots::CallId;
 
 /// How long a lease call is parked: less than proxies allow a silent connection.
@@ -127,6 +128,7 @@ impl Drain {
             answer,
         } = returned;
         self.cuts.remove(&id);
+        self.count(&answer);
         let (error, settling) = match answer {
             Answer::Leased(Ok(answer)) => {
                 self.answered(id, &answer.settled);
@@ -148,6 +150,20 @@ impl Drain {
         let again = self.outbox.unsent(id);
         self.slots.returned(id, again);
         self.failed(error, settling);
+    }
+
+    fn count(&self, answer: &Answer) {
+        let (call, error) = match answer {
+            Answer::Leased(answer) => (Call::Lease, answer.as_ref().err()),
+            Answer::Settled(answer) => (Call::Settle, answer.as_ref().err()),
+            Answer::Cut => return,
+        };
+        let end = match error {
+            None => CallEnd::Answered,
+            Some(error) if error.is_transient() => CallEnd::Unreachable,
+            Some(_) => CallEnd::Refused,
+        };
+        self.meters.called(call, end);
     }
 
     fn answered(&mut self, call: CallId, answers: &[Settled]) {
@@ -204,8 +220,8 @@ impl Drain {
             self.paused = paused;
             let queue = self.queue.name();
             match paused {
-                true => tracing::info!(%queue, "the queue is paused; waiting"),
-                false => tracing::info!(%queue, "the queue is no longer paused"),
+                true => tracing::info!(queue.name = %queue, "the queue is paused; waiting"),
+                false => tracing::info!(queue.name = %queue, "the queue is no longer paused"),
             }
         }
     }

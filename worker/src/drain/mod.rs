@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::handler::{Halt, Handler};
 use crate::health::Health;
+use crate::metrics::Meters;
 use crate::outbox::Outbox;
 use crate::slots::{CallId, Slots, Step};
 use crate::stop::Urgency;
@@ -50,6 +51,7 @@ pub(crate) async fn drain(
     config: Config,
     grace: Duration,
     health: Health,
+    meters: Arc<Meters>,
     mut stop: watch::Receiver<Urgency>,
 ) -> Ended {
     let Config {
@@ -88,7 +90,8 @@ pub(crate) async fn drain(
         found: Found::NotYet,
         paused: false,
         stopping: None,
-        summary: Summary::new(),
+        summary: Summary::new(Arc::clone(&meters)),
+        meters,
     };
     let exit = drain.run(&health, &mut stop).await;
     drain.close(&mut stop).await;
@@ -122,6 +125,7 @@ struct Drain {
     paused: bool,
     stopping: Option<Stopping>,
     summary: Summary,
+    meters: Arc<Meters>,
 }
 
 /// The next look at the dead, if anybody wants to know.
@@ -158,6 +162,8 @@ impl Drain {
                 Step::Wait(until) => until,
             };
             health.turned(self.slots.running() > 0);
+            let (running, unsettled) = (self.slots.running(), self.outbox.len());
+            self.meters.are(running, self.ahead.len(), unsettled);
             let tick = Instant::now() + TICK;
             let end = self
                 .stopping
@@ -231,6 +237,7 @@ impl Drain {
         };
         let Handled { verdict, took } = handled;
         self.summary.busy(took);
+        self.meters.handled(&verdict, took);
         report(&lease, &verdict, took);
         if matches!(verdict, Verdict::Broken(_)) {
             self.stop(Exit::Misconfigured, self.grace);
@@ -246,28 +253,27 @@ impl Drain {
 
 /// One line an item.
 fn report(lease: &Lease, verdict: &Verdict, took: Duration) {
-    let (item, attempt, ms) = (lease.id, lease.attempt, millis(took));
+    let (item, attempt, trace) = (lease.id, lease.attempt, lease.trace_id());
+    let ms = millis(took);
     match verdict {
         Verdict::Ack { result, log: _ } => {
-            let result = result.as_deref().unwrap_or_default();
-            let first_line = result.lines().next().unwrap_or_default();
-            let shown: String = first_line.chars().take(200).collect();
-            tracing::info!(%item, attempt, ms, "done {shown}");
+            let bytes = result.as_ref().map(String::len);
+            tracing::info!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, result.bytes = bytes, "done");
         }
         Verdict::Nack(failure, _) => {
-            tracing::warn!(%item, attempt, ms, "failed: {}", failure.headline());
+            tracing::warn!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, error.message = failure.headline(), "failed");
         }
         Verdict::Dead(failure) => {
-            tracing::warn!(%item, attempt, ms, "dead: {}", failure.headline());
+            tracing::warn!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, error.message = failure.headline(), "dead");
         }
         Verdict::Release(failure, _) => {
-            tracing::info!(%item, attempt, ms, "given back: {}", failure.headline());
+            tracing::info!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, error.message = failure.headline(), "given back");
         }
         Verdict::Broken(failure) => {
-            tracing::error!(%item, attempt, ms, "no item can be handled: {}", failure.headline());
+            tracing::error!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, error.message = failure.headline(), "no item can be handled");
         }
         Verdict::Lost => {
-            tracing::warn!(%item, attempt, ms, "the lease was lost while it ran; dropped");
+            tracing::warn!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, "the lease was lost while it ran; dropped");
         }
     }
 }

@@ -21,6 +21,7 @@ mod idle;
 mod install;
 mod kuard;
 mod logs;
+mod metrics;
 mod processes;
 mod proxy;
 mod stop;
