@@ -60,7 +60,6 @@ async fn json_is_read_whatever_its_type(#[case] content_type: &str) {
 }
 
 #[rstest]
-#[case::root("/")]
 #[case::version("/v1")]
 #[case::typo("/v1/queue/q")]
 #[case::deeper("/v1/queues/q/items/x/y/z")]
