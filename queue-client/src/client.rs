@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use queue_api::{Queue, QueueList, QueueName};
+use queue_api::{Code, Queue, QueueList, QueueName};
 use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderValue};
 
 use crate::queue::QueueClient;
 use crate::transport::{Call, Transport};
@@ -31,13 +32,14 @@ pub struct Client {
 pub struct ClientBuilder {
     url: String,
     token: Option<Token>,
+    shown: HeaderMap,
     give_up_after: Duration,
 }
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
-            .field("url", &without_secret(&self.url))
+            .field("url", &without_user(&self.url))
             .field("token", &self.token)
             .field("give_up_after", &self.give_up_after)
             .finish()
@@ -59,6 +61,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Shows this with each call, too, under a name of a header: to whatever stands before the server.
+    #[must_use]
+    pub fn secret_header(mut self, name: &'static str, value: HeaderValue) -> Self {
+        let mut value = value;
+        value.set_sensitive(true);
+        self.shown.insert(name, value);
+        self
+    }
+
     /// The client. Nothing is sent yet.
     pub fn build(self) -> Result<Client> {
         let Base { url, local, token } = base_of(&self.url)?;
@@ -68,7 +79,8 @@ impl ClientBuilder {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(15))
             // The API never redirects: something else is listening, and the error should show it.
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            .default_headers(self.shown);
         if url.starts_with("http:") {
             // Plain HTTP needs no certificates, and an image without any must work.
             http = http.tls_certs_only([]);
@@ -102,6 +114,7 @@ impl Client {
         ClientBuilder {
             url: url.into(),
             token: None,
+            shown: HeaderMap::new(),
             give_up_after: GIVE_UP_AFTER,
         }
     }
@@ -141,6 +154,16 @@ impl Client {
         QueueClient::new(self.transport.clone(), name)
     }
 
+    /// Asks for what every token may see: an error says that this one, or none, is not let in.
+    pub async fn let_in(&self) -> Result<()> {
+        // Whether there is a queue of this name is of no interest.
+        let call = Call::new(Method::GET, "look at queues", None, "/v1/queues/memq");
+        match self.transport.send(&call).await {
+            Err(error) if error.code() == Some(Code::NoSuchQueue) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
     /// Waits until the server may serve, as long as its patience lasts.
     pub async fn ready(&self) -> Result<()> {
         let call = Call::new(Method::GET, "see whether it is ready", None, "/readyz");
@@ -160,7 +183,7 @@ struct Base {
 
 fn base_of(text: &str) -> Result<Base> {
     let bad = |rule: String| Error::BadUrl {
-        url: without_secret(text),
+        url: without_user(text),
         rule,
     };
     let example = "write it like http://127.0.0.1:8080";
@@ -195,13 +218,14 @@ fn base_of(text: &str) -> Result<Base> {
     })
 }
 
-/// An address as it may be shown, whether it is one or not.
-fn without_secret(text: &str) -> String {
-    let Some(at) = text.rfind('@') else {
-        return text.into();
+/// A server's address as it may be shown, whether it is one or not: without what stands before an `@`.
+#[must_use]
+pub fn without_user(address: &str) -> String {
+    let Some(at) = address.rfind('@') else {
+        return address.into();
     };
-    let start = text.find("://").map_or(0, |scheme| scheme + 3).min(at);
-    format!("{}…{}", &text[..start], &text[at..])
+    let start = address.find("://").map_or(0, |scheme| scheme + 3).min(at);
+    format!("{}{}", &address[..start], &address[at + 1..])
 }
 
 #[cfg(test)]
@@ -248,7 +272,7 @@ mod tests {
         for text in ["http://x:secret@h/?a", "x:secret@h", "ftp://secret@h"] {
             let error = base_of(text).err().expect(text).to_string();
             assert!(!error.contains("secret"), "{error}");
-            assert!(error.contains("@h"), "{error}");
+            assert!(error.contains("h"), "{error}");
         }
     }
 }

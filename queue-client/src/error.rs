@@ -84,6 +84,8 @@ impl Error {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Problem(problem) => Some(problem.code),
+            Self::Unauthenticated { .. } => Some(Code::Unauthenticated),
+            Self::Forbidden { .. } => Some(Code::Forbidden),
             _ => None,
         }
     }

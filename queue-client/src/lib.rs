@@ -72,7 +72,7 @@ mod token;
 mod transport;
 
 pub use address::{DEFAULT_URL, SERVER_VARIABLE, named_server};
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, without_user};
 pub use enqueue::{Bodies, EnqueueOptions, Placed};
 pub use error::Error;
 pub use lease::Lease;
@@ -83,6 +83,8 @@ pub use renewer::Renewer;
 #[cfg(feature = "clap")]
 pub use token::TokenArg;
 pub use token::{BadToken, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Token, TokenFrom};
+
+pub use reqwest::header::HeaderValue;
 
 /// What a call of this crate answers.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -28,9 +28,15 @@ struct Message {
 impl MemqClient {
     /// A client of the server at this address, its path included: `http://host:8080/memq/server`.
     pub fn new(url: &str) -> Result<Self> {
-        Ok(Self {
-            transport: Client::new(url)?.into_transport(),
-        })
+        Client::new(url).map(Self::of)
+    }
+
+    /// The same, set up as this client is.
+    #[must_use]
+    pub fn of(client: Client) -> Self {
+        Self {
+            transport: client.into_transport(),
+        }
     }
 
     /// Takes the oldest item for good; `None` if there is none. The queue's name goes as it is.

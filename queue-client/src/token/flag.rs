@@ -15,11 +15,33 @@ pub struct TokenArg {
 }
 
 impl TokenArg {
+    /// What the environment says, for programs without the flag.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let named = std::env::var_os(TOKEN_FILE_VARIABLE);
+        Self {
+            token_file: named.map(PathBuf::from),
+        }
+    }
+
     /// The file that is named; a variable without a value names none.
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         let named = self.token_file.clone();
         named.filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// What a program that is started here is to have in its environment, to show the same token.
+    #[must_use]
+    pub fn environment(&self) -> Option<(&'static str, OsString)> {
+        let Some(file) = self.file() else {
+            let token = std::env::var_os(TOKEN_VARIABLE);
+            let token = token.filter(|token| !token.is_empty());
+            return token.map(|token| (TOKEN_VARIABLE, token));
+        };
+        // It may go to another folder. Of a path that cannot be made whole nothing better is known.
+        let whole = std::path::absolute(&file).unwrap_or(file);
+        Some((TOKEN_FILE_VARIABLE, whole.into()))
     }
 
     /// The token: that of the file, else that of the variable, else none.
