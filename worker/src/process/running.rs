@@ -237,23 +237,34 @@ impl Running {
         verdict
     }
 
-    /// It ended, or seems to: how, once it has.
-    pub(super) async fn buried(mut self, said: &mut Said, kill: &CancellationToken) -> Failure {
+    /// It ended, or seems to: how, once it has, and whether it broke down, rather than to end as if all were done.
+    pub(super) async fn buried(
+        mut self,
+        said: &mut Said,
+        kill: &CancellationToken,
+    ) -> (Failure, bool) {
         let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
         drop(self.stdin);
         let listen = said.listen(&mut self.child, stdout, stderr, std::future::ready(()));
         tokio::pin!(listen);
         match tokio::time::timeout(EXIT_TIME, &mut listen).await {
-            Ok(Ok(status)) => Failure {
-                exit_code: status.code(),
-                ..Failure::new(format!("the process {}", headline(status)))
-            },
-            Ok(Err(error)) => Failure::new(format!("lost sight of the process: {error}")),
+            Ok(Ok(status)) => {
+                let failure = Failure {
+                    exit_code: status.code(),
+                    ..Failure::new(format!("the process {}", headline(status)))
+                };
+                (failure, !status.success())
+            }
+            Ok(Err(error)) => {
+                let failure = Failure::new(format!("lost sight of the process: {error}"));
+                (failure, false)
+            }
             Err(_) => {
                 self.group.end(listen, kill).await;
-                Failure::new(
+                let failure = Failure::new(
                     "the process closed its standard input or file descriptor 3 and went on",
-                )
+                );
+                (failure, false)
             }
         }
     }

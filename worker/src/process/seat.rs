@@ -20,16 +20,25 @@ const MIN_REST: Duration = Duration::from_millis(100);
 /// Longest such rest: whoever mends what the process needs should not have to wait for it.
 const MAX_REST: Duration = Duration::from_secs(10);
 
-/// So many ends of processes before the first answer of any mean that there will be none.
-const MOST_DEATHS: u32 = 5;
+/// So many processes in a row that are of no use, before the first answer of any, mean that none ever will be.
+const MOST_USELESS: u32 = 5;
 
 /// How the starts of a program go, at all places together.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
     /// Whether any process ever answered.
     answered: AtomicBool,
-    /// Ends of processes before that.
-    deaths: AtomicU32,
+    /// Processes before that which were of no use, in a row.
+    useless: AtomicU32,
+}
+
+/// What the end of a process says about its program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// That it can start: it read of its item, and broke down over it.
+    Starts,
+    /// That it is no handler, or cannot be one here: it read nothing, ended as if all were done, or talked nonsense.
+    Useless,
 }
 
 impl Starts {
@@ -37,18 +46,24 @@ impl Starts {
         self.answered.store(true, Ordering::Relaxed);
     }
 
-    /// Counts the end of a process; whether none had ever answered.
-    fn died(&self) -> bool {
+    /// Notes the end of a process; whether none had ever answered.
+    fn died(&self, told: Told) -> bool {
         let never = !self.answered.load(Ordering::Relaxed);
-        if never {
-            self.deaths.fetch_add(1, Ordering::Relaxed);
+        match told {
+            // Items may be to blame, however many of them come first: they have attempts to spend.
+            Told::Starts => self.useless.store(0, Ordering::Relaxed),
+            Told::Useless if never => {
+                self.useless.fetch_add(1, Ordering::Relaxed);
+            }
+            Told::Useless => {}
         }
         never
     }
 
-    /// Whether it is time to give up: what dies so often and never answers eats a queue.
+    /// Whether it is time to give up: what never works eats a queue.
     fn are_hopeless(&self) -> bool {
-        !self.answered.load(Ordering::Relaxed) && self.deaths.load(Ordering::Relaxed) >= MOST_DEATHS
+        let useless = self.useless.load(Ordering::Relaxed);
+        !self.answered.load(Ordering::Relaxed) && useless >= MOST_USELESS
     }
 }
 
@@ -139,7 +154,7 @@ impl Seat {
                 Err(fault) => fault,
             };
             let untouched = !running.took_any();
-            let ended = match fault {
+            let (ended, broke) = match fault {
                 Fault::Cut(cut) => {
                     running.end(&mut said, kill).await;
                     return cut.verdict(said.text());
@@ -147,7 +162,7 @@ impl Seat {
                 Fault::Ended => running.buried(&mut said, kill).await,
                 Fault::Odd(odd) => {
                     running.end(&mut said, kill).await;
-                    Failure::new(odd)
+                    (Failure::new(odd), false)
                 }
             };
             if untouched && !fresh {
@@ -160,7 +175,11 @@ impl Seat {
             }
             self.died();
             let ended = ended.with_output(&said.text());
-            let never_answered = all.starts.died();
+            let told = match broke && !untouched {
+                true => Told::Starts,
+                false => Told::Useless,
+            };
+            let never_answered = all.starts.died(told);
             if all.starts.are_hopeless() {
                 return Verdict::Broken(hopeless(ended));
             }
@@ -194,7 +213,7 @@ impl Seat {
 /// Why nothing can be handled.
 fn hopeless(mut last: Failure) -> Failure {
     last.error = format!(
-        "{MOST_DEATHS} processes in a row ended before any had answered an item; {}",
+        "{MOST_USELESS} processes in a row were of no use before any had answered an item; {}",
         last.error
     );
     last

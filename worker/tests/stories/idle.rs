@@ -44,12 +44,47 @@ async fn a_handler_that_cannot_start_costs_no_item_an_attempt() {
 }
 
 #[tokio::test]
-async fn a_handler_that_never_answers_does_not_eat_the_queue() {
-    let bench = Bench::with(r#"{"max_attempts":1}"#, &["x"; 20]).await;
-    let mut worker = process(bench.worker(), "item; exit 3").start();
-    assert_eq!(worker.exit().await, 78, "{}", worker.log());
+async fn a_program_that_is_no_handler_does_not_eat_the_queue() {
+    // One that is done after one item, one that talks nonsense, one that hangs up.
+    for script in ["item", "item; echo done >&3; item", "item; exec 3>&-; item"] {
+        let bench = Bench::with(r#"{"max_attempts":1}"#, &["x"; 20]).await;
+        let mut worker = process(bench.worker(), script).start();
+        assert_eq!(worker.exit().await, 78, "{script}: {}", worker.log());
+        let counts = bench.queue.show().await.unwrap().counts;
+        let log = worker.log();
+        assert_eq!((counts.ready, counts.dead), (16, 4), "{script}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn items_that_kill_a_good_handler_are_to_blame_however_many_come_first() {
+    let mut items = vec!["bad"; 7];
+    items.push("good");
+    for death in ["exit 3", "kill -9 $$"] {
+        let bench = Bench::with(r#"{"max_attempts":1}"#, &items).await;
+        let script = format!(r#"while item; do test "$body" = good || {death}; answer ack; done"#);
+        let args = ["--concurrency", "2"];
+        let mut worker = process(bench.worker().args(args), &script).start();
+        assert_eq!(worker.exit().await, 0, "{death}: {}", worker.log());
+        let counts = bench.queue.show().await.unwrap().counts;
+        assert_eq!((counts.done, counts.dead), (1, 7), "{death}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_start_now_and_then_is_not_given_up_while_it_reads_items_in_between() {
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["bad", "bad", "bad", "good"]).await;
+    let dir = tempfile::tempdir().unwrap();
+    // Of five starts four fail: never five in a row.
+    let script = format!(
+        r#"echo >>{0}; n=$(wc -l <{0}); test $((n % 5)) = 0 || exit 4
+        while item; do test "$body" = good || exit 3; answer ack; done"#,
+        dir.path().join("starts").display()
+    );
+    let mut worker = process(bench.worker(), &script).start();
+    assert_eq!(worker.exit().await, 0, "{}", worker.log());
     let counts = bench.queue.show().await.unwrap().counts;
-    assert_eq!((counts.ready, counts.dead), (16, 4), "{}", worker.log());
+    assert_eq!((counts.done, counts.dead), (1, 3));
 }
 
 #[tokio::test]
