@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use queue_api::{QueueName, parse_duration_with_unit};
+use queue_client::TokenArg;
 
 use crate::{MaxDead, install, kuard};
 
@@ -16,7 +17,7 @@ Exit codes:
   65  more items of the queue are dead than --max-dead allows
   69  the queue was missing, or its server unreachable, for too long
   75  told to stop before the queue was finished
-  77  refused by the server, or the queue was deleted
+  77  refused by the server, as for want of a token, or the queue was deleted
   78  the command cannot be run, or the worker is set up wrongly";
 
 /// What a worker is told. Each flag can also be given as an environment variable.
@@ -28,6 +29,9 @@ pub struct Args {
     /// Address of the queue server
     #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL", default_value = queue_client::DEFAULT_URL)]
     pub server: String,
+    /// The token that it asks for.
+    #[command(flatten)]
+    pub token: TokenArg,
     /// Queue to work on
     #[arg(long, env = "MEMQ_QUEUE", value_name = "NAME")]
     pub queue: Option<QueueName>,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use queue_api::{QueueName, Until, limits};
-use queue_client::{Client, Error};
+use queue_client::{Client, Error, Token};
 
 use crate::args::{Args, KeepLogs, UntilArg};
 use crate::child::NotRunnable;
@@ -21,7 +21,7 @@ pub(crate) enum Job {
     /// Work on a queue.
     Drain(Box<Config>),
     /// Make keys as kuard does.
-    Kuard(kuard::Workload),
+    Kuard(kuard::Workload, Option<Token>),
 }
 
 /// A worker of a queue.
@@ -80,6 +80,7 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
     let Args {
         instead: _,
         server,
+        token,
         queue,
         concurrency,
         until,
@@ -109,8 +110,11 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
         health_listen,
         stop_with_stdin,
     };
+    let known = token
+        .token()
+        .map_err(|bad| ConfigError::Client(bad.into()))?;
     if let Some(workload) = keygen.workload() {
-        return Ok((Job::Kuard(workload), surroundings));
+        return Ok((Job::Kuard(workload, known), surroundings));
     }
     let usage = |text: &str| ConfigError::Usage(text.into());
     let queue =
@@ -136,6 +140,7 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
     }
     let asked = Asked {
         server: &server,
+        token: &token,
         queue: &queue,
         run,
         step,
@@ -147,7 +152,10 @@ pub(crate) fn read(args: Args) -> Result<(Job, Surroundings), ConfigError> {
     };
     let work = work::choose(asked)?;
     let config = Config {
-        client: Client::new(&server).map_err(ConfigError::Client)?,
+        client: Client::builder(&server)
+            .token(known)
+            .build()
+            .map_err(ConfigError::Client)?,
         queue,
         slots: concurrency as usize,
         prefetch: prefetch as usize,

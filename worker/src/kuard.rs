@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use jiff::Zoned;
-use queue_client::MemqClient;
+use queue_client::{Client, MemqClient, Token, TokenArg};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -95,8 +95,15 @@ impl Flags {
                 return Exit::Misconfigured.into();
             }
         };
+        let token = match TokenArg::of_environment().token() {
+            Ok(token) => token,
+            Err(error) => {
+                say(format_args!("Error: {:#}", anyhow::Error::from(error)));
+                return Exit::Misconfigured.into();
+            }
+        };
         match self.workload() {
-            Some(workload) => run(workload, &Health::new(), stop).await,
+            Some(workload) => run(workload, token, &Health::new(), stop).await,
             None => ExitCode::SUCCESS,
         }
     }
@@ -127,9 +134,11 @@ impl Flags {
     }
 }
 
-/// Makes keys until done, and then stays or ends as the flags say.
+/// Makes keys until done, and then stays or ends as the flags say. The token is for the server that items are
+/// taken from, if it is one of ours.
 pub(crate) async fn run(
     workload: Workload,
+    token: Option<Token>,
     health: &Health,
     mut stop: watch::Receiver<Urgency>,
 ) -> ExitCode {
@@ -151,7 +160,10 @@ pub(crate) async fn run(
     let work = async {
         match &source {
             Source::Count { number, time } => count(*number, *time).await,
-            Source::Queue { server, queue } => take(server, queue, exit_on_complete).await,
+            Source::Queue { server, queue } => {
+                let client = Client::builder(server).token(token).build();
+                take(client.map(MemqClient::of), queue, exit_on_complete).await;
+            }
         }
         if !exit_on_complete {
             // Done, and a pod that ends would be started again.
@@ -185,9 +197,8 @@ async fn count(number: u64, time: Duration) {
     say(format_args!("(ID 0) Workload exiting"));
 }
 
-async fn take(server: &str, queue: &str, exit_on_complete: bool) {
+async fn take(client: queue_client::Result<MemqClient>, queue: &str, exit_on_complete: bool) {
     say(format_args!("MemQ Worker starting"));
-    let client = MemqClient::new(server);
     loop {
         let item = match &client {
             Ok(client) => client

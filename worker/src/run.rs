@@ -90,9 +90,9 @@ async fn work(job: Job, surroundings: Surroundings) -> anyhow::Result<ExitCode> 
     let stop = stop::watch(stop_with_stdin).context("cannot watch for signals")?;
     let health = Health::new();
     match job {
-        Job::Kuard(workload) => {
+        Job::Kuard(workload, token) => {
             listen(&health, health_listen, None).await?;
-            Ok(kuard::run(workload, &health, stop).await)
+            Ok(kuard::run(workload, token, &health, stop).await)
         }
         Job::Drain(config) => {
             let queue = config.client.queue(config.queue.clone());
@@ -171,11 +171,16 @@ async fn count_the_dead(
             Exit::TooManyDead
         }
         Err(error) => {
+            let refused = error.is_refusal();
             let error = anyhow::Error::from(error);
             tracing::error!(
                 "cannot count the dead items of queue {name}, which --max-dead {most} asks for: {error:#}"
             );
-            Exit::Unavailable
+            if refused {
+                Exit::Refused
+            } else {
+                Exit::Unavailable
+            }
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 
 use queue_api::QueueName;
+use queue_client::TokenArg;
 
 use crate::args::Builtin;
-use crate::child::Program;
+use crate::child::{Environment, Program};
 use crate::command::PerItem;
 use crate::config::ConfigError;
 use crate::handler::Work;
@@ -16,6 +17,7 @@ use crate::process::{About, Processes};
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) server: &'a str,
+    pub(crate) token: &'a TokenArg,
     pub(crate) queue: &'a QueueName,
     pub(crate) run: Option<String>,
     pub(crate) step: Option<String>,
@@ -76,12 +78,13 @@ fn endpoint(url: &str, asked: &Asked<'_>) -> Result<Endpoint, ConfigError> {
 }
 
 /// What the environment of each program says about the worker.
-fn environment(asked: &Asked<'_>) -> Vec<(&'static str, String)> {
+fn environment(asked: &Asked<'_>) -> Environment {
     let mut environment = vec![
-        (queue_client::SERVER_VARIABLE, asked.server.to_owned()),
-        ("MEMQ_QUEUE", asked.queue.to_string()),
+        (queue_client::SERVER_VARIABLE, asked.server.into()),
+        ("MEMQ_QUEUE", asked.queue.as_str().into()),
     ];
-    environment.extend(asked.run.clone().map(|run| ("MEMQ_RUN", run)));
-    environment.extend(asked.step.clone().map(|step| ("MEMQ_STEP", step)));
+    environment.extend(asked.token.environment());
+    environment.extend(asked.run.clone().map(|run| ("MEMQ_RUN", run.into())));
+    environment.extend(asked.step.clone().map(|step| ("MEMQ_STEP", step.into())));
     environment
 }

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 pub(crate) use group::Group;
-pub(crate) use program::{NotRunnable, Program, no_room, not_started};
+pub(crate) use program::{Environment, NotRunnable, Program, no_room, not_started};
 pub(crate) use said::{Said, Which};
 
 /// How a child ended, in words.

@@ -37,14 +37,17 @@ pub(crate) struct Program {
     name: OsString,
     arguments: Vec<OsString>,
     /// The same for every item.
-    environment: Vec<(&'static str, String)>,
+    environment: Environment,
 }
+
+/// Variables for a program.
+pub(crate) type Environment = Vec<(&'static str, OsString)>;
 
 impl Program {
     /// Finds the program, as a shell would, and sees that it can be run.
     pub(crate) fn find(
         command: &[OsString],
-        environment: Vec<(&'static str, String)>,
+        environment: Environment,
     ) -> Result<Self, NotRunnable> {
         let (name, arguments) = command.split_first().ok_or_else(|| NotRunnable::NotFound {
             name: String::new(),

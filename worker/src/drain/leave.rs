@@ -66,7 +66,14 @@ impl Drain {
                 Exit::Refused,
                 "the queue was deleted, or its server began anew without it; ending",
             ),
-            (_, Some(401 | 403)) => (Exit::Refused, "the server refuses this worker; ending"),
+            (Error::Unauthenticated { .. }, _) => (
+                Exit::Refused,
+                "this worker needs a token (--token-file, MEMQ_TOKEN_FILE or MEMQ_TOKEN); ending",
+            ),
+            _ if error.is_refusal() => (
+                Exit::Refused,
+                "the server does not let this worker work on the queue; ending",
+            ),
             _ if error.is_transient() => (
                 Exit::Unavailable,
                 "the server stayed out of reach; giving up",

@@ -1,13 +1,14 @@
 //! A server, queues on it and workers beside it, all gone when the test is over.
 
 use std::future::Future;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use queue_api::{Finish, LeaseRequest, Leased, Outcome, SettingsPatch};
-use queue_client::{Client, EnqueueOptions, QueueClient};
-use queue_server::{Config, DiskStorage, Server, Storage};
+use queue_client::{Client, EnqueueOptions, QueueClient, Token};
+use queue_server::{Access, Config, DiskStorage, Server, Storage};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -27,6 +28,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// A server with a queue of these settings over short default ones.
     pub(crate) async fn new(settings: &str) -> Self {
+        Self::guarded(settings, None).await
+    }
+
+    /// The same, behind the tokens of this file, of which this one is for everything.
+    pub(crate) async fn guarded(settings: &str, tokens: Option<(&Path, &str)>) -> Self {
         let listen = ([127, 0, 0, 1], 0).into();
         let data = tempfile::tempdir().unwrap();
         let config = Config {
@@ -35,12 +41,18 @@ impl Bench {
                 data_dir: data.path().to_owned(),
                 ..DiskStorage::default()
             }),
+            access: Access {
+                tokens: tokens.map(|(file, _)| file.to_owned()),
+                ..Access::default()
+            },
             ..Config::default()
         };
         let mut server = Server::start(config).await.unwrap();
         server.recovered().await.unwrap();
         let url = server.url();
-        let queue = Client::new(&url).unwrap().queue("q".parse().unwrap());
+        let token = tokens.map(|(_, token)| Token::from_text(token, "a test").unwrap());
+        let client = Client::builder(&url).token(token).build().unwrap();
+        let queue = client.queue("q".parse().unwrap());
         let short = r#"{"quiet_ms":100,"backoff":{"min_ms":20,"max_ms":50}}"#;
         for settings in [short, settings] {
             let patch: SettingsPatch = serde_json::from_str(settings).unwrap();
@@ -242,7 +254,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
 }
 
 /// A process that a handler wrote down the id of, once it has.
-pub(crate) async fn noted_pid(file: &std::path::Path) -> Pid {
+pub(crate) async fn noted_pid(file: &Path) -> Pid {
     until("the handler notes its process id", async || {
         std::fs::read_to_string(file).is_ok_and(|text| text.ends_with('\n'))
     })

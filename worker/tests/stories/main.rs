@@ -25,3 +25,4 @@ mod metrics;
 mod processes;
 mod proxy;
 mod stop;
+mod tokens;
