@@ -16,6 +16,11 @@ server goes unnoticed. That is safe for each call here. A settlement sent twice 
 enqueue carries an `Idempotency-Key`, made up if none is given, so the server takes it once. A lease whose
 answer was lost runs out, and its item comes back.
 
+A server may ask for a token: the argument `token`, else the first line of the file that MEMQ_TOKEN_FILE names, else
+MEMQ_TOKEN. A token of the environment is shown to whichever server is called. After a refusal the file is read again,
+so it can be changed while programs run. Without a token, what an address has before its host is shown as user and
+password.
+
 Times are seconds. Calls may be made from any thread, and after a fork; but an item that is held stays with the
 process that got it.
 """
@@ -43,11 +48,13 @@ from typing import Any, ClassVar, Literal, Optional, Union, cast
 
 __all__ = [
     "Enqueued",
+    "Forbidden",
     "Item",
     "Lease",
     "LeaseLost",
     "MemqError",
     "Problem",
+    "Unauthenticated",
     "Unreachable",
     "drain",
     "enqueue",
@@ -100,6 +107,14 @@ class LeaseLost(Problem):
     """The item is no longer yours: its lease ran out, or was revoked. Nothing was changed; drop the item."""
 
 
+class Unauthenticated(Problem):
+    """The server asks for a token, and none was given or one that it does not know. Nothing was done."""
+
+
+class Forbidden(Problem):
+    """The token's role does not allow the call; `detail` says which role does. Nothing was done."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Item:
     """A body to be enqueued, with options of its own. What is None is as the call of `enqueue` says."""
@@ -136,6 +151,7 @@ def enqueue(
     create: bool = False,
     seal: bool = False,
     under: Optional[Lease] = None,
+    token: Optional[str] = None,
     patience: float = 60.0,
 ) -> list[Enqueued]:
     """Adds one body, or each of many, and says what became of them, in order. Once it returns they are on disk.
@@ -146,7 +162,7 @@ def enqueue(
     `key` is unique among live items (and the queue's window after): give it with one body, or in an `Item`.
     Higher `priority` goes first; groups take turns; `delay` and `ttl` count from now.
     `create` makes the queue, `seal` seals it with the last batch, `under` makes it count only while that lease lives
-    (then it also goes into a sealed queue).
+    (then it also goes into a sealed queue). `token` is for a server that asks for one, where not the environment's.
     With the same `idempotency_key` and the same bodies, a whole program may be run again and adds nothing twice: the
     server remembers the key for 24 hours after its last use, and the last 100,000 keys of a queue.
     """
@@ -154,7 +170,7 @@ def enqueue(
     query: dict[str, object] = {} if under is None else {"lease": under.token}
     if create:
         query["create"] = "true"
-    server = _Server.of(url)
+    server = _Server.of(url, token)
     path = f"/v1/queues/{_quoted(queue)}/items"
     base = idempotency_key if idempotency_key is not None else uuid.uuid4().hex
     if isinstance(bodies, (str, bytes, Mapping)):
@@ -185,6 +201,7 @@ def drain(
     wait: float = 30.0,
     lease: Optional[float] = None,
     concurrency: int = 1,
+    token: Optional[str] = None,
     patience: float = 300.0,
 ) -> Iterator[Lease]:
     """The queue's items, one after the other, until the queue is `until`; `forever` never ends by itself.
@@ -194,8 +211,9 @@ def drain(
     the loop is left is given back.
 
     `wait` is how long a call is parked while there is nothing (at most 300), `lease` the length of a lease if
-    not the queue's, `patience` how long the server may be out of reach. Raises `Problem` (a queue that does not
-    exist: `no_such_queue`) and `Unreachable`.
+    not the queue's, `patience` how long the server may be out of reach, `token` what it asks for where not the
+    environment's. Raises `Problem` (a queue that does not exist: `no_such_queue`; no token: `Unauthenticated`) and
+    `Unreachable`.
     """
     if until not in ("drained", "empty", "forever"):
         raise ValueError(f"until is drained, empty or forever, not {until!r}")
@@ -203,7 +221,7 @@ def drain(
         raise ValueError(f"wait is above 0 and at most 300 seconds, not {wait}")
     if concurrency < 1:
         raise ValueError(f"concurrency is at least 1, not {concurrency}")
-    return _drain(_Server.of(url), queue, worker or _worker(), until, wait, lease, concurrency, patience)
+    return _drain(_Server.of(url, token), queue, worker or _worker(), until, wait, lease, concurrency, patience)
 
 
 def _drain(
@@ -546,12 +564,41 @@ class _Answer:
             raise MemqError(f"this is no memq server: its answer is not JSON ({error})") from None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Token:
+    """Where a token comes from."""
+
+    file: Optional[str] = None
+    text: Optional[str] = dataclasses.field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, given: Optional[str]) -> _Token:
+        if given is not None:
+            return cls(text=given)
+        file = os.environ.get("MEMQ_TOKEN_FILE")
+        return cls(file=file) if file else cls(text=os.environ.get("MEMQ_TOKEN"))
+
+    def header(self) -> Optional[str]:
+        """What is shown to a server: read anew where it lies in a file."""
+        text, where = self.text or "", "token"
+        if self.file is not None:
+            where = f"the first line of {self.file}"
+            with open(self.file, encoding="utf-8", errors="replace") as lines:
+                text = lines.readline(8192)
+        text = text.strip()
+        if text and not (text.isascii() and text.isprintable() and " " not in text):
+            raise ValueError(f"{where} is to be visible ASCII characters alone, without spaces")
+        if self.file is not None and not text:
+            raise ValueError(f"{where} is empty, and is to be a token")
+        return f"Bearer {text}" if text else None
+
+
 class _Server:
     """The way to one server: a connection for each thread, kept open from call to call."""
 
-    _known: ClassVar[dict[str, _Server]] = {}
+    _known: ClassVar[dict[tuple[str, _Token], _Server]] = {}
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: _Token) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"{url!r} is not the address of a server: write it like {DEFAULT_URL}")
@@ -559,18 +606,18 @@ class _Server:
         # Not left to HTTPConnection, which looks for a port in what is an IPv6 address.
         port = parts.port if parts.port is not None else 80 if self._tls is None else 443
         self._host, self._port, self._base = parts.hostname, port, parts.path.rstrip("/")
-        self._always: dict[str, str] = {}
-        if parts.username is not None:
+        self._token, self._shown = token, token.header()
+        if self._shown is None and parts.username is not None:
             words = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            self._always["Authorization"] = f"Basic {base64.b64encode(words.encode()).decode()}"
+            self._shown = f"Basic {base64.b64encode(words.encode()).decode()}"
         # Without the password: it goes into messages.
         self._local = threading.local()
         self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     @classmethod
-    def of(cls, url: Optional[str]) -> _Server:
-        url = url or os.environ.get("MEMQ_SERVER") or DEFAULT_URL
-        return cls._known.get(url) or cls._known.setdefault(url, cls(url))
+    def of(cls, url: Optional[str], token: Optional[str] = None) -> _Server:
+        which = url or os.environ.get("MEMQ_SERVER") or DEFAULT_URL, _Token.of(token)
+        return cls._known.get(which) or cls._known.setdefault(which, cls(*which))
 
     def call(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float, patience: float
@@ -581,7 +628,11 @@ class _Server:
             asked = 0.0
             failure: MemqError
             try:
-                answer = self._once(method, path, body, headers, timeout)
+                shown = self._shown
+                answer = self._once(method, path, body, headers, timeout, shown)
+                if answer.status in (401, 403) and shown != self._renewed(shown):
+                    # What was refused was not carried out.
+                    answer = self._once(method, path, body, headers, timeout, self._shown)
             except ssl.SSLCertVerificationError as error:
                 raise Unreachable(f"{self.url} is not to be trusted: {error.verify_message}") from error
             except (OSError, http.client.HTTPException) as error:
@@ -590,7 +641,7 @@ class _Server:
             else:
                 if 200 <= answer.status < 300:
                     return answer
-                failure = _problem(answer)
+                failure = _problem(answer, self._shown is not None)
                 if answer.status not in (408, 429, 500, 502, 503, 504, 507):
                     raise failure
                 asked = _seconds(answer.headers.get("retry-after", ""))
@@ -603,9 +654,20 @@ class _Server:
             time.sleep(delay)
             pause = min(pause * 2, _MAX_PAUSE)
 
-    def _once(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> _Answer:
+    def _renewed(self, refused: Optional[str]) -> Optional[str]:
+        """What to show after this was refused: what the token's file has by now, unless another thread has read it."""
+        if self._shown == refused and self._token.file is not None:
+            try:
+                self._shown = self._token.header()
+            except (OSError, ValueError) as error:
+                _log.warning("the token was refused, and no other can be had: %s", error)
+        return self._shown
+
+    def _once(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float, shown: Optional[str]
+    ) -> _Answer:
         connection, reused = self._connection(timeout)
-        wanted = {**self._always, **headers}
+        wanted = {**headers} if shown is None else {"Authorization": shown, **headers}
         try:
             try:
                 connection.request(method, self._base + path, body, wanted)
@@ -659,15 +721,20 @@ class _Connection:
 _JSON = {"Content-Type": "application/json"}
 
 
-def _problem(answer: _Answer) -> Problem:
+def _problem(answer: _Answer, shown: bool) -> Problem:
     status = answer.status
     try:
         told = json.loads(answer.body)
         code, detail = str(told["code"]), str(told["detail"])
     except (ValueError, KeyError, TypeError):
         words = answer.body[:200].decode(errors="replace").strip().split("\n")[0]
-        return Problem(status, "", f"the answer was {status} {words}".strip())
-    return LeaseLost(status, code, detail) if code == "lease_lost" else Problem(status, code, detail)
+        code, detail = "", f"the answer was {status} {words}".strip()
+    if status == 401:
+        # Whoever says so: a proxy before the server may ask for one as well.
+        why = "the server does not know this token" if shown else "the server asks for a token, and none was given"
+        return Unauthenticated(status, "unauthenticated", f"{why} (token=, MEMQ_TOKEN_FILE or MEMQ_TOKEN)")
+    kinds = {"lease_lost": LeaseLost, "forbidden": Forbidden}
+    return kinds.get(code, Problem)(status, code, detail)
 
 
 def _seconds(header: str) -> float:

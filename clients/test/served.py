@@ -42,7 +42,10 @@ def until(what: str, holds: Callable[[], bool]) -> None:
 class Server:
     """A server on a port and a directory of its own, which it keeps over a restart."""
 
-    def __init__(self) -> None:
+    def __init__(self, *flags: str, token: Optional[str] = None) -> None:
+        self._flags = flags
+        # For `call`, where the server asks for one.
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._data = tempfile.TemporaryDirectory(prefix="memq-")
         self._process: Optional[subprocess.Popen[str]] = None
         self.address = "127.0.0.1:0"
@@ -53,7 +56,7 @@ class Server:
         return f"http://{self.address}"
 
     def start(self) -> None:
-        program = [str(PROGRAMS / "memq-server"), "--listen", self.address, "--data-dir", self._data.name]
+        program = [str(PROGRAMS / "memq-server"), "--listen", self.address, "--data-dir", self._data.name, *self._flags]
         log = pathlib.Path(self._data.name).with_suffix(".log")
         with log.open("w") as out:
             self._process = subprocess.Popen(program, stdout=out, stderr=out, text=True)
@@ -83,7 +86,7 @@ class Server:
     def call(self, method: str, path: str, body: Optional[object] = None) -> Any:
         """A call without the client that is tested."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}{path}", data=data, method=method)
+        request = urllib.request.Request(f"{self.url}{path}", data=data, method=method, headers=self._headers)
         with urllib.request.urlopen(request, timeout=BOUND) as answer:
             text = answer.read()
         return json.loads(text) if text else None

@@ -1,0 +1,115 @@
+"""Servers that ask for a token."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+import tempfile
+import unittest
+import unittest.mock
+from typing import Optional
+
+import memq
+from served import Served, Server, until
+
+WORK = "a-token-for-work-1"
+READ = "a-token-for-read-1"
+NEXT = "a-token-for-work-2"
+
+
+class Tokens(Served):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="memq-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.known = self.write("tokens", f"admin an-admin-of-tests\nwork {WORK}\nread {READ}\n")
+        self.server = Server("--tokens", str(self.known), token="an-admin-of-tests")
+        self.addCleanup(self.server.stop)
+        self.url = self.server.url
+        self.make()
+
+    def write(self, name: str, text: str) -> pathlib.Path:
+        # As a mounted Secret changes: whole, under another name first.
+        path = self.folder / name
+        path.with_suffix(".new").write_text(text)
+        path.with_suffix(".new").replace(path)
+        return path
+
+    def environment(self, **variables: str) -> None:
+        """Sets these variables of tokens, and no others, for the rest of the test."""
+        patch = unittest.mock.patch.dict(os.environ, variables)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def add(self, token: Optional[str] = None, url: Optional[str] = None) -> int:
+        return len(memq.enqueue(url or self.url, "q", "a", token=token))
+
+    def test_a_token_is_the_argument_s_else_the_file_s_else_the_variable_s(self) -> None:
+        with self.assertRaisesRegex(memq.Unauthenticated, "asks for a token, and none was given"):
+            self.add()
+        self.assertEqual(self.add(WORK), 1)
+        self.environment(MEMQ_TOKEN="nobody-knows-this-one")
+        with self.assertRaisesRegex(memq.Unauthenticated, "does not know this token") as caught:
+            self.add()
+        self.assertEqual((caught.exception.status, caught.exception.code), (401, "unauthenticated"))
+        self.assertNotIn("nobody-knows", str(caught.exception))
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", f"{WORK}\nand a second line\n")))
+        self.assertEqual(self.add(), 1)
+        with self.assertRaises(memq.Unauthenticated):
+            self.add("nobody-knows-this-either")
+        done = 0
+        for lease in memq.drain(self.url, "q", until="empty", wait=1):
+            lease.ack()
+            done += 1
+        self.assertEqual(done, 2)
+
+    def test_an_address_can_have_one_as_its_password(self) -> None:
+        self.assertEqual(self.add(url=self.url.replace("http://", f"http://anybody:{WORK}@")), 1)
+
+    def test_a_role_that_does_not_suffice_is_named(self) -> None:
+        with self.assertRaisesRegex(memq.Forbidden, "read.*work") as caught:
+            self.add(READ)
+        self.assertEqual((caught.exception.status, caught.exception.code), (403, "forbidden"))
+        with self.assertRaises(memq.Forbidden):
+            next(memq.drain(self.url, "q", token=READ))
+
+    def test_a_file_is_read_again_when_its_token_is_refused(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", WORK)))
+        self.assertEqual(self.add(), 1)
+        leases = memq.drain(self.url, "q", until="empty", wait=1)
+        lease = next(leases)
+        self.write("tokens", f"admin an-admin-of-tests\nwork {NEXT}\n")
+
+        def is_refused() -> bool:
+            try:
+                return self.add(WORK) == 0
+            except memq.Unauthenticated:
+                return True
+
+        until("the server has read its tokens again", is_refused)
+        with self.assertLogs("memq", logging.WARNING) as logs, self.assertRaises(memq.Unauthenticated):
+            self.write("token", "")
+            self.add()
+        self.assertIn("the first line of", logs.output[0])
+        self.assertNotIn(WORK, "".join(logs.output))
+        self.write("token", NEXT)
+        lease.ack("under the next token")
+        self.assertEqual(self.add(), 1)
+
+    def test_what_cannot_be_a_token_is_refused_before_it_is_sent(self) -> None:
+        for text in ("two words", "line\nbreak", "ümlaut"):
+            with self.assertRaises(ValueError) as wrong:
+                self.add(text)
+            self.assertNotIn(text, str(wrong.exception))
+        self.environment(MEMQ_TOKEN_FILE=str(self.folder / "missing"))
+        with self.assertRaises(FileNotFoundError):
+            self.add()
+
+    def test_a_token_is_never_shown(self) -> None:
+        server = memq._Server.of(self.url, WORK)
+        self.assertNotIn(WORK, repr(server) + repr(memq._Token.of(WORK)) + server.url)
+
+
+if __name__ == "__main__":
+    unittest.main()
