@@ -1,6 +1,7 @@
 //! `memq doctor`: whether runs can work in a namespace, and what is missing.
 
 use clap::ValueEnum;
+use queue_client::TokenArg;
 
 use super::Output;
 use super::cluster::ClusterArgs;
@@ -24,6 +25,8 @@ pub(super) struct Args {
     /// memq's own image, where no controller says which.
     #[arg(long, env = "MEMQ_IMAGE", value_name = "IMAGE", default_value = render::IMAGE)]
     image: String,
+    #[command(flatten)]
+    token: TokenArg,
     /// How findings are printed.
     #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
     output: Output,
@@ -56,6 +59,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         whose,
         account,
         image,
+        token,
         output,
     } = args;
     let link = cluster.connect().await?;
@@ -67,6 +71,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         },
         account,
         image,
+        token: token.token().map_err(queue_client::Error::from)?,
     };
     let found = Box::pin(doctor::examine(&link, &question)).await;
     output.answer(&found, || text(&found))?;

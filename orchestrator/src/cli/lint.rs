@@ -88,8 +88,10 @@ fn variables() -> Vec<String> {
             of(below, found);
         }
     }
-    // The filter of the log is read before there is a command line.
-    let mut found = BTreeSet::from(["MEMQ_LOG".to_owned()]);
+    // The filter of the log is read before there is a command line, and a token is no argument.
+    let mut found = ["MEMQ_LOG", queue_client::TOKEN_VARIABLE]
+        .map(str::to_owned)
+        .into();
     of(&Cli::command(), &mut found);
     found.into_iter().collect()
 }

@@ -1,7 +1,7 @@
 //! Containers, and the pod around them.
 
 use super::view::{at, entry, list, text};
-use super::{Found, env, rules};
+use super::{Found, env, rules, tokens};
 use crate::spec::{Node, NodeValue};
 
 /// Fields of a pod that old manifests have in a container.
@@ -59,6 +59,7 @@ fn one(container: &Node, first: bool, found: &mut Found<'_>) {
     image(container, found);
     env::container(list(container, &["env"]), found);
     liveness(container, found);
+    tokens::container(container, found);
 }
 
 fn words(container: &Node, found: &mut Found<'_>) {

@@ -62,6 +62,11 @@ pub(super) fn lint(object: &Node, found: &mut Found<'_>) {
     }
 }
 
+/// The spec of the pods of an object, or of itself.
+pub(super) fn pod_of(object: &Node) -> Option<&Node> {
+    pod(at(object, &["spec"])?, text(object, &["kind"])?)
+}
+
 fn head(object: &Node, api: &str, kind: &str, found: &mut Found<'_>) {
     let gone = GONE
         .iter()

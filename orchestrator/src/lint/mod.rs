@@ -11,6 +11,7 @@ mod jobs;
 mod manifest;
 mod rules;
 mod run;
+mod tokens;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -64,6 +65,7 @@ pub struct Finding {
 pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
     let mut found = Found {
         subject,
+        asks_for_tokens: false,
         findings: Vec::new(),
     };
     match documents::read(subject.text) {
@@ -77,6 +79,8 @@ pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
             found.add(&rules::SPEC, fault.place, what);
         }
         Ok(documents) => {
+            let mut objects = documents.iter().map(|document| &document.node);
+            found.asks_for_tokens = objects.any(tokens::are_asked_for);
             for document in &documents {
                 one(document, &mut found);
             }
@@ -105,6 +109,8 @@ fn is_template(subject: &Subject<'_>) -> bool {
 /// What has been found so far, and in what.
 struct Found<'a> {
     subject: &'a Subject<'a>,
+    /// Whether a server that asks for tokens stands in the same text.
+    asks_for_tokens: bool,
     findings: Vec<Finding>,
 }
 

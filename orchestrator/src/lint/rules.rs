@@ -149,6 +149,9 @@ rules! {
     SECRET "L220" Warning: "a secret in plain text",
         "Whoever may read the object, or the repository, has it.",
         "put it into a Secret: `valueFrom: {secretKeyRef: …}`, in a run spec `{secret: NAME/KEY}`";
+    NO_TOKEN "L221" Warning: "a client without a token",
+        "The queue server in the same file asks for tokens: every call of this container is refused, and a worker ends with exit code 77.",
+        "mount a Secret and name its file in MEMQ_TOKEN_FILE; a server elsewhere is named in a file of its own";
 }
 
 /// The rules as the Markdown table of docs/lint.md.

@@ -173,6 +173,7 @@ fn unrenderable(spec: &RunSpec, node: &Node, found: &mut Found<'_>) {
         server: String::new(),
         image: render::IMAGE.into(),
         worker_account: None,
+        worker_token: None,
     };
     for step in &spec.steps {
         if let Err(error) = render::first_job(spec, step, &place) {

@@ -33,6 +33,14 @@ fn container(lines: &str) -> String {
     indent(head, "      ", &format!("{lines}\n}}]}}"))
 }
 
+/// A server that asks for tokens, and a worker beside it, on line 13, with this in its container.
+fn guarded(worker: &str) -> String {
+    let pods = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: t}\nspec:\n  template:\n    spec: {containers: [";
+    let server = "{name: s, image: 'memq:1', args: [server, --tokens, /t]}";
+    let worker = format!("{{name: w, image: 'memq:1', args: [worker, --queue, q]{worker}}}");
+    format!("{pods}{server}]}}\n{pods}{worker}]}}\n").replacen("]}\napi", "]}\n---\napi", 1)
+}
+
 fn indent(head: &str, by: &str, lines: &str) -> String {
     lines
         .lines()
@@ -40,7 +48,8 @@ fn indent(head: &str, by: &str, lines: &str) -> String {
 }
 
 fn found(text: &str, in_chart: bool) -> Vec<Finding> {
-    let variables = ["MEMQ_SERVER", "MEMQ_QUEUE", "MEMQ_UNTIL"].map(str::to_owned);
+    let variables =
+        ["MEMQ_SERVER", "MEMQ_QUEUE", "MEMQ_UNTIL", "MEMQ_TOKEN_FILE"].map(str::to_owned);
     lint(&Subject {
         text,
         file: Path::new("f.yaml"),
@@ -364,6 +373,12 @@ fn every_rule_finds_its_mistake_where_it_stands_and_no_other() {
             text(run(&format!(
                 "{WHOLE}\nenv: {{API_TOKEN: {{secret: a/b}}}}"
             ))),
+        ),
+        case(
+            "L221",
+            text(guarded("")),
+            13,
+            text(guarded(", env: [{name: MEMQ_TOKEN_FILE, value: /t}]")),
         ),
     ];
     let mut wrong = Vec::new();

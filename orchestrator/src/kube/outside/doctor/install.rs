@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod, PodSpec};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
-use queue_client::Client as Queues;
+use queue_client::{TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 use serde_json::Value;
 
 use super::Finding;
@@ -25,7 +25,7 @@ const ACCOUNT: &str = "memq-controller";
 /// Where a controller tells workers that the queue server is, unless it is told otherwise.
 const SERVER: &str = "http://memq:8080";
 /// How long the queue server may take to answer.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 /// A pool of the usual shape, to see how many of its workers would fit.
 const USUAL: &str = "{apiVersion: memq.dev/v1alpha1, kind: Run, metadata: {name: usual}, \
                      spec: {steps: [{name: usual, items: {count: 1}, builtin: keygen}]}}";
@@ -109,6 +109,10 @@ pub(super) struct Controller {
     server: String,
     /// The image it gives to workers, if it says so.
     image: Option<String>,
+    /// Whether it has a token for the queue server.
+    pub(super) has_token: bool,
+    /// The Secret of the workers' token.
+    pub(super) worker_token: Option<String>,
 }
 
 /// The controller that keeps a namespace: its own, or one that keeps all. An error says that it cannot be looked for.
@@ -134,7 +138,7 @@ impl Controller {
             namespace: namespace.to_owned(),
             account: ACCOUNT.to_owned(),
             server: SERVER.to_owned(),
-            image: None,
+            ..Self::default()
         }
     }
 
@@ -147,6 +151,13 @@ impl Controller {
             server: told(deployment, "--server", "MEMQ_SERVER")
                 .unwrap_or_else(|| SERVER.to_owned()),
             image: told(deployment, "--image", "MEMQ_IMAGE"),
+            has_token: told(deployment, "--token-file", TOKEN_FILE_VARIABLE).is_some()
+                || has_variable(deployment, TOKEN_VARIABLE),
+            worker_token: told(
+                deployment,
+                "--worker-token-secret",
+                "MEMQ_WORKER_TOKEN_SECRET",
+            ),
         }
     }
 }
@@ -173,6 +184,15 @@ fn told(deployment: &Deployment, flag: &str, variable: &str) -> Option<String> {
         let mut env = container.env.iter().flatten();
         env.find(|one| one.name == variable)?.value.clone()
     })
+}
+
+/// Whether a controller has a variable, wherever its value comes from.
+fn has_variable(deployment: &Deployment, name: &str) -> bool {
+    let container = pod_spec(deployment).and_then(|spec| spec.containers.first());
+    let mut env = container
+        .into_iter()
+        .flat_map(|one| one.env.iter().flatten());
+    env.any(|one| one.name == name)
 }
 
 /// Whether a controller works.
@@ -220,42 +240,43 @@ pub(super) async fn leader(client: &Client, namespace: &str) -> Finding {
     }
 }
 
-/// Whether the queue server answers.
-pub(super) async fn server(client: &Client, namespace: &str, controller: &Controller) -> Finding {
+/// Whether the queue server answers, and the way to it if it does.
+pub(super) async fn server(
+    client: &Client,
+    namespace: &str,
+    controller: &Controller,
+) -> (Finding, Option<Reach>) {
     let about = "queue server";
     let url = controller.server.as_str();
     let reach = match reach::to_server(client, url, namespace).await {
         Ok(reach) => reach,
         Err(error) => {
-            return Finding::unknown(about, format!("no port of this machine is free: {error}"));
+            let message = format!("no port of this machine is free: {error}");
+            return (Finding::unknown(about, message), None);
         }
     };
-    let queues = match Queues::builder(&reach.url())
-        .give_up_after(PATIENCE)
-        .build()
-    {
+    let missing = |why: &str| Finding::missing(about, format!("{url}: {why}"));
+    let queues = match reach.client().give_up_after(PATIENCE).build() {
         Ok(queues) => queues,
-        Err(error) => {
-            return Finding::missing(about, format!("{url}: {}", crate::kube::say(&error)));
-        }
+        Err(error) => return (missing(&crate::kube::say(&error)), None),
     };
-    match queues.ready().await {
-        Ok(()) => {
-            let image = match &reach {
-                Reach::Forward(forward) => forward.image(),
-                Reach::Direct(_) => None,
-            };
-            let image = image.map_or(String::new(), |image| format!(", image {image}"));
-            Finding::well(about, format!("{url} answers{image}"))
+    let Err(error) = queues.ready().await else {
+        let image = match &reach {
+            Reach::Forward(forward) => forward.image(),
+            Reach::Direct(_) => None,
+        };
+        let image = image.map_or(String::new(), |image| format!(", image {image}"));
+        let answers = Finding::well(about, format!("{url} answers{image}"));
+        return (answers, Some(reach));
+    };
+    let found = match reach.trouble() {
+        Some(trouble) if trouble.forbidden => {
+            Finding::unknown(about, format!("{url}: {}", trouble.text))
         }
-        Err(error) => match reach.trouble() {
-            Some(trouble) if trouble.forbidden => {
-                Finding::unknown(about, format!("{url}: {}", trouble.text))
-            }
-            Some(trouble) => Finding::missing(about, format!("{url}: {}", trouble.text)),
-            None => Finding::missing(about, format!("{url}: {}", crate::kube::say(&error))),
-        },
-    }
+        Some(trouble) => missing(&trouble.text),
+        None => missing(&crate::kube::say(&error)),
+    };
+    (found, None)
 }
 
 /// The image of workers. Whether a node has it, or can pull it, shows only when one tries.
@@ -317,6 +338,7 @@ pub(super) async fn quota(client: &Client, namespace: &str, image: &str) -> Find
         server: SERVER.to_owned(),
         image: image.to_owned(),
         worker_account: None,
+        worker_token: None,
     };
     let given = Given {
         params: &[],

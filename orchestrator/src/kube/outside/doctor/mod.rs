@@ -4,8 +4,10 @@
 
 mod install;
 mod rights;
+mod tokens;
 
 use kube::Client;
+use queue_client::Token;
 use serde::Serialize;
 
 use super::connect::Link;
@@ -40,6 +42,8 @@ pub(crate) struct Question {
     pub(crate) account: Option<String>,
     /// The image that workers would run, if somebody says so.
     pub(crate) image: String,
+    /// What whoever asks shows to the queue server.
+    pub(crate) token: Option<Token>,
 }
 
 /// How a thing is.
@@ -153,13 +157,20 @@ pub(crate) async fn examine(link: &Link, question: &Question) -> Findings {
             found.role("memq-controller", &missing);
         }
         let leader = install::leader(client, &controller.namespace).await;
-        let server = install::server(client, namespace, controller).await;
+        let (server, reach) = install::server(client, namespace, controller).await;
+        let tokens = match reach {
+            Some(reach) => {
+                let mine = question.token.clone();
+                tokens::tokens(client, namespace, controller, &reach, mine).await
+            }
+            None => Vec::new(),
+        };
         let policy = format!(
             "pods of other programs reach the queue server if they carry the label {CLIENT_LABEL}"
         );
-        found
-            .findings
-            .extend([leader, server, Finding::well("network", policy)]);
+        found.findings.extend([leader, server]);
+        found.findings.extend(tokens);
+        found.findings.push(Finding::well("network", policy));
     }
     found
         .findings

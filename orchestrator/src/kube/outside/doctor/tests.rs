@@ -1,5 +1,7 @@
 //! What is well, what is missing, and the rule that mends it.
 
+use queue_client::Token;
+use queue_server::{Access, Config, Server, Storage};
 use serde_json::json;
 
 use super::*;
@@ -7,6 +9,10 @@ use crate::kube::clock;
 use crate::kube::fake::{FakeApi, NAMESPACE};
 
 async fn examined(api: &FakeApi, whose: Whose) -> Findings {
+    examined_with(api, whose, None).await
+}
+
+async fn examined_with(api: &FakeApi, whose: Whose, token: Option<Token>) -> Findings {
     let link = Link {
         client: api.client(),
         namespace: NAMESPACE.into(),
@@ -17,6 +23,7 @@ async fn examined(api: &FakeApi, whose: Whose) -> Findings {
         whose,
         account: None,
         image: "memq:1".into(),
+        token,
     };
     examine(&link, &question).await
 }
@@ -55,6 +62,7 @@ async fn a_namespace_that_there_is_not_is_said_before_anything_else_of_it() {
         whose: Whose::Both,
         account: None,
         image: "memq:1".into(),
+        token: None,
     };
     let found = examine(&link, &question).await;
     let last = found.findings.last().expect("findings");
@@ -163,4 +171,97 @@ async fn what_the_other_form_lacks_is_told_and_is_no_trouble() {
     let other = of(&found, "--ephemeral");
     assert!(other.iter().all(|finding| finding.state == State::Unknown) && !other.is_empty());
     assert!(found.roles.is_empty(), "{:?}", found.roles);
+}
+
+/// A queue server that asks for tokens, if there are any.
+async fn queue_server(tokens: Option<&std::path::Path>) -> Server {
+    let config = Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        storage: Storage::Memory,
+        access: Access {
+            tokens: tokens.map(Into::into),
+            ..Access::default()
+        },
+        ..Config::default()
+    };
+    let mut server = Server::start(config).await.expect("it starts");
+    server.recovered().await.expect("it has nothing to recover");
+    server
+}
+
+/// A controller of that server with these variables.
+fn told(server: &Server, more: &[(&str, &str)]) -> serde_json::Value {
+    let mut env = vec![json!({"name": "MEMQ_SERVER", "value": server.url()})];
+    env.extend(
+        more.iter()
+            .map(|(name, value)| json!({"name": name, "value": value})),
+    );
+    let mut told = deployment();
+    told["spec"]["template"]["spec"]["containers"][0]["env"] = env.into();
+    told
+}
+
+#[tokio::test]
+async fn whoever_lacks_a_token_that_the_queue_server_asks_for_is_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("tokens");
+    let admin = "a-token-for-all-things";
+    std::fs::write(&file, format!("admin {admin}\n")).expect("a file");
+    let guarded = queue_server(Some(&file)).await;
+    let api = FakeApi::start().await;
+
+    api.put(told(&guarded, &[]));
+    let found = examined(&api, Whose::Controllers).await;
+    let states: Vec<_> = of(&found, "tokens").iter().map(|f| f.state).collect();
+    let (missing, unknown) = (State::Missing, State::Unknown);
+    assert_eq!(states, [missing, missing, unknown], "{found:?}");
+    let texts: Vec<_> = of(&found, "tokens").iter().map(|f| &f.message).collect();
+    assert!(texts[0].contains("the controller has none"), "{texts:?}");
+    assert!(texts[1].contains("exit code 77"), "{texts:?}");
+
+    let all = [
+        ("MEMQ_TOKEN_FILE", "/t"),
+        ("MEMQ_WORKER_TOKEN_SECRET", "workers"),
+    ];
+    api.put(told(&guarded, &all));
+    let mine = || Some(Token::from_text(admin, "a test").expect("a token"));
+    let found = examined_with(&api, Whose::Controllers, mine()).await;
+    let lacks = of(&found, "tokens")[0];
+    assert!(
+        lacks.state == missing && lacks.help.contains("create secret generic workers"),
+        "{lacks:?}"
+    );
+    let secret = |key: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "workers"}, "data": {key: "eA=="}});
+    api.put(secret("tokens"));
+    let found = examined_with(&api, Whose::Controllers, mine()).await;
+    let lacks = of(&found, "tokens")[0];
+    assert!(lacks.message.contains("no key `token`"), "{lacks:?}");
+    api.put(secret("token"));
+    let found = examined_with(&api, Whose::Controllers, mine()).await;
+    let well = of(&found, "tokens")[0];
+    assert_eq!(
+        (well.state, of(&found, "tokens").len()),
+        (State::Well, 1),
+        "{found:?}"
+    );
+    let strange = Token::from_text("nobody-knows-this-one", "a test").ok();
+    let found = examined_with(&api, Whose::Controllers, strange).await;
+    let mine = of(&found, "tokens")[0];
+    assert!(mine.message.contains("your own is of no use"), "{mine:?}");
+    assert!(!format!("{found:?}").contains("nobody-knows"));
+    api.forbid("get", "secrets");
+    let found = examined(&api, Whose::Controllers).await;
+    let hidden = of(&found, "tokens")[0];
+    assert!(
+        hidden.state == unknown && hidden.message.contains("you may not see"),
+        "{hidden:?}"
+    );
+
+    let open = queue_server(None).await;
+    api.put(told(&open, &[]));
+    let found = examined(&api, Whose::Controllers).await;
+    assert!(
+        of(&found, "tokens")[0].message.contains("asks for none"),
+        "{found:?}"
+    );
 }
