@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use kube::Client as Kube;
+use queue_client::TokenArg;
 use queue_server::telemetry::LogFormat;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,12 @@ pub(super) struct Args {
     /// The service account of worker pods [default: the namespace's]; its token is not mounted
     #[arg(long, env = "MEMQ_WORKER_ACCOUNT", value_name = "NAME")]
     worker_account: Option<String>,
+    #[command(flatten)]
+    token: TokenArg,
+    /// The Secret whose key `token` is the token that worker pods show to the queue server, in the namespace of each
+    /// run [default: none is shown]
+    #[arg(long, env = "MEMQ_WORKER_TOKEN_SECRET", value_name = "NAME")]
+    worker_token_secret: Option<String>,
     /// Look at nodes, which needs a ClusterRole, to ask for no more workers than they could hold (fixed),
     /// or to tell how many that is (growing) [default: do not look]
     #[arg(long, env = "MEMQ_NODES", value_enum, value_name = "RULE")]
@@ -90,6 +97,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         server,
         image,
         worker_account,
+        token,
+        worker_token_secret,
         nodes,
         start_limit,
         listen,
@@ -113,6 +122,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         all_namespaces,
         image,
         worker_account: worker_account.filter(|name| !name.is_empty()),
+        token: token.token().map_err(queue_client::Error::from)?,
+        worker_token: worker_token_secret.filter(|name| !name.is_empty()),
         nodes,
         start_limit,
         listen,

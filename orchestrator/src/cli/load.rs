@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use queue_api::{Code, QueueName, SettingsPatch};
+use queue_api::{Code, QueueName};
+use queue_client::EnqueueOptions;
 use sha2::{Digest as _, Sha256};
 
 use super::{Misuse, Output, ServerArg, duration, shell};
-use crate::feed::{Pour, PourError, Poured, Source};
+use crate::feed::{FeedError, Pour, PourError, Poured, Source};
 use crate::spec::{Mark, Marks, Pick};
 use crate::view::{count, say};
 
@@ -144,8 +145,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let queue = server.client()?.queue(name.clone());
     // With the usual patience: a server that was never there is not waited for as one that is away.
     let made = match create {
-        true => queue.create(&SettingsPatch::default()).await,
-        false => queue.show().await,
+        // As part of an enqueue, which of nothing is enough: making a queue by itself is for admins.
+        true => {
+            let options = EnqueueOptions {
+                create: true,
+                ..EnqueueOptions::default()
+            };
+            queue.enqueue_lines("", options).await.map(drop)
+        }
+        false => queue.show().await.map(drop),
     };
     if let Err(error) = made {
         let missing = error.code() == Some(Code::NoSuchQueue);
@@ -188,7 +196,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     };
     bar.finish_and_clear();
     if let Err(error) = outcome {
-        let way_on = way_on(&error, reached, (!lasting).then_some(id.as_str()));
+        let way_on = way_on(&error, reached, &id, lasting);
         return Err(told(error).context(format!("cannot load {shown} into queue {name}; {way_on}")));
     }
     if seal {
@@ -376,27 +384,45 @@ fn sum(poured: Poured) -> String {
     text
 }
 
-/// How far it came, and how to go on; `id` is the name that a load of a pipe had.
-fn way_on(error: &anyhow::Error, reached: Poured, id: Option<&str>) -> String {
+/// How far it came, and how to go on; `id` names the load, and the same command makes that name again if it is
+/// `lasting`.
+fn way_on(error: &anyhow::Error, reached: Poured, id: &str, lasting: bool) -> String {
     let mut text = match reached.items {
         0 => "nothing went in".to_owned(),
         _ => format!("{} went in (to line {})", sum(reached), reached.line),
     };
-    let code = match error.downcast_ref::<PourError>() {
-        Some(PourError::Send { source, .. }) => source.code(),
-        _ => None,
+    let goes_on = match lasting {
+        true => "the same command goes on where this one stopped".to_owned(),
+        false => format!("to go on give it all of the same input again, with `--load-id {id}`"),
     };
-    let next = match (code, id) {
-        (Some(Code::NoSuchQueue), _) => {
-            "there is no such queue: the same command with `--create` makes it".to_owned()
+    let next = match error.downcast_ref::<PourError>() {
+        // Another line makes another file, which has another name unless it is given this one.
+        Some(PourError::Read(FeedError::Item { .. } | FeedError::TooLong { .. })) => {
+            match reached.items {
+                0 => "mend that line, and give the same command again".to_owned(),
+                _ => format!(
+                    "mend that line and nothing before it, and give all of it again with `--load-id {id}`: that goes \
+                     on where this one stopped"
+                ),
+            }
         }
-        (Some(Code::IdempotencyMismatch), _) => {
-            "under this --load-id the queue was given something else: give another".to_owned()
-        }
-        (_, None) => "the same command goes on where this one stopped".to_owned(),
-        (_, Some(id)) => {
-            format!("to go on give it all of the same input again, with `--load-id {id}`")
-        }
+        Some(PourError::Send { source, .. }) => match source.code() {
+            Some(Code::NoSuchQueue) => {
+                "there is no such queue: the same command with `--create` makes it".to_owned()
+            }
+            Some(Code::IdempotencyMismatch) => {
+                "under this --load-id the queue was given something else: give another".to_owned()
+            }
+            Some(Code::QueueSealed) => format!("once it is open again: {goes_on}"),
+            Some(Code::BodyTooLarge) => {
+                format!("once the queue takes items as large (--max-body-bytes): {goes_on}")
+            }
+            _ if source.is_refusal() => format!("with a token that allows it: {goes_on}"),
+            _ if source.is_transient() => goes_on,
+            // The same again would be refused again.
+            _ => return text,
+        },
+        _ => goes_on,
     };
     text.push_str(&format!("; {next}"));
     text

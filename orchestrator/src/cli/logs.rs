@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use queue_api::limits::MAX_PAGE_ITEMS;
 use queue_api::{Finish, ItemId, ItemState, QueueName};
-use queue_client::{Look, QueueClient};
+use queue_client::{Look, QueueClient, TokenArg};
 use serde::Serialize;
 
 use super::{Misuse, Output, ServerArg};
@@ -45,6 +45,8 @@ pub(super) struct Args {
     /// [default: MEMQ_SERVER, else http://127.0.0.1:8080]
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    token: TokenArg,
     /// How it is printed.
     #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
     output: Output,
@@ -79,6 +81,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         failed,
         limit,
         server,
+        token,
         output,
     } = args;
     let run = match server {
@@ -109,7 +112,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             let server = server
                 .or_else(|| std::env::var(queue_client::SERVER_VARIABLE).ok())
                 .unwrap_or_else(|| queue_client::DEFAULT_URL.into());
-            let queue = ServerArg { server }.client()?.queue(name);
+            let queue = ServerArg { server, token }.client()?.queue(name);
             of_queue(&queue, item, attempt, failed, limit).await?
         }
     };

@@ -32,7 +32,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use queue_client::Client;
+use queue_client::{Client, TokenArg};
 
 use crate::spec::SpecError;
 use crate::view::{INFRASTRUCTURE, print, say};
@@ -41,6 +41,8 @@ use crate::view::{INFRASTRUCTURE, print, say};
 const USAGE: u8 = 64;
 /// What a refusal by the server exits with.
 const REFUSED: u8 = 1;
+/// What a refusal for want of a token, or of its role, exits with (`EX_NOPERM`).
+const NO_PERMISSION: u8 = 77;
 
 /// A work queue for batch work: load a queue, run workers over it, and end when every item is finished.
 #[derive(Debug, Parser)]
@@ -58,7 +60,7 @@ const EXAMPLES: &str = r#"Examples:
   memq queue ls                                  what is where
 
 Exit codes: 0 done, 1 items dead or refused by the server, 2 infrastructure, 3 time-out, 64 usage,
-129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM. `memq worker --help` has the worker's
+77 no token or one that does not allow it, 129, 130 and 143 stopped by hang-up, Ctrl-C and SIGTERM. `memq worker --help` has the worker's
 own. kuard's flags alone (--keygen-enable, --address) do what kuard does with them:
 `memq --keygen-enable --help`."#;
 
@@ -121,16 +123,24 @@ struct ServerArg {
         default_value = queue_client::DEFAULT_URL
     )]
     server: String,
+    #[command(flatten)]
+    token: TokenArg,
 }
 
 impl ServerArg {
-    fn url(&self) -> String {
+    fn named(&self) -> String {
         let named = queue_client::named_server(self.server.clone());
         named.unwrap_or_else(|| queue_client::DEFAULT_URL.into())
     }
 
-    fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(&self.url())?)
+    /// Its address, for people.
+    fn url(&self) -> String {
+        queue_client::without_user(&self.named())
+    }
+
+    fn client(&self) -> queue_client::Result<Client> {
+        let token = self.token.token()?;
+        Client::builder(&self.named()).token(token).build()
     }
 }
 
@@ -212,7 +222,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     use queue_api::Code::{Internal, NotReady, StorageFull};
     match error.downcast_ref::<queue_client::Error>() {
-        Some(queue_client::Error::BadUrl { .. }) => USAGE,
+        Some(queue_client::Error::BadUrl { .. } | queue_client::Error::Token(_)) => USAGE,
+        Some(error) if error.is_refusal() => NO_PERMISSION,
         // The server would, and cannot.
         Some(error) if matches!(error.code(), Some(StorageFull | NotReady | Internal)) => {
             INFRASTRUCTURE
@@ -227,6 +238,10 @@ fn complain(error: &anyhow::Error) {
     let mut text = format!("memq: {error:#}\n");
     if let Some(error) = error.downcast_ref::<queue_client::Error>() {
         let help = match error {
+            queue_client::Error::Unauthenticated { .. } => {
+                "give a file whose first line is a token of that server with --token-file or MEMQ_TOKEN_FILE, or the \
+                 token in MEMQ_TOKEN"
+            }
             queue_client::Error::Unreachable { .. } => {
                 "is the server running? start one with `memq server`, or name another with --server or MEMQ_SERVER"
             }

@@ -101,6 +101,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         },
         image,
         worker_account: None,
+        worker_token: None,
         run,
     };
     let objects = render::review(&spec, &object, &place, ephemeral)

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use queue_api::{Finish, ItemId};
+use queue_client::TokenArg;
 
-use super::run::param;
+use super::run::{param, whole_path};
 use super::{Misuse, Output, duration, shell};
 use crate::execute::{self, AgainOn, Job, Memory, Remembered};
 use crate::joblog::{self, ItemLine};
@@ -40,6 +41,8 @@ pub(super) struct Args {
     /// When the run is stopped, let workers finish what they hold for this time.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     grace: Duration,
+    #[command(flatten)]
+    token: TokenArg,
     /// Wait for a server that is gone for this time.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
     server_timeout: Duration,
@@ -74,6 +77,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         workers,
         timeout,
         grace,
+        token,
         server_timeout,
         output,
     } = args;
@@ -85,8 +89,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         workers: had,
         env_file,
         server,
+        token_file: had_token,
         joblog,
     } = memory;
+    let token = TokenArg {
+        token_file: whole_path(token.file())?.or(had_token),
+    };
     let params = merged(before, params);
     let workers = workers.or(had);
     let given = Given {
@@ -121,6 +129,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         joblog: Some(joblog.clone()),
         env_file: env_file.clone(),
         server: server.clone(),
+        token: token.clone(),
         server_timeout,
         timeout,
         grace,
@@ -135,6 +144,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             workers,
             env_file,
             server,
+            token_file: token.token_file,
             joblog,
         }),
         again: shell::plain_again,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use queue_client::TokenArg;
 
 use super::run_kube::{self, Asked, Kube};
 use super::{Form, Misuse, duration, shell};
@@ -37,6 +38,8 @@ pub(super) struct Args {
     /// Use this server in place of one of the run's own.
     #[arg(long, env = queue_client::SERVER_VARIABLE, value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    token: TokenArg,
     /// Stop the run after this time, whatever the spec says.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
@@ -63,7 +66,8 @@ the same joblog goes on where the last one stopped: what is done is skipped, wha
 
 With --kube it runs in the cluster of the kubeconfig, as Jobs, and is followed from here: a controller
 that is installed there carries it out, else the run brings its own and takes it away at the end. Files
-of items are loaded from here, and outcomes fetched, through a forwarded port; MEMQ_SERVER, --grace and
+of items are loaded from here, and outcomes fetched, through a forwarded port, with the token that is named
+here if the server asks for one; MEMQ_SERVER, --grace and
 --server-timeout have no meaning then. Ctrl-C leaves the run to the cluster; `memq cancel` ends it.
 A joblog is written if --joblog names a new file.
 
@@ -93,6 +97,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         params,
         env_file,
         server,
+        token,
         timeout,
         grace,
         server_timeout,
@@ -119,6 +124,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             given,
             joblog,
             timeout,
+            token: token.token().map_err(queue_client::Error::from)?,
             output,
         };
         return Box::pin(run_kube::run(asked, kube)).await;
@@ -136,12 +142,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         suffix: suffix.clone(),
         params: params.clone(),
         workers,
-        env_file: env_file
-            .as_deref()
-            .map(std::path::absolute)
-            .transpose()
-            .context("cannot tell where --env-file lies")?,
-        server: server.clone(),
+        env_file: whole_path(env_file.clone())?,
+        // What it has before its host is a secret, and is not written down.
+        server: server.as_deref().map(queue_client::without_user),
+        token_file: whole_path(token.file())?,
         joblog: PathBuf::new(),
     };
     let job = Job {
@@ -150,6 +154,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         joblog,
         env_file,
         server,
+        token,
         again_on: None,
         memory: Some(memory),
         server_timeout,
@@ -164,6 +169,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         Form::Yaml => summary.print_object(true),
     }
     Ok(summary.exit_code())
+}
+
+/// A path that is the same in any folder.
+pub(super) fn whole_path(path: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    let whole = path.as_deref().map(std::path::absolute).transpose();
+    whole.with_context(|| {
+        let path = path.unwrap_or_default();
+        format!("cannot tell where `{}` lies", path.display())
+    })
 }
 
 fn suffix() -> anyhow::Result<String> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use queue_client::Token;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -55,6 +56,8 @@ pub(super) struct Asked<'a> {
     pub(super) given: Given<'a>,
     pub(super) joblog: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
+    /// What is shown to the queue server from here.
+    pub(super) token: Option<Token>,
     pub(super) output: Form,
 }
 
@@ -65,6 +68,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
         given,
         joblog,
         timeout,
+        token,
         output,
     } = asked;
     let Kube {
@@ -111,6 +115,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
         timeout,
         patience: None,
         detach,
+        token,
         server: None,
     };
     let followed = watch(following, listening).await;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use queue_client::TokenArg;
+
 use super::cluster::{ClusterArgs, HELP};
 use super::{Form, duration, run_kube};
 use crate::kube::outside::bundle;
@@ -20,6 +22,8 @@ pub(super) struct Args {
     /// Write what became of each item to this file.
     #[arg(long, value_name = "FILE")]
     joblog: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArg,
     /// Wait no longer than this; the run goes on.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
@@ -33,6 +37,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         run,
         cluster,
         joblog,
+        token,
         timeout,
         output,
     } = args;
@@ -51,6 +56,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         timeout: None,
         patience: timeout,
         detach: false,
+        token: token.token().map_err(queue_client::Error::from)?,
         server: None,
     };
     Box::pin(run_kube::follow(following, output)).await

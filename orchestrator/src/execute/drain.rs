@@ -171,7 +171,7 @@ async fn carry_out(
     let workers = workers(&stage, pool, tally.to_do());
     let progress = stage.board.items(place, &tally);
     progress.say(&beginning(&stage, &what, workers, &folder));
-    let way = (target.server.url.as_str(), target.queue.name());
+    let way = (&target.server, target.queue.name());
     let launch = launch(&stage, place, pool, way, &folder)?;
     let work = (workers, launch);
     let mut session = Session::begin(stage, place, &target, work, progress, &folder, started);

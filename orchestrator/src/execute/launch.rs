@@ -9,6 +9,7 @@ use queue_api::QueueName;
 use super::environ::upper;
 use super::pool::Launch;
 use super::rundir::RunDir;
+use super::server::Reached;
 use super::stage::Stage;
 use crate::spec::{Handler, Pool, Step};
 
@@ -17,7 +18,7 @@ pub(super) fn launch(
     stage: &Stage,
     place: usize,
     pool: &Pool,
-    (url, queue): (&str, &QueueName),
+    (server, queue): (&Reached, &QueueName),
     folder: &RunDir,
 ) -> anyhow::Result<Launch> {
     let (step, spec) = (stage.step(place), &stage.job.spec);
@@ -27,7 +28,6 @@ pub(super) fn launch(
         args.push(name.into());
         args.push(value.into());
     };
-    flag("--server", url);
     flag("--queue", queue.as_str());
     flag("--until", "drained");
     flag("--run", spec.name.as_str());
@@ -67,6 +67,7 @@ pub(super) fn launch(
         args,
         name,
         env,
+        server: server.told.clone(),
         dir: spec.dir.clone(),
     })
 }

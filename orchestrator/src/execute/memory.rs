@@ -26,6 +26,9 @@ pub(crate) struct Memory {
     pub(crate) env_file: Option<PathBuf>,
     /// The server, if it was not its own.
     pub(crate) server: Option<String>,
+    /// The file of its token, as a full path.
+    #[serde(default)]
+    pub(crate) token_file: Option<PathBuf>,
     /// The joblog, as a full path; filled in when it is written.
     #[serde(default)]
     pub(crate) joblog: PathBuf,

@@ -40,6 +40,7 @@ use crate::view::{Board, Report, Summary, count, print, print_json};
 
 use environ::Outside;
 use queue_api::ItemId;
+use queue_client::TokenArg;
 use rundir::RunDir;
 use stage::Stage;
 
@@ -62,6 +63,8 @@ pub(crate) struct Job {
     pub(crate) env_file: Option<PathBuf>,
     /// A server to use in place of our own.
     pub(crate) server: Option<String>,
+    /// The token that it asks for.
+    pub(crate) token: TokenArg,
     /// How long a server that is gone is waited for.
     pub(crate) server_timeout: Duration,
     /// The time the run may take; of a run of one step whatever the spec says.
@@ -267,7 +270,7 @@ async fn one_pool(stage: &Arc<Stage>, joblog: &Path) -> anyhow::Result<Told> {
         joblog: joblog.to_owned(),
         logs: drain.took.map(|_| stage.rundir.path().to_owned()),
         last_lines: drain.last_lines,
-        server: stage.job.server.clone(),
+        server: stage.server.given(),
     })))
 }
 

@@ -15,6 +15,7 @@ use super::attend::{Asked, raise, watch_over};
 use super::environ::without_ours;
 use super::event::{Event, Events};
 use super::rundir::RunDir;
+use super::server::Environment;
 
 /// How a worker is started.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Launch {
     pub(super) name: String,
     /// Variables of the step.
     pub(super) env: Vec<(String, String)>,
+    /// What it is told of the server.
+    pub(super) server: Environment,
     /// The folder handlers run in.
     pub(super) dir: PathBuf,
 }
@@ -69,6 +72,7 @@ impl Pool {
             args,
             name,
             env,
+            server,
             dir,
         } = &self.launch;
         let path = self.folder.worker_log(worker);
@@ -84,6 +88,7 @@ impl Pool {
         without_ours(&mut command);
         command
             .envs(env.iter().map(|(name, value)| (name, value)))
+            .envs(server.iter().map(|(name, value)| (name, value)))
             .current_dir(dir)
             .stdin(Stdio::piped())
             .stdout(log)

@@ -142,10 +142,8 @@ impl Program {
             .arg("--")
             .args(&self.words);
         without_ours(&mut command);
-        if let Some(url) = stage.server.given() {
-            command.env(queue_client::SERVER_VARIABLE, url);
-        }
         let child = command
+            .envs(stage.server.told_of_given())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .env("MEMQ_ATTEMPT", number.to_string())
             .env("MEMQ_RESULT", &result)

@@ -1,19 +1,24 @@
 //! The server that the steps of a run share: a given one, or one of our own, which is started when the
 //! first step that has items begins and stopped at the end of the run.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use queue_client::Client;
+use queue_client::{Client, ClientBuilder, TokenArg};
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::own::OwnServer;
 
+/// Variables for processes.
+pub(super) type Environment = Vec<(&'static str, OsString)>;
+
 /// The way to a run's server.
 #[derive(Debug)]
 pub(super) struct ServerOf {
     given: Option<String>,
+    token: TokenArg,
     patience: Duration,
     own: Mutex<Option<Own>>,
 }
@@ -29,8 +34,10 @@ struct Own {
 /// A server that answers.
 #[derive(Debug, Clone)]
 pub(super) struct Reached {
-    /// The address workers are told.
+    /// Its address, for people.
     pub(super) url: String,
+    /// What workers, and what they start, are told of it.
+    pub(super) told: Environment,
     /// To ask it.
     pub(super) client: Client,
     /// Of our own: where it keeps its queues, for people.
@@ -41,23 +48,39 @@ pub(super) struct Reached {
 
 impl ServerOf {
     /// None is reached or started yet.
-    pub(super) fn new(given: Option<String>, patience: Duration) -> Self {
+    pub(super) fn new(given: Option<String>, token: TokenArg, patience: Duration) -> Self {
         Self {
             given,
+            token,
             patience,
             own: Mutex::new(None),
         }
     }
 
-    /// The address of the given one.
-    pub(super) fn given(&self) -> Option<&str> {
-        self.given.as_deref()
+    /// The address of the given one, for people.
+    pub(super) fn given(&self) -> Option<String> {
+        self.given.as_deref().map(queue_client::without_user)
+    }
+
+    /// What processes are told of the given one. A token is told as its file or in the environment: everybody on the
+    /// machine sees arguments.
+    pub(super) fn told_of_given(&self) -> Environment {
+        let Some(url) = &self.given else {
+            return Environment::new();
+        };
+        let server = (queue_client::SERVER_VARIABLE, url.into());
+        [server]
+            .into_iter()
+            .chain(self.token.environment())
+            .collect()
     }
 
     /// Reaches the given one, or our own; starts that first, if nobody has.
     pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
         if let Some(url) = &self.given {
-            return self.answering(url.clone(), None, None).await;
+            let client = Client::builder(url).token(self.token.token()?);
+            let told = self.told_of_given();
+            return self.answering(client, told, None, None).await;
         }
         let mut own = self.own.lock().await;
         if let Some(own) = &*own {
@@ -65,10 +88,15 @@ impl ServerOf {
         }
         let server = OwnServer::start().await?;
         let (url, within) = (server.url(), server.within());
+        // It asks for no token, and what is set up for another server is nothing of its.
+        let told = vec![(queue_client::SERVER_VARIABLE, (&url).into())];
+        let client = Client::builder(&url);
         let (tell, broken) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
         let keeper = tokio::spawn(keep(server, tell, stopped));
-        let reached = self.answering(url, Some(within), Some(broken)).await?;
+        let reached = self
+            .answering(client, told, Some(within), Some(broken))
+            .await?;
         *own = Some(Own {
             reached: reached.clone(),
             stop,
@@ -79,18 +107,23 @@ impl ServerOf {
 
     async fn answering(
         &self,
-        url: String,
+        client: ClientBuilder,
+        told: Environment,
         within: Option<String>,
         broken: Option<watch::Receiver<Option<String>>>,
     ) -> anyhow::Result<Reached> {
-        let client = Client::builder(&url).give_up_after(self.patience).build()?;
+        let client = client.give_up_after(self.patience).build()?;
+        let url = client.url().to_owned();
         client.ready().await.with_context(|| {
             format!(
                 "no memq server answers at {url}; start one with `memq server`, or run without --server"
             )
         })?;
+        // Better said now than of the first step.
+        client.let_in().await?;
         Ok(Reached {
             url,
+            told,
             client,
             within,
             broken,

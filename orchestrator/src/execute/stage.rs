@@ -54,7 +54,7 @@ impl Stage {
         past: Past,
     ) -> Self {
         Self {
-            server: ServerOf::new(job.server.clone(), job.server_timeout),
+            server: ServerOf::new(job.server.clone(), job.token.clone(), job.server_timeout),
             deadline: job.timeout.map(|timeout| Instant::now() + timeout),
             job,
             nodes,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client as Kube};
-use queue_client::Client;
+use queue_client::{Client, Token};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -58,6 +58,10 @@ pub(crate) struct Options {
     pub(crate) image: String,
     /// The service account of workers; none: the namespace's default.
     pub(crate) worker_account: Option<String>,
+    /// Our own token for the queue server.
+    pub(crate) token: Option<Token>,
+    /// The Secret of the workers' token, in the namespace of each run.
+    pub(crate) worker_token: Option<String>,
     /// How long a Job's first pod may fail to start before its step fails.
     pub(crate) start_limit: Duration,
     /// What nodes mean to sizing; none: they are not looked at.
@@ -201,6 +205,7 @@ fn share(
         kube: kube.clone(),
         cluster,
         queues: Client::builder(queues)
+            .token(options.token.clone())
             .give_up_after(QUEUE_PATIENCE)
             .build()?,
         quotas: Quotas::new(kube.clone()),
@@ -211,6 +216,7 @@ fn share(
         server: options.server.clone(),
         image: options.image.clone(),
         worker_account: options.worker_account.clone(),
+        worker_token: options.worker_token.clone(),
         start_limit: options.start_limit,
     }))
 }

@@ -61,6 +61,8 @@ pub(super) struct Shared {
     pub(super) image: String,
     /// Whose service account pulls it and so on; empty: the namespace's default.
     pub(super) worker_account: Option<String>,
+    /// The Secret of the workers' token.
+    pub(super) worker_token: Option<String>,
     /// How long a Job's first pod may fail to start before its step fails.
     pub(super) start_limit: Duration,
 }
@@ -399,6 +401,7 @@ impl Keeper {
             server: self.shared.server.clone(),
             image: self.shared.image.clone(),
             worker_account: self.shared.worker_account.clone(),
+            worker_token: self.shared.worker_token.clone(),
         }
     }
 

@@ -243,3 +243,33 @@ fn what_is_written_into_the_pipe_is_loaded_while_it_is_written() {
     assert!(child.wait().unwrap().success());
     assert_eq!(fixture.enqueued("q"), 20_000);
 }
+
+#[test]
+fn a_line_that_cannot_be_an_item_is_mended_before_the_load_goes_on() {
+    let fixture = Fixture::new();
+    let lines = |bad: &str| {
+        let good: String = (0..10_500).map(|n| format!("{{\"body\":{n}}}\n")).collect();
+        format!("{good}{bad}\n{{\"body\":\"last\"}}\n")
+    };
+    let load = ["load", "q", "items.ndjson", "--create"];
+    fixture.lab.write("items.ndjson", "{\"id\": 1}\n");
+    let refused = fixture.memq(&load).exits(2);
+    refused
+        .complains("nothing went in; mend that line, and give the same command again")
+        .never_complains("goes on where");
+
+    fixture.lab.write("items.ndjson", lines("{\"id\": 1}"));
+    let broken = fixture.memq(&load).exits(2);
+    let broken = broken
+        .complains("10000 items went in (to line 10000)")
+        .complains("mend that line and nothing before it")
+        .never_complains("the same command");
+    let id = broken.err.split("--load-id ").nth(1).unwrap();
+    let id = id.split('`').next().unwrap().to_owned();
+    fixture.lab.write("items.ndjson", lines("{\"body\": 1}"));
+    fixture
+        .memq(&[&load[..], &["--load-id", &id]].concat())
+        .exits(0)
+        .says("502 new, 10000 already loaded");
+    assert_eq!(fixture.enqueued("q"), 10_502);
+}

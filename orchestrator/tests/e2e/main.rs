@@ -22,4 +22,5 @@ mod steps_each;
 mod steps_stopped;
 mod stopping;
 mod support;
+mod tokens;
 mod usage;

@@ -182,6 +182,13 @@ impl Ended {
         self
     }
 
+    /// Checks that standard error lacks this.
+    #[track_caller]
+    pub(crate) fn never_complains(self, text: &str) -> Self {
+        assert!(!self.err.contains(text), "`{text}` in: {}", self.err);
+        self
+    }
+
     /// The JSON of one step of a run of several.
     #[track_caller]
     pub(crate) fn step(&self, name: &str) -> Value {

@@ -4,17 +4,17 @@
 //! place. A connection that leads nowhere is closed at once, as a refused one would be; what is in the way is kept for whoever asks.
 //!
 //! Others of this machine, and what a browser loads, reach the port, too: a connection whose first request does not have the key
-//! of the address that was given out is closed before anything of it gets any further.
+//! that the forward's own clients show is closed before anything of it gets any further.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
+use queue_client::{ClientBuilder, HeaderValue};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -34,8 +34,8 @@ const HEAD: usize = 16 * 1024;
 const CONNECTIONS: usize = 128;
 /// The wait before the next connection is taken in when one could not be: too many files are open.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Who the key belongs to, as far as addresses are concerned.
-const USER: &str = "memq";
+/// The header in which the key is shown. `Authorization` is the queue server's own.
+const HEADER: &str = "memq-forward";
 
 /// Which pods, and which of their ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,6 @@ impl From<String> for Trouble {
 #[derive(Debug)]
 pub(crate) struct Forward {
     address: SocketAddr,
-    key: String,
     way: Arc<Way>,
     stop: CancellationToken,
 }
@@ -78,7 +77,7 @@ struct Way {
     pods: Api<Pod>,
     goal: Goal,
     /// What the first request of a connection must show.
-    credentials: String,
+    key: String,
     trouble: Mutex<Option<Trouble>>,
     /// The image of the pod that was reached last.
     image: Mutex<Option<String>>,
@@ -98,11 +97,10 @@ impl Forward {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(std::io::Error::other)?;
         let key = format!("{:032x}", u128::from_be_bytes(key));
-        let credentials = credentials(&key)?;
         let way = Arc::new(Way {
             pods,
             goal,
-            credentials,
+            key,
             trouble: Mutex::new(None),
             image: Mutex::new(None),
         });
@@ -111,17 +109,17 @@ impl Forward {
             stop.clone()
                 .run_until_cancelled_owned(serve(listener, Arc::clone(&way))),
         );
-        Ok(Self {
-            address,
-            key,
-            way,
-            stop,
-        })
+        Ok(Self { address, way, stop })
     }
 
-    /// The address to use here. It has the key: it is not to be shown.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{USER}:{}@{}", self.key, self.address)
+    /// A client of what lies behind it, to be set up further.
+    pub(crate) fn client(&self) -> ClientBuilder {
+        let client = queue_client::Client::builder(&format!("http://{}", self.address));
+        match HeaderValue::from_str(&self.way.key) {
+            Ok(key) => client.secret_header(HEADER, key),
+            // Digits always are one.
+            Err(_) => client,
+        }
     }
 
     /// The image of what was reached last.
@@ -161,15 +159,8 @@ async fn serve(listener: TcpListener, way: Arc<Way>) {
     }
 }
 
-/// What a client sends that was given the key with its address.
-fn credentials(key: &str) -> std::io::Result<String> {
-    let bytes = ByteString(format!("{USER}:{key}").into_bytes());
-    let coded = serde_json::to_value(bytes)?;
-    Ok(format!("Basic {}", coded.as_str().unwrap_or_default()))
-}
-
 /// Reads a connection's first request as far as its head goes; what was read, if it shows what it must.
-async fn admit(here: &mut (impl AsyncRead + Unpin), credentials: &str) -> Option<Vec<u8>> {
+async fn admit(here: &mut (impl AsyncRead + Unpin), key: &str) -> Option<Vec<u8>> {
     let mut read = Vec::new();
     let end = loop {
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -181,15 +172,14 @@ async fn admit(here: &mut (impl AsyncRead + Unpin), credentials: &str) -> Option
     };
     let head = std::str::from_utf8(&read[..end]).ok()?;
     let shows = head.lines().skip(1).any(|line| {
-        line.split_once(':').is_some_and(|(name, value)| {
-            name.eq_ignore_ascii_case("authorization") && value.trim() == credentials
-        })
+        line.split_once(':')
+            .is_some_and(|(name, value)| name.eq_ignore_ascii_case(HEADER) && value.trim() == key)
     });
     shows.then_some(read)
 }
 
 async fn carry(mut here: TcpStream, way: Arc<Way>) {
-    let first = tokio::time::timeout(ADMISSION, admit(&mut here, &way.credentials)).await;
+    let first = tokio::time::timeout(ADMISSION, admit(&mut here, &way.key)).await;
     let Ok(Some(first)) = first else { return };
     let reached = tokio::time::timeout(PATIENCE, way.reach()).await;
     let reached =
@@ -323,7 +313,7 @@ mod tests {
         let port = forward.address.port();
         for strange in [
             "GET /readyz HTTP/1.1\r\n\r\n".to_owned(),
-            "GET /readyz HTTP/1.1\r\nauthorization: Basic bWVtcTo=\r\n\r\n".to_owned(),
+            "GET /readyz HTTP/1.1\r\nmemq-forward: 0\r\n\r\n".to_owned(),
             "x".repeat(HEAD * 2),
         ] {
             let mut stranger = TcpStream::connect(forward.address)
@@ -336,8 +326,8 @@ mod tests {
             assert!(answer.is_empty());
         }
         assert_eq!(api.times("list", "pods"), 0);
-        let known = queue_client::Client::builder(&forward.url());
-        let known = known
+        let known = forward
+            .client()
             .give_up_after(Duration::ZERO)
             .build()
             .expect("a client");
@@ -346,6 +336,6 @@ mod tests {
         let trouble = forward.trouble().expect("it leads nowhere");
         assert_eq!(trouble.text, "no pod with app=q runs");
         let said = format!("{error:?} {}", crate::kube::say(&error));
-        assert!(!said.contains(&forward.key), "port {port}: {said}");
+        assert!(!said.contains(&forward.way.key), "port {port}: {said}");
     }
 }

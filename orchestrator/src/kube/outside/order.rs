@@ -105,6 +105,7 @@ pub(crate) fn order(
         server: String::new(),
         image: render::IMAGE.to_owned(),
         worker_account: None,
+        worker_token: None,
     };
     render::review(&spec, &object, &place, false)?;
     let brought = |trouble: &Trouble| {

@@ -7,6 +7,7 @@
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Api, Client};
+use queue_client::ClientBuilder;
 
 use super::forward::{Forward, Goal, Trouble};
 use crate::kube::object::RUN_LABEL;
@@ -25,11 +26,11 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// The address to use here.
-    pub(crate) fn url(&self) -> String {
+    /// A client of it, to be set up further.
+    pub(crate) fn client(&self) -> ClientBuilder {
         match self {
-            Self::Forward(forward) => forward.url(),
-            Self::Direct(url) => url.clone(),
+            Self::Forward(forward) => forward.client(),
+            Self::Direct(url) => queue_client::Client::builder(url),
         }
     }
 

@@ -28,6 +28,7 @@ pub(crate) async fn submit(
                 server: ephemeral::server_url(name),
                 image: image.to_owned(),
                 worker_account: None,
+                worker_token: None,
             };
             Some(bundle::bring(client, &place, &order.object).await?)
         }

@@ -126,11 +126,15 @@ fn is_ours(words: &[String]) -> bool {
 }
 
 fn env(place: &Place, wanted: &Wanted<'_>, part: Part<'_>) -> Vec<EnvVar> {
-    let mut env = vec![
-        text("MEMQ_SERVER", &place.server),
-        text("MEMQ_RUN", &place.run),
-        text("MEMQ_STEP", &part.step.name),
-    ];
+    let mut env = vec![text("MEMQ_SERVER", &place.server)];
+    if place.worker_token.is_some() {
+        env.push(text(
+            queue_client::TOKEN_FILE_VARIABLE,
+            &volumes::token_file(),
+        ));
+    }
+    env.push(text("MEMQ_RUN", &place.run));
+    env.push(text("MEMQ_STEP", &part.step.name));
     if let Work::Items(pool) = &part.step.work {
         env.extend(worker_env(&wanted.queue, pool));
         match part.handler {

@@ -57,6 +57,9 @@ pub struct Place {
     pub image: String,
     /// The service account of steps that name none; absent: the namespace's default. Its token is not mounted.
     pub worker_account: Option<String>,
+    /// The Secret, in the same namespace, whose key `token` is what workers show to the queue server; absent: it asks for
+    /// none.
+    pub worker_token: Option<String>,
 }
 
 /// A Job that is wanted.

@@ -40,6 +40,8 @@ pub(super) fn template(
     if part.installs() {
         mounts.push(volumes::program());
     }
+    // Steps without items have it, too: they are told where the server is, and may put items there.
+    mounts.extend(place.worker_token.as_deref().map(volumes::token));
     mounts.extend(mounted);
     let (volumes, at): (Vec<_>, Vec<_>) = mounts.into_iter().unzip();
     let own_image = part.own_image().is_some();

@@ -22,6 +22,7 @@ fn place(run: &str) -> Place {
         server: "http://memq:8080".into(),
         image: IMAGE.into(),
         worker_account: None,
+        worker_token: None,
     }
 }
 
@@ -241,6 +242,45 @@ fn only_who_names_an_account_gets_its_token() {
     let pod = pool_pod(&place, &spec.steps[0]).expect("a pod");
     assert_eq!(pod.service_account_name.as_deref(), Some("memq-worker"));
     assert_eq!(pod.automount_service_account_token, Some(false));
+}
+
+#[test]
+fn pods_of_steps_mount_the_token_for_the_queue_server_and_no_other_key_of_its_secret() {
+    for lines in [
+        "items: {count: 1}\nbuiltin: echo",
+        "items: {count: 1}\nimage: x:1\nscript: echo",
+        "image: x:1\ncommand: [load]",
+    ] {
+        assert!(!pod(lines).to_string().contains("secret"), "{lines}");
+        let spec = spec(lines);
+        let place = Place {
+            worker_token: Some("memq-work-token".into()),
+            ..place("t")
+        };
+        let pod = pool_pod(&place, &spec.steps[0]).expect("a pod");
+        let pod = serde_json::to_value(pod).expect("JSON");
+        let volumes = pod["volumes"].as_array().expect("volumes");
+        let volume = volumes.iter().find(|volume| volume["name"] == "memq-token");
+        let secret =
+            json!({"secretName": "memq-work-token", "items": [{"key": "token", "path": "token"}]});
+        assert_eq!(volume.expect("the token's")["secret"], secret, "{lines}");
+        let worker = &pod["containers"][0];
+        let mounts = worker["volumeMounts"].as_array().expect("mounts");
+        let at =
+            json!({"name": "memq-token", "mountPath": "/var/run/secrets/memq", "readOnly": true});
+        assert!(mounts.contains(&at), "{mounts:?}");
+        let env = worker["env"].as_array().expect("variables");
+        let file = json!({"name": "MEMQ_TOKEN_FILE", "value": "/var/run/secrets/memq/token"});
+        assert!(env.contains(&file), "{env:?}");
+        for container in pod["initContainers"].as_array().into_iter().flatten() {
+            assert!(!container.to_string().contains("token"), "{container}");
+        }
+    }
+    let taken = "image: x:1\nvolumes: {/var/run/secrets/memq: {emptyDir: {}}}";
+    assert!(matches!(
+        try_job(taken, None),
+        Err(RenderError::ReservedMount { .. })
+    ));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Folders of a pod: the step's own, and those every pod of ours has.
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, EmptyDirVolumeSource, PersistentVolumeClaimVolumeSource,
+    ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource,
     SecretVolumeSource, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -14,6 +14,10 @@ use crate::spec::{self, Step};
 pub(super) const PROGRAM_FOLDER: &str = "/memq-program";
 /// The folder for what is not to be kept, which a root that is read only does not have.
 pub(super) const TMP: &str = "/tmp";
+/// Where the token for the queue server lies.
+const TOKEN_FOLDER: &str = "/var/run/secrets/memq";
+/// The token's key in its Secret, and its file.
+const TOKEN: &str = "token";
 /// Room for our program, a few times its size.
 const PROGRAM_ROOM: &str = "64Mi";
 
@@ -32,7 +36,7 @@ pub(super) fn of_step(step: &Step) -> Result<Vec<Mounted>, RenderError> {
 
 fn own(step: &Step, index: usize, volume: &spec::Volume) -> Result<Mounted, RenderError> {
     let mount = volume.mount.trim_end_matches('/');
-    if [PROGRAM_FOLDER, script::FOLDER].contains(&mount) {
+    if [PROGRAM_FOLDER, script::FOLDER, TOKEN_FOLDER].contains(&mount) {
         return Err(RenderError::ReservedMount {
             step: step.name.clone(),
             mount: volume.mount.clone(),
@@ -82,6 +86,35 @@ pub(super) fn program() -> Mounted {
 /// The folder for temporary files.
 pub(super) fn tmp() -> Mounted {
     empty("tmp", TMP, None)
+}
+
+/// The folder with the token for the queue server, out of this Secret.
+pub(super) fn token(secret: &str) -> Mounted {
+    let volume = Volume {
+        name: "memq-token".into(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            items: Some(vec![KeyToPath {
+                key: TOKEN.into(),
+                path: TOKEN.into(),
+                mode: None,
+            }]),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    };
+    let at = VolumeMount {
+        name: volume.name.clone(),
+        mount_path: TOKEN_FOLDER.into(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    };
+    (volume, at)
+}
+
+/// The file of the token.
+pub(super) fn token_file() -> String {
+    format!("{TOKEN_FOLDER}/{TOKEN}")
 }
 
 /// An empty folder that goes with the pod.

@@ -57,6 +57,8 @@ impl World {
             server: self.server.url(),
             image: "memq:test".into(),
             worker_account: None,
+            token: None,
+            worker_token: None,
             start_limit: Duration::from_secs(300),
             nodes: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures_util::stream::{BoxStream, StreamExt as _, pending};
 use kube::Client;
-use queue_client::Client as Queues;
+use queue_client::{Client as Queues, Token};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -70,6 +70,8 @@ pub(crate) struct Following {
     pub(crate) patience: Option<Duration>,
     /// Go away as soon as nothing is left to be filled.
     pub(crate) detach: bool,
+    /// The token that the queue server asks for.
+    pub(crate) token: Option<Token>,
     /// The queue server, where it is not reached through the cluster.
     pub(crate) server: Option<String>,
 }
@@ -239,8 +241,9 @@ impl Follower {
     }
 
     fn queues(&self) -> Option<Queues> {
-        let url = self.reach.as_ref()?.url();
-        Queues::builder(&url).give_up_after(PATIENCE).build().ok()
+        let client = self.reach.as_ref()?.client();
+        let client = client.token(self.following.token.clone());
+        client.give_up_after(PATIENCE).build().ok()
     }
 
     fn follow_outcomes(&mut self, status: &RunStatus) {

@@ -83,6 +83,7 @@ async fn started(client: &Client, order: &Order, form: Form, extras: Extras) -> 
         timeout: extras.timeout,
         patience: extras.patience,
         detach: false,
+        token: None,
         server: extras.server,
     };
     let stage = Stage::new("r");
@@ -339,6 +340,7 @@ async fn items_of_this_machine_are_loaded_and_their_outcomes_come_back_into_the_
         timeout: None,
         patience: None,
         detach: false,
+        token: None,
         server: Some(server.url()),
     };
     let waiting = tokio::spawn(follow::follow(following, heard, Stage::new("r")));
