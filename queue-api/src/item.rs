@@ -65,6 +65,12 @@ pub struct Leased {
 }
 
 impl Leased {
+    /// The id of the trace it was enqueued in, if it was in one.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_deref()?.get(Trace::ID)
+    }
+
     /// The trace it was enqueued in, if it was in one.
     #[must_use]
     pub fn trace(&self) -> Option<Trace> {

@@ -29,6 +29,9 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Where the trace's id stands in a `traceparent`.
+    pub(crate) const ID: std::ops::Range<usize> = TRACE_ID;
+
     /// What the two headers say; `None` where the first is not well formed. A second that is not, or that
     /// has more members than a tracing system must pass on, is left out or cut, as the standard says.
     ///
