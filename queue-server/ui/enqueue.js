@@ -26,9 +26,10 @@ export function idempotencyKey() {
 
 /**
  * The fields of an enqueue, for a dialog or a page.
- * @param {{queue?: string, names?: string[], text?: string, form?: Form, sealable?: boolean}} start
+ * @param {{queue?: string, choose: boolean, names?: string[], text?: string, form?: Form, sealable?: boolean}} start `choose`: the
+ *   queue can be named, and is made if there is none
  */
-export function enqueueFields({ queue, names = [], text = '', form = 'lines', sealable = true }) {
+export function enqueueFields({ queue, choose, names = [], text = '', form = 'lines', sealable = true }) {
   const list = h('datalist', { id: 'queue-names' }, ...names.slice(0, 1_000).map((name) => h('option', { value: name })));
   const name = h('input', { type: 'text', value: queue ?? '', autocomplete: 'off', spellcheck: 'false', maxlength: 128, list: list.id });
   const area = h('textarea', { rows: 6, spellcheck: 'false', value: text });
@@ -62,7 +63,7 @@ export function enqueueFields({ queue, names = [], text = '', form = 'lines', se
   show();
 
   const element = h('div', { class: 'enqueue' },
-    queue === undefined || names.length > 0 ? [field('Queue', name, 'It is made if there is none of that name.'), list] : null,
+    choose ? [field('Queue', name, 'It is made if there is none of that name.'), list] : null,
     h('fieldset', { class: 'row' }, h('legend', null, 'What the text is'), ...radios.map((each) => each.element)),
     hint, field('Items', area), field('Or a file', file), options, sealable ? seal.element : null, progress);
 
@@ -81,7 +82,7 @@ export function enqueueFields({ queue, names = [], text = '', form = 'lines', se
     const plain = (/** @type {HTMLInputElement} */ box) => (chosen() === 'ndjson' || box.value === '' ? undefined : box.value);
     /** @type {api.EnqueueOptions} */
     const query = {
-      create: queue === undefined || target !== queue || undefined,
+      create: choose || undefined,
       lines: chosen() === 'lines' || undefined,
       priority: plain(priority) === undefined ? undefined : Number(priority.value),
       group: plain(group),
@@ -101,7 +102,7 @@ export function enqueueFields({ queue, names = [], text = '', form = 'lines', se
     setText(progress, '');
     return { queue: target, id: sent.id };
   };
-  return { element, send, first: queue === undefined ? name : area };
+  return { element, send, first: choose ? name : area };
 }
 
 /**
@@ -160,10 +161,11 @@ async function patiently(call) {
  * @param {{queue?: string, text?: string, form?: Form}} start
  */
 export function enqueueDialog(store, start) {
-  const names = start.queue === undefined ? [...store.queues.keys()].sort() : [];
-  const fields = enqueueFields({ ...start, names });
+  const choose = start.queue === undefined;
+  const names = choose ? [...store.queues.keys()].sort() : [];
+  const fields = enqueueFields({ ...start, choose, names });
   return openDialog({
-    title: start.queue === undefined ? 'Enqueue items' : `Enqueue in ${start.queue}`,
+    title: choose ? 'Enqueue items' : `Enqueue in ${start.queue}`,
     submit: 'Enqueue',
     wide: true,
     body: [fields.element],

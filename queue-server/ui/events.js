@@ -32,6 +32,9 @@ export class Feed {
   #lost = 0;
   #failures = 0;
   #unseen = false;
+  /** Which start of the server was heard last. @type {string | null} */
+  #instance = null;
+  #restarted = false;
   /** Wakes whatever this waits for: a sleep, or a stream. */
   #wake = new AbortController();
 
@@ -120,6 +123,7 @@ export class Feed {
     try {
       // Asking for a token waits for a person.
       const response = await this.#open(call.signal, () => clearTimeout(timer));
+      this.#met(response.headers.get('Memq-Instance'));
       clearTimeout(timer);
       timer = setTimeout(stop, FIRST_WORD_MS);
       const body = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
@@ -146,6 +150,13 @@ export class Feed {
       this.#wake.signal.removeEventListener('abort', stop);
     }
     throw new Error('the stream of events ended');
+  }
+
+  /** @param {string | null} instance */
+  #met(instance) {
+    if (instance === null) return;
+    this.#restarted ||= this.#instance !== null && this.#instance !== instance;
+    this.#instance = instance;
   }
 
   /**
@@ -195,12 +206,14 @@ export class Feed {
    * @param {State} state
    */
   #heard(queues, runs, state) {
-    const forgot = this.#store.snapshot(queues, runs);
+    // Where no stream says it, it can be seen by what is gone.
+    const restarted = this.#store.snapshot(queues, runs) || this.#restarted;
+    this.#restarted = false;
     const lost = this.#lost;
     this.#lost = 0;
     this.#failures = 0;
     this.#tell({ state });
-    if (lost > 0) this.#back(Date.now() - lost, forgot);
+    if (lost > 0) this.#back(Date.now() - lost, restarted);
   }
 
   /**

@@ -7,7 +7,7 @@ use std::path::Path;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Api, OPERATOR};
+use crate::harness::{Answer, Api, Events, OPERATOR};
 
 const INDEX: &str = include_str!("../../ui/index.html");
 
@@ -167,6 +167,21 @@ async fn it_comes_compressed_where_the_browser_asks() {
     assert_eq!(answer.header("content-encoding"), "gzip");
     assert!(answer.body.len() < plain.body.len());
     assert_eq!(answer.header("etag"), plain.header("etag"));
+}
+
+/// What tells the page that the server was started anew, and not merely out of reach.
+#[tokio::test]
+async fn a_stream_of_events_says_which_start_of_the_server_it_is_of() {
+    let mut api = Api::start();
+    let (one, other) = (instance(&api).await, instance(&api).await);
+    assert_eq!(one, other);
+    api.restart().await;
+    assert_ne!(instance(&api).await, one);
+}
+
+async fn instance(api: &Api) -> String {
+    let events = Events::open(api, "").await;
+    events.header("memq-instance").to_owned()
 }
 
 /// Whoever has no token has to be asked for one by something.

@@ -22,7 +22,7 @@ function command(title, line) {
 export function welcome(scope) {
   const url = BASE.href.replace(/\/$/, '');
   const login = token() === null ? '' : '-u ":$MEMQ_TOKEN" ';
-  const fields = enqueueFields({ queue: 'tasks', names: ['tasks'], text: 'first\nsecond\nthird', sealable: false });
+  const fields = enqueueFields({ queue: 'tasks', choose: true, text: 'first\nsecond\nthird', sealable: false });
   const problem = h('p', { class: 'problem', role: 'alert' });
   const submit = h('button', { type: 'submit', class: 'primary' }, 'Enqueue');
   const form = h('form', {

@@ -1,10 +1,11 @@
 //! The call that opens a stream of server-sent events, and the places for streams.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use queue_api::limits::MAX_EVENT_STREAMS;
@@ -20,13 +21,25 @@ use crate::http::input::FromQuery;
 use crate::http::openapi::NoQueue;
 use crate::runs::Runs;
 
+/// Names one start of the server: who connects again and finds another was away over a restart.
+const INSTANCE: HeaderName = HeaderName::from_static("memq-instance");
+
 /// Places for streams.
 #[derive(Debug, Clone)]
-pub(in crate::http) struct Streams(Arc<Semaphore>);
+pub(in crate::http) struct Streams {
+    places: Arc<Semaphore>,
+    instance: HeaderValue,
+}
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_EVENT_STREAMS)))
+        // A name and no secret: std's random keys are enough.
+        let name = RandomState::new().build_hasher().finish();
+        let instance = format!("{name:016x}");
+        Self {
+            places: Arc::new(Semaphore::new(MAX_EVENT_STREAMS)),
+            instance: HeaderValue::from_str(&instance).expect("hex digits are ASCII"),
+        }
     }
 }
 
@@ -47,14 +60,15 @@ pub(super) struct EventsQuery {
             status = 200,
             description = "Server-sent events without end: `snapshot` with a Snapshot; then `queue` with a Queue that was made or has changed and `run` with a RunReport, at most four times a second each, `deleted` with the name of a queue and `run_deleted` with that of a run; a comment every 15 seconds",
             body = String,
-            content_type = "text/event-stream"
+            content_type = "text/event-stream",
+            headers(("memq-instance" = String, description = "Names this start of the server: another one after a restart"))
         ),
         NoQueue,
     )
 )]
 pub(super) async fn events(
     State(engine): Shared,
-    State(Streams(places)): State<Streams>,
+    State(Streams { places, instance }): State<Streams>,
     State(runs): State<Runs>,
     FromQuery(EventsQuery { queue: only }): FromQuery<EventsQuery>,
 ) -> Result<Response, ApiError> {
@@ -69,7 +83,11 @@ pub(super) async fn events(
     })?;
     let teller = Teller::new(engine, runs, only, place)?;
     let body = Body::from_stream(stream::try_unfold(teller, Teller::next));
-    let headers = [(CONTENT_TYPE, EVENT_STREAM), (CACHE_CONTROL, "no-store")];
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (INSTANCE, instance),
+    ];
     Ok((headers, body).into_response())
 }
 

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use http_body_util::BodyExt;
+use hyper::HeaderMap;
 use hyper::body::{Bytes, Incoming};
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use super::{Api, client, within};
 
 /// What a client of events has read.
 pub(crate) struct Events {
+    headers: HeaderMap,
     body: Pin<Box<Incoming>>,
     read: Vec<u8>,
 }
@@ -30,9 +32,15 @@ impl Events {
         }
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Some(Self {
+            headers: response.headers().clone(),
             body: Box::pin(response.into_body()),
             read: Vec::new(),
         })
+    }
+
+    /// What stood on the answer under this name.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().expect("a header of text")
     }
 
     /// The next event: its name and its data. Comments are passed over.
