@@ -44,7 +44,7 @@ class Prometheus:
             "scrape_configs": jobs,
         }
         (self._folder / "prometheus.yml").write_text(json.dumps(config))
-        self.targets = sum(map(len, targets.values()))
+        self.targets = {address for these in targets.values() for address, _ in these}
         self.url = f"http://127.0.0.1:{free_port()}"
         self._log = (self._folder / "prometheus.log").open("w")
         self._process = subprocess.Popen(

@@ -47,11 +47,6 @@ pub(super) fn kubectl_and_helm() -> Result<(PathBuf, PathBuf)> {
     Ok((programs.join("kubectl"), programs.join("helm")))
 }
 
-/// A Python that has the schemas, and what reads and writes YAML.
-pub(super) fn python() -> Result<PathBuf> {
-    environment(&target_folder()?.join("tools"))
-}
-
 /// The programs that render and judge.
 struct Tools {
     python: PathBuf,

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::python::listed;
 use super::results::Results;
-use super::{manifests, say, step, step_with_results, target_folder};
+use super::{say, step, step_with_results, target_folder};
 
 /// Written last into a folder of programs: one that was interrupted has none.
 const COMPLETE: &str = "complete";
@@ -21,11 +22,12 @@ const ADVICE: &str = "dashboards and alert rules cannot be tried without Prometh
 pub(super) fn test() -> Result<Results> {
     let (prometheus, promtool) = programs()?;
     let root = root();
-    let python = manifests::python()?;
+    let folder = root.join("manifests/monitoring/test");
+    let python = listed("monitoring", &folder.join("requirements.txt"))?;
     let paths = ["manifests", "clients/test", "clients/python"].map(|path| root.join(path));
     let mut run = Command::new(python);
     run.arg(root.join("manifests/test/run.py"))
-        .arg(root.join("manifests/monitoring/test"))
+        .arg(&folder)
         .env("MEMQ_PROMETHEUS", prometheus)
         .env("MEMQ_PROMTOOL", promtool)
         .env("MEMQ_PROGRAMS", target_folder()?.join("debug"))
