@@ -37,7 +37,8 @@ pub struct Leased {
     /// The item itself.
     #[serde(flatten)]
     pub body: Body,
-    /// Which attempt this is, from 1.
+    /// Which of the item's `max_attempts` this is, from 1: after a release that spent none it is the same
+    /// again, and a redriven item begins anew.
     pub attempt: u32,
     /// Names this lease; every settle and extend carries it.
     pub lease: LeaseToken,

@@ -30,6 +30,9 @@ pub const MIN_LEASE: Duration = Duration::from_millis(100);
 pub const MAX_ATTEMPTS: u32 = 1_000;
 /// Most attempts kept in an item's history; older ones are forgotten first.
 pub const MAX_HISTORY: usize = 20;
+/// Most bytes of results, errors and logs in an item's history: past it those of the oldest attempts go, and
+/// those of the last one never.
+pub const MAX_HISTORY_BYTES: u64 = 1024 * 1024;
 /// Releases of one item that do not spend an attempt; each further one does, so that an item which
 /// every worker gives back still ends.
 pub const FREE_RELEASES: u8 = 10;

@@ -65,7 +65,7 @@ pub struct Item {
     /// The item itself.
     #[serde(flatten)]
     pub body: Body,
-    /// Attempts it was given since it was enqueued or redriven, with the one that is running.
+    /// How many of its attempts are spent since it was enqueued or redriven, with the one that is running.
     pub attempts: u32,
     /// Its unique key, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,8 +130,7 @@ pub struct ItemLease {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attempt {
-    /// Which attempt it was, from 1. A redriven item counts anew, and attempts that were given back
-    /// share their number with the next.
+    /// Its number among all that the item ever had, from 1: it goes on over releases and redrives.
     pub attempt: u32,
     /// How it ended.
     #[serde(rename = "as")]

@@ -30,7 +30,7 @@ pub struct Settings {
     /// Most items held: ready, leased, delayed and dead; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_items: Option<u64>,
-    /// Most bytes of bodies of those items; absent: no limit.
+    /// Most bytes of their bodies, and of the errors and logs of their attempts; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
     /// Largest body of one item in bytes.

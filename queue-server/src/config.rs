@@ -42,7 +42,7 @@ pub struct Config {
     /// beside its body, and up to 150 with a lease or a failed attempt. One past it is refused with
     /// `overloaded`.
     pub max_items: u64,
-    /// Most bytes of their bodies; `None`: as many as the disk takes, or 4 GiB in memory. One past it is
+    /// Most bytes of their bodies, errors and logs; `None`: as many as the disk takes, or 4 GiB in memory. One past it is
     /// refused with `overloaded`.
     pub max_bytes: Option<u64>,
     /// Who may call.
@@ -135,7 +135,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Most bytes of bodies of items.
+    /// Most bytes of bodies, errors and logs of items.
     pub(crate) fn max_bytes(&self) -> u64 {
         self.max_bytes.unwrap_or(match self.storage {
             Storage::Memory => 4096 * MIB,

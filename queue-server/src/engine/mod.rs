@@ -83,7 +83,7 @@ pub(crate) struct EngineLimits {
     pub(crate) max_waiters: usize,
     /// Most items over all queues: ready, leased, delayed and dead.
     pub(crate) max_items: u64,
-    /// Most bytes of their bodies.
+    /// Most bytes of their bodies, and of the errors and logs of their attempts.
     pub(crate) max_bytes: u64,
 }
 

@@ -1,12 +1,16 @@
 //! One item as it is shown to whoever looks at it, whose bytes may still have to be read.
 
+use queue_api::limits::{MAX_HISTORY, MAX_HISTORY_BYTES};
 use queue_api::{AttemptEnd, Body, Item, ItemId, ItemLease, ItemState, Trace};
-use queue_core::{Attempt, How, Seq, State, Time};
+use queue_core::{Attempt, How, STORY_ATTEMPTS, STORY_BYTES, Seq, State, Time};
 
 use super::clock::timestamp;
 use super::grant::Bytes;
 use super::live::Inner;
 use super::turn::Turn;
+
+// What is said of a history is what the core keeps of it.
+const _: () = assert!(STORY_ATTEMPTS == MAX_HISTORY && STORY_BYTES == MAX_HISTORY_BYTES);
 
 /// The error of an attempt whose lease ran out: nobody was there to say one.
 pub(super) const RAN_OUT: &str = "the lease ran out: its worker died, stalled, or did not renew it";

@@ -52,7 +52,7 @@ const BACKLOG: Family = Family::gauge(
 const BYTES: Family = Family::gauge(
     "memq_queue_bytes",
     "bytes",
-    "Bytes of the bodies of the ready, leased, delayed and dead items of a queue.",
+    "Bytes of the bodies, errors and logs of the ready, leased, delayed and dead items of a queue.",
 )
 .by(&[QUEUE]);
 
@@ -106,7 +106,7 @@ const MAX_ITEMS: Family = Family::gauge(
 const MAX_BYTES: Family = Family::gauge(
     "memq_queue_max_bytes",
     "bytes",
-    "The most bytes of bodies that a queue takes: its setting max_bytes.",
+    "The most bytes of bodies, errors and logs that a queue takes: its setting max_bytes.",
 )
 .by(&[QUEUE])
 .when("of a queue with that setting, and not of `_other`");

@@ -107,7 +107,7 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogQuery {
-    /// Which attempt, from 1; default the last that ended.
+    /// Which attempt, by its number in the item's history; default the last that ended.
     attempt: Option<u32>,
 }
 
