@@ -39,7 +39,7 @@ GROUP = Group(
             (Condition(f'sum {BY} (increase(memq_limits_hit_total{{limit=~"storage_full|max_items|max_bytes"}}[5m]))', "> 0"),),
             "5m",
             f"memq server {AT} is full and refuses items",
-            "About {{ $value | humanize }} calls were refused in five minutes because the storage, --max-items or --max-bytes is full. What is there is worked off all the same.",
+            "About {{ $value | printf \"%.0f\" }} calls were refused in five minutes because the storage, --max-items or --max-bytes is full. What is there is worked off all the same.",
         ),
         Rule(
             "MemqServerNearlyFull",
@@ -71,7 +71,7 @@ GROUP = Group(
             ),
             "15m",
             f"memq server {AT} refuses calls: {{{{ $labels.limit }}}}",
-            "About {{ $value | humanize }} calls were refused in ten minutes by the limit {{ $labels.limit }}, and it goes on.",
+            "About {{ $value | printf \"%.0f\" }} calls were refused in ten minutes by the limit {{ $labels.limit }}, and it goes on.",
         ),
         Rule(
             "MemqServerErrors",

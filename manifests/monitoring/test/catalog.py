@@ -28,10 +28,10 @@ def families(program):
 
 def label_sets(labels):
     """Every combination of the values of labels, as they stand in a table."""
-    named = [part.partition(":") for part in labels.split(";") if part.strip()]
+    # What is said of a label may have semicolons, too.
+    _, *parts = re.split(r"(?:^|; )`(\w+)`: ", labels)
     values = []
-    for name, _, said in named:
-        name = name.strip().strip("`")
+    for name, said in zip(parts[::2], parts[1::2]):
         values.append([(name, value) for value in ([ANY[name]] if name in ANY else re.findall(r"`([^`]+)`", said))])
     return [",".join(f'{name}="{value}"' for name, value in one) for one in itertools.product(*values)]
 
