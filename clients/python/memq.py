@@ -151,6 +151,8 @@ def enqueue(
     create: bool = False,
     seal: bool = False,
     under: Optional[Lease] = None,
+    traceparent: Optional[str] = None,
+    tracestate: Optional[str] = None,
     token: Optional[str] = None,
     patience: float = 60.0,
 ) -> list[Enqueued]:
@@ -163,6 +165,8 @@ def enqueue(
     Higher `priority` goes first; groups take turns; `delay` and `ttl` count from now.
     `create` makes the queue, `seal` seals it with the last batch, `under` makes it count only while that lease lives
     (then it also goes into a sealed queue). `token` is for a server that asks for one, where not the environment's.
+    `traceparent` and `tracestate` are the trace that the items come in with (W3C trace context) and that their workers
+    go on with; without them it is that of `under`.
     With the same `idempotency_key` and the same bodies, a whole program may be run again and adds nothing twice: the
     server remembers the key for 24 hours after its last use, and the last 100,000 keys of a queue.
     """
@@ -182,10 +186,14 @@ def enqueue(
         raise ValueError("a key is for one body: give each of many an Item with its own")
     else:
         requests = _requests(bodies)
+    trace = _trace(traceparent, tracestate)
+    if traceparent is None and under is not None:
+        trace = _trace(under.traceparent, under.tracestate)
     enqueued: list[Enqueued] = []
     for number, request, last in _numbered(requests):
         wanted = {**query, **defaults, **request.options, **({"seal": "true"} if seal and last else {})}
         headers = {"Content-Type": request.media_type, "Idempotency-Key": base if number == 1 else f"{base}.{number}"}
+        headers.update(trace)
         target = f"{path}?{urllib.parse.urlencode(wanted)}" if wanted else path
         answer = server.call("POST", target, request.body, headers, _UPLOAD_TIMEOUT, patience).json()
         enqueued += [Enqueued(item["id"], bool(item.get("duplicate"))) for item in answer.get("items", [])]
@@ -279,6 +287,9 @@ class Lease:
         self.priority: int = leased.get("priority", 0)
         self.enqueued: str = leased["enqueued"]
         """When it was enqueued, RFC 3339."""
+        self.traceparent: Optional[str] = leased.get("traceparent")
+        """The trace it came in with, W3C trace context: go on with it, as with a header of a request that you serve."""
+        self.tracestate: Optional[str] = leased.get("tracestate")
         self.token: str = leased["lease"]
         self._keeper = keeper
         self._state: Literal["held", "settling", "settled", "lost"] = "held"
@@ -433,7 +444,8 @@ class _Keeper(threading.Thread):
         try:
             # Half of a surrogate pair, which JSON can bring in, is no text that the server takes.
             body = json.dumps({"settle": [settlement]}, ensure_ascii=False).encode(errors="replace")
-            answer = self._server.call("POST", f"{self._path}/settle", body, _JSON, _UPLOAD_TIMEOUT, self._patience)
+            headers = {**_JSON, **_trace(lease.traceparent, lease.tracestate)}
+            answer = self._server.call("POST", f"{self._path}/settle", body, headers, _UPLOAD_TIMEOUT, self._patience)
             self._judge(lease, answer.json()["settled"][0])
             done = True
         finally:
@@ -761,6 +773,13 @@ def _some_ms(seconds: Optional[float]) -> Optional[int]:
 
 def _quoted(queue: str) -> str:
     return urllib.parse.quote(queue, safe="")
+
+
+def _trace(traceparent: Optional[str], tracestate: Optional[str]) -> dict[str, str]:
+    """Headers that say which trace a call is part of."""
+    if traceparent is None:
+        return {}
+    return {"traceparent": traceparent, **({} if tracestate is None else {"tracestate": tracestate})}
 
 
 def _present(fields: Mapping[str, object]) -> dict[str, object]:

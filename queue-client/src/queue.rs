@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use futures_util::Stream;
 use queue_api::{
     Affected, Code, ExtendRequest, LeaseAnswer, LeaseRequest, LeaseToken, Outcome, Queue,
-    QueueName, SettingsPatch, SettleRequest, Settled, SettledAnswer, Settlement, Until, limits,
+    QueueName, SettingsPatch, SettleRequest, Settled, SettledAnswer, Settlement, Trace, Until,
+    limits,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -25,11 +26,26 @@ pub const CARRY_BYTES: usize = limits::MAX_REQUEST_BYTES / 2;
 pub struct QueueClient {
     transport: Arc<Transport>,
     name: QueueName,
+    trace: Option<Trace>,
 }
 
 impl QueueClient {
     pub(crate) fn new(transport: Arc<Transport>, name: QueueName) -> Self {
-        Self { transport, name }
+        Self {
+            transport,
+            name,
+            trace: None,
+        }
+    }
+
+    /// The same client, connections and all, whose calls are part of a trace: what it enqueues comes in with
+    /// it, and is told so to whoever leases it.
+    #[must_use]
+    pub fn with_trace(&self, trace: Option<Trace>) -> Self {
+        Self {
+            trace,
+            ..self.clone()
+        }
     }
 
     /// How often a call failed and was tried again: any call of the client that this came from, and of what
@@ -50,7 +66,7 @@ impl QueueClient {
     pub fn with_give_up_after(&self, patience: Duration) -> Self {
         Self {
             transport: Arc::new(self.transport.with_give_up_after(patience)),
-            name: self.name.clone(),
+            ..self.clone()
         }
     }
 
@@ -264,7 +280,7 @@ impl QueueClient {
 
     pub(crate) fn call(&self, method: Method, does: &'static str, rest: &str) -> Call<'_> {
         let path = format!("/v1/queues/{}{rest}", self.name);
-        Call::new(method, does, Some(&self.name), path)
+        Call::new(method, does, Some(&self.name), path).trace(self.trace.as_ref())
     }
 
     /// A call with a query, from a struct whose fields are its words.

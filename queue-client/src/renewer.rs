@@ -143,9 +143,9 @@ async fn renew(shared: Arc<Shared>, queue: QueueClient, length: Option<Duration>
         let leases = due.len();
         // Said once: as long as the server is away, every try fails in the same way.
         if std::mem::replace(&mut failing, true) {
-            tracing::debug!(leases, "still cannot renew leases: {}", Chain(&error));
+            tracing::debug!(queue.name = %queue.name(), lease.count = leases, error.message = %Chain(&error), "still cannot renew leases");
         } else {
-            tracing::warn!(leases, "cannot renew leases: {}", Chain(&error));
+            tracing::warn!(queue.name = %queue.name(), lease.count = leases, error.message = %Chain(&error), "cannot renew leases");
         }
         if matches!(error.status(), Some(404 | 410)) {
             shared.book().gone(&due);

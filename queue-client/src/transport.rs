@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use queue_api::{IDEMPOTENCY_REPLAYED, PROBLEM_JSON, Problem, QueueName};
+use queue_api::{
+    IDEMPOTENCY_REPLAYED, PROBLEM_JSON, Problem, QueueName, TRACEPARENT, TRACESTATE, Trace,
+};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -53,6 +55,7 @@ pub(crate) struct Call<'a> {
     path: String,
     body: Option<(Bytes, &'static str)>,
     header: Option<(&'static str, String)>,
+    trace: Option<&'a Trace>,
     try_timeout: Duration,
     repeat: Repeat,
 }
@@ -71,6 +74,7 @@ impl<'a> Call<'a> {
             path: path.into(),
             body: None,
             header: None,
+            trace: None,
             try_timeout: CALL_TIMEOUT,
             repeat: Repeat::Freely,
         }
@@ -83,6 +87,12 @@ impl<'a> Call<'a> {
 
     pub(crate) fn header(mut self, name: &'static str, value: String) -> Self {
         self.header = Some((name, value));
+        self
+    }
+
+    /// It is part of this trace.
+    pub(crate) fn trace(mut self, trace: Option<&'a Trace>) -> Self {
+        self.trace = trace;
         self
     }
 
@@ -381,6 +391,12 @@ impl Transport {
         }
         if let Some((name, value)) = &call.header {
             request = request.header(*name, value);
+        }
+        if let Some(trace) = call.trace {
+            request = request.header(TRACEPARENT, trace.traceparent());
+            if let Some(state) = trace.tracestate() {
+                request = request.header(TRACESTATE, state);
+            }
         }
         match &call.body {
             Some((bytes, media_type)) => request

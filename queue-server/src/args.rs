@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use queue_api::parse_duration_with_unit;
+use telemetry::LogFormat;
 
 use crate::config::{
     Access, Config, ConfigError, ConnectionLimits, DiskStorage, HttpLimits, Storage, waiters_for,
 };
 use crate::fsck;
 use crate::http::guard::{self, TokensError};
-use crate::telemetry::LogFormat;
 use crate::volume;
 
 /// Serve work queues over HTTP.

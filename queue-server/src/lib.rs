@@ -16,7 +16,6 @@ mod recent;
 mod runs;
 mod serve;
 mod server;
-pub mod telemetry;
 mod volume;
 
 pub use args::Args;

@@ -3,6 +3,8 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::debug;
 
+use crate::chain::chain;
+
 /// The limit as it stands.
 pub(crate) fn limit() -> usize {
     let current = getrlimit(Resource::Nofile).current;
@@ -21,7 +23,7 @@ pub(crate) fn raise() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         debug!(
-            error = &error as &dyn std::error::Error,
+            error.message = %chain(&error),
             "the limit of open files stays as it is"
         );
     }

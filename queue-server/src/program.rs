@@ -13,7 +13,6 @@ use crate::args::{Args, Command, Settings};
 use crate::chain::chain;
 use crate::config::Storage;
 use crate::server::{Broken, Server};
-use crate::telemetry;
 use crate::{fsck, open_files};
 
 /// Exit code of a usage error, as sysexits.h has it.
@@ -40,9 +39,11 @@ fn start(args: Args, beside: Option<impl Future<Output = ExitCode>>) -> ExitCode
         Ok(settings) => settings,
         Err(error) => return usage(&error),
     };
-    if let Err(error) = telemetry::start(settings.log_format) {
+    if let Err(error) = telemetry::start_log(settings.log_format) {
         return usage(&error);
     }
+    // The last to go: what ends after it is not exported.
+    let _exporting = telemetry::export("memq-server");
     open_files::raise();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -89,7 +90,7 @@ async fn until_stopped(
         Storage::Disk(storage) => Some(storage.data_dir.display().to_string()),
     };
     let mut server = Server::start(config).await?;
-    info!(address = %server.local_addr(), "listening");
+    info!(server.address = %server.local_addr(), "listening");
     say_where(kept, no_volume);
     let code = match beside {
         None => {
@@ -123,7 +124,7 @@ async fn until_stopped(
 /// Nobody should find out by a loss where items are kept.
 fn say_where(kept: Option<String>, no_volume: Option<PathBuf>) {
     if let Some(data_dir) = &kept {
-        info!(data_dir, "what is acknowledged is on disk");
+        info!(file.path = data_dir, "what is acknowledged is on disk");
         return;
     }
     warn!("items are kept in memory: what is acknowledged is lost when this process ends");
@@ -197,6 +198,6 @@ fn usage(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 }
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    error!(error, "the server failed");
+    error!(error.message = %chain(error), "the server failed");
     ExitCode::FAILURE
 }

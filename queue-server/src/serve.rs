@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 use tracing::{error, warn};
 
+use crate::chain::chain;
 use self::accept::Acceptor;
 pub(crate) use self::body::{ArrivingBody, BodyTimedOut};
 use self::connection::Keep;
@@ -126,7 +127,7 @@ pub(crate) async fn serve(
             stream = acceptor.next(), if room => {
                 let over = connections.len() >= limits.max_connections;
                 if over && !full {
-                    warn!(limit = limits.max_connections, "connection limit reached: new connections are turned away");
+                    warn!(connection.limit = limits.max_connections, "connection limit reached: new connections are turned away");
                 }
                 full = over;
                 meter.accepted(over);
@@ -180,7 +181,7 @@ fn note(ended: Result<(), JoinError>) {
         && error.is_panic()
     {
         error!(
-            error = &error as &dyn std::error::Error,
+            error.message = %chain(&error),
             "a connection's task panicked"
         );
     }

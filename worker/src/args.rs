@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use queue_api::{QueueName, parse_duration_with_unit};
 use queue_client::TokenArg;
+use telemetry::LogFormat;
 
 use crate::{MaxDead, install, kuard};
 
@@ -149,13 +150,4 @@ pub enum KeepLogs {
     All,
     /// Those that failed
     Failed,
-}
-
-/// Form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people
-    Human,
-    /// A JSON object a line
-    Json,
 }

@@ -23,7 +23,6 @@ mod init;
 mod install;
 mod keygen;
 mod kuard;
-mod log;
 mod max_dead;
 pub mod metrics;
 mod outbox;
@@ -37,8 +36,9 @@ mod testing;
 mod verdict;
 mod work;
 
-pub use args::{Args, Builtin, KeepLogs, LogFormat, UntilArg};
+pub use args::{Args, Builtin, KeepLogs, UntilArg};
 pub use keygen::fingerprint_of_new_key;
 pub use kuard::Flags as KuardFlags;
 pub use max_dead::{MaxDead, NoMaxDead};
 pub use run::run;
+pub use telemetry::LogFormat;

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue_api::{Code, SettleAs, Settled, Settlement, limits};
+use queue_api::{Code, SettleAs, Settled, Settlement, Trace, limits};
 use queue_client::{CARRY_BYTES, Lease, carry_bytes};
 
 use crate::slots::CallId;
@@ -66,6 +66,15 @@ impl Outbox {
         let settlements = batch.iter().map(|entry| entry.settlement.clone()).collect();
         self.sent.insert(call, batch);
         settlements
+    }
+
+    /// The trace that this call belongs to: that of the one item whose settlement it carries. A call for items
+    /// of several traces is part of none.
+    pub(crate) fn trace(&self, call: CallId) -> Option<Trace> {
+        match self.sent.get(&call)?.as_slice() {
+            [entry] => entry.lease.trace(),
+            _ => None,
+        }
     }
 
     /// The call was cut off or failed: its settlements go out again. How many there are.

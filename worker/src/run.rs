@@ -8,15 +8,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use queue_api::Queue;
 use queue_client::QueueClient;
+use telemetry::LogFormat;
 
-use crate::args::{Args, Instead, LogFormat};
+use crate::args::{Args, Instead};
 use crate::config::{self, Config, Job, Surroundings};
 use crate::drain::{self, Ended};
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::max_dead::MaxDead;
 use crate::metrics::Meters;
-use crate::{init, install, kuard, log, stop};
+use crate::{init, install, kuard, stop};
 
 /// Threads for calls, pipes and timers. Handlers are processes or run on threads that may block.
 const THREADS: usize = 2;
@@ -36,12 +37,14 @@ pub fn run(args: Args) -> ExitCode {
     if let Some(code) = init::supervise_if_first() {
         return code;
     }
-    log::start(args.log_format);
+    start_log(args.log_format);
+    // The last to go: what ends after it is not exported.
+    let _exporting = telemetry::export("memq-worker");
     let (job, surroundings) = match config::read(args) {
         Ok(read) => read,
         Err(error) => {
             let exit = error.exit();
-            tracing::error!("{:#}", anyhow::Error::from(error));
+            tracing::error!(error.message = %format_args!("{:#}", anyhow::Error::from(error)), "the worker is set up wrongly");
             return exit.into();
         }
     };
@@ -52,7 +55,7 @@ pub fn run(args: Args) -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!("cannot start the runtime: {error}");
+            tracing::error!(error.message = %error, "cannot start the runtime");
             return Exit::Misconfigured.into();
         }
     };
@@ -61,21 +64,29 @@ pub fn run(args: Args) -> ExitCode {
     match code {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!(error.message = %format_args!("{error:#}"), "the worker cannot work");
             Exit::Misconfigured.into()
         }
     }
 }
 
+/// A worker goes on where a filter of its log makes no sense: it may be one that was meant for its handler.
+fn start_log(format: LogFormat) {
+    if let Err(error) = telemetry::start_log(format) {
+        telemetry::start_default_log(format);
+        tracing::warn!(error.message = %error, "the log is as it would be without that");
+    }
+}
+
 fn install_program(args: &install::Args) -> ExitCode {
-    log::start(LogFormat::Human);
+    start_log(LogFormat::Human);
     match install::install(args) {
         Ok(copy) => {
-            tracing::info!("installed as {}", copy.display());
+            tracing::info!(file.path = %copy.display(), "installed");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tracing::error!("{:#}", anyhow::Error::from(error));
+            tracing::error!(error.message = %format_args!("{:#}", anyhow::Error::from(error)), "cannot install");
             Exit::Misconfigured.into()
         }
     }
@@ -114,7 +125,7 @@ async fn listen(
             .serve(address, meters)
             .await
             .with_context(|| format!("cannot answer health probes on {address}"))?;
-        tracing::info!("answering health probes on http://{bound}");
+        tracing::info!(server.address = %bound, "answering health probes");
     }
     Ok(())
 }
@@ -127,15 +138,17 @@ async fn drain_queue(
     stop: tokio::sync::watch::Receiver<stop::Urgency>,
 ) -> ExitCode {
     let (queue, slots, server) = (config.queue.clone(), config.slots, config.client.url());
-    tracing::info!(%queue, slots, server, worker = config.name, "working");
+    tracing::info!(queue.name = %queue, worker.slots = slots, server.url = server, worker.name = config.name, "working");
     let (client, max_dead) = (config.client.clone(), config.max_dead);
     let patient = client.with_give_up_after(config.server_timeout);
     let Ended { mut exit, summary } =
         drain::drain(config, grace, health, meters, stop.clone()).await;
     let code = exit.code();
     match exit {
-        Exit::Finished => tracing::info!(%queue, "the queue is finished: {summary}"),
-        _ => tracing::warn!(%queue, code, "ended before the queue was finished: {summary}"),
+        Exit::Finished => tracing::info!(queue.name = %queue, "the queue is finished: {summary}"),
+        _ => {
+            tracing::warn!(queue.name = %queue, exit.code = code, "ended before the queue was finished: {summary}")
+        }
     }
     if exit == Exit::Finished {
         match max_dead {
@@ -157,7 +170,7 @@ async fn count_the_dead(
     let looked = tokio::select! {
         looked = queue.show() => looked,
         Ok(_) = stop.wait_for(|urgency| *urgency != stop::Urgency::GoOn) => {
-            tracing::warn!("told to stop before the dead items of queue {name} were counted");
+            tracing::warn!(queue.name = %name, "told to stop before the dead items were counted");
             return Exit::Stopped;
         }
     };
@@ -174,7 +187,9 @@ async fn count_the_dead(
             let refused = error.is_refusal();
             let error = anyhow::Error::from(error);
             tracing::error!(
-                "cannot count the dead items of queue {name}, which --max-dead {most} asks for: {error:#}"
+                queue.name = %name,
+                error.message = %format_args!("{error:#}"),
+                "cannot count the dead items, which --max-dead {most} asks for"
             );
             if refused {
                 Exit::Refused
@@ -197,6 +212,6 @@ fn tell_of_the_dead(queue: &Queue) {
     let dead = queue.counts.dead;
     if dead > 0 {
         let queue = &queue.name;
-        tracing::warn!(%queue, dead, "items of this queue are dead: GET /v1/queues/{queue}/outcomes says why");
+        tracing::warn!(queue.name = %queue, item.count = dead, "items of this queue are dead: GET /v1/queues/{queue}/outcomes says why");
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn choose(asked: Asked<'_>) -> Result<Work, ConfigError> {
     let command = PerItem::new(program, asked.dead_on)?;
     if let Some(argument) = command.misplaced() {
         tracing::warn!(
-            ?argument,
+            handler.argument = ?argument,
             "{{}} inside an argument is passed as it is: make it an argument of its own, or use \"$MEMQ_ITEM\""
         );
     }

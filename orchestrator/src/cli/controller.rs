@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kube::Client as Kube;
 use queue_client::TokenArg;
-use queue_server::telemetry::LogFormat;
+use telemetry::LogFormat;
 use tokio_util::sync::CancellationToken;
 
 use crate::kube::controller::{self, Ephemeral, Options};
@@ -108,7 +108,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         config_map,
         local_server,
     } = args;
-    queue_server::telemetry::start(log_format)?;
+    telemetry::start_log(log_format)?;
     let kube = Kube::try_default()
         .await
         .context("cannot find a cluster: no kubeconfig and no service account")?;

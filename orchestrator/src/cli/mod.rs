@@ -160,6 +160,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli.command,
         Err(error) => return refuse(&error),
     };
+    // The last to go: what ends after it is not exported. A server and a worker do it in their own names.
+    let _exporting = match command {
+        Command::Server(_) | Command::Worker(_) => None,
+        _ => telemetry::export("memq"),
+    };
     match command {
         Command::Run(args) => in_runtime(run::run(args)),
         Command::Queue(command) => in_runtime(queue::run(command)),

@@ -9,6 +9,7 @@ mod lines;
 mod pour;
 mod queue;
 mod source;
+mod trace;
 
 pub use batch::{Batch, Batcher, Form};
 pub use choice::Choice;

@@ -13,6 +13,7 @@ use queue_client::{Bodies, EnqueueOptions, QueueClient};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::trace;
 use super::{Batch, Batcher, Choice, FeedError, Form, Source, Visit};
 
 /// Requests read ahead of the one that is being sent.
@@ -185,6 +186,7 @@ async fn send(queue: &QueueClient, batch: Batch, id: &str) -> Result<Sent, queue
         body,
         ..
     } = batch;
+    let bytes = body.len();
     let (bodies, options) = match form {
         Form::Lines(options) => (Bodies::Lines(body), options),
         Form::Raw(options) => (Bodies::Raw(body), options),
@@ -197,6 +199,7 @@ async fn send(queue: &QueueClient, batch: Batch, id: &str) -> Result<Sent, queue
         idempotency_key: Some(format!("{id}.{first}")),
         ..EnqueueOptions::default()
     };
+    let (_span, queue) = trace::sending(queue, bytes);
     let placed = queue.place(bodies, options).await?;
     let items = placed.enqueued.items.iter();
     Ok(Sent {

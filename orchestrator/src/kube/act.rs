@@ -163,7 +163,7 @@ impl Hands {
             Ok(text) => Ok(tail(&text)),
             // Gone with its node, never started, or not ours to read: there will not be one.
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 404) => {
-                debug!(pod, error = %status.message, "there is no log to keep");
+                debug!(kube.pod = pod, error.message = %status.message, "there is no log to keep");
                 Ok(String::new())
             }
             Err(error) => Err(error),
@@ -187,7 +187,7 @@ impl Hands {
         // One that remembers would tell a second event of a reason by the words of the first.
         let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
         if let Err(error) = within(CALL, recorder.publish(&event, &self.about)).await {
-            warn!(reason = news.reason, error = %super::say(&error), "cannot make an event");
+            warn!(kube.reason = news.reason, error.message = %super::say(&error), "cannot make an event");
         }
     }
 }

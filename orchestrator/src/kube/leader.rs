@@ -47,12 +47,12 @@ impl Leader {
             match self.turn().await {
                 Ok(true) => return true,
                 Ok(false) if !said => {
-                    info!(lease = LEASE_NAME, "another controller leads; waiting");
+                    info!(kube.lease = LEASE_NAME, "another controller leads; waiting");
                     said = true;
                 }
                 Ok(false) => {}
                 Err(error) => {
-                    warn!(lease = LEASE_NAME, error = %super::say(&error), "cannot take part in the election");
+                    warn!(kube.lease = LEASE_NAME, error.message = %super::say(&error), "cannot take part in the election");
                 }
             }
             tokio::select! {
@@ -89,7 +89,7 @@ impl Leader {
                     return false;
                 }
                 Ok(Err(error)) => {
-                    warn!(lease = LEASE_NAME, error = %super::say(&error), "cannot renew the lease");
+                    warn!(kube.lease = LEASE_NAME, error.message = %super::say(&error), "cannot renew the lease");
                 }
                 Err(_elapsed) => {}
             }
@@ -124,7 +124,7 @@ impl Leader {
             }
             // Somebody else was faster; the next look shows who.
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                debug!(lease = LEASE_NAME, "somebody else wrote the lease");
+                debug!(kube.lease = LEASE_NAME, "somebody else wrote the lease");
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -183,7 +183,7 @@ impl Leader {
                 .map(drop)
         };
         if let Err(error) = within(CALL, given).await {
-            debug!(lease = LEASE_NAME, error = %super::say(&error), "cannot give the lease up; it runs out");
+            debug!(kube.lease = LEASE_NAME, error.message = %super::say(&error), "cannot give the lease up; it runs out");
         }
     }
 

@@ -72,7 +72,7 @@ impl Nodes {
                 Some(room)
             }
             Err(error) => {
-                warn!(error = %super::say(&error), "cannot ask for nodes; going on without");
+                warn!(error.message = %super::say(&error), "cannot ask for nodes; going on without");
                 None
             }
         }

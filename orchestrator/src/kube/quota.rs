@@ -42,7 +42,7 @@ impl Quotas {
         let ask = async || match within(CALL, self.ask(namespace)).await {
             Ok(rules) => Arc::new(rules),
             Err(error) => {
-                debug!(namespace, error = %super::say(&error), "cannot ask for quotas; going on without");
+                debug!(kube.namespace = namespace, error.message = %super::say(&error), "cannot ask for quotas; going on without");
                 Arc::default()
             }
         };

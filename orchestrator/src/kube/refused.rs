@@ -67,7 +67,7 @@ impl RefusedPods {
         match within(CALL, events.list(&params)).await {
             Ok(found) => Arc::new(by_job(found.items)),
             Err(error) => {
-                debug!(namespace, error = %super::say(&error), "cannot ask for events; going on without");
+                debug!(kube.namespace = namespace, error.message = %super::say(&error), "cannot ask for events; going on without");
                 Refusals::default()
             }
         }

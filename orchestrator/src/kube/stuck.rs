@@ -67,7 +67,7 @@ impl StuckPods {
             match within(CALL, events.list(&params)).await {
                 Ok(list) => found.extend(list.items),
                 Err(error) => {
-                    debug!(namespace, error = %super::say(&error), "cannot ask for events; going on without");
+                    debug!(kube.namespace = namespace, error.message = %super::say(&error), "cannot ask for events; going on without");
                 }
             }
         }

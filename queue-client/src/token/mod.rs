@@ -133,7 +133,7 @@ impl Token {
             Ok(header) => header,
             Err(error) => {
                 let error = crate::error::Chain(&error);
-                tracing::warn!("{error}; the server refuses what was in it before");
+                tracing::warn!(error.message = %error, "the server refuses the token that was read before");
                 return None;
             }
         };

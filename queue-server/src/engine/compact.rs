@@ -75,7 +75,7 @@ impl Engine {
                     Ok(kept) => store.compacted(kept),
                     Err(fault) => {
                         // The log failed: whoever keeps the store says so, and the server stops.
-                        debug!("no compaction: {fault}");
+                        debug!(error.message = %fault, "no compaction");
                         return;
                     }
                 }
@@ -111,12 +111,12 @@ impl Engine {
                 // One that was deleted meanwhile takes its records along.
                 Ok(()) | Err(Fault::NoSuchQueue(_)) => {}
                 Err(fault @ Fault::StorageFull) => {
-                    warn!("the log cannot be compacted: {fault}");
+                    warn!(error.message = %fault, "the log cannot be compacted");
                     break;
                 }
                 Err(fault @ Fault::Unreadable(_)) => {
                     let queue = queue.name.as_str();
-                    error!(queue, "the log cannot be compacted: {fault}");
+                    error!(queue.name = queue, error.message = %fault, "the log cannot be compacted");
                     break;
                 }
                 Err(fault) => return Err(fault),
@@ -126,8 +126,8 @@ impl Engine {
         let start = self.shared.store().usage().unwrap_or_default().start;
         self.shared.meters.log.compacted();
         info!(
-            bytes = length(start),
-            freed = start.0 - usage.start.0,
+            log.bytes = length(start),
+            log.freed_bytes = start.0 - usage.start.0,
             "the log was compacted"
         );
         Ok(length(start))

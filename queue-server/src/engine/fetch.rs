@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use queue_log::Lsn;
 
+use crate::chain::chain;
 use super::Shared;
 use super::fault::Fault;
 use super::grant::{Bytes, Granted};
@@ -64,7 +65,7 @@ impl Shared {
             Err(FetchError::Moved(at)) => Ok(Reading::Moved(at)),
             Err(error) => {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error.message = %chain(&error),
                     "bytes cannot be read"
                 );
                 Err(Fault::Unreadable(error.to_string()))

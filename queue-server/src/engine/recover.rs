@@ -79,7 +79,7 @@ impl Engine {
             if said.elapsed() >= PROGRESS {
                 said = Instant::now();
                 let mib = bytes >> 20;
-                info!("recovering: {mib} MiB of log read, {} queues", replay.len());
+                info!(queue.count = replay.len(), "recovering: {mib} MiB of log read");
             }
             replay.frame(at, frame)
         })?;
@@ -104,14 +104,14 @@ impl Engine {
         });
         if recovery.lost > 0 {
             tracing::warn!(
-                "{} damaged bytes of the log were given up, as --accept-loss says",
-                recovery.lost
+                log.lost_bytes = recovery.lost,
+                "damaged bytes of the log were given up, as --accept-loss says"
             );
         }
         info!(
-            queues = found,
-            bytes = recovery.bytes,
-            took = ?begun.elapsed(),
+            queue.count = found,
+            log.bytes = recovery.bytes,
+            duration_ms = begun.elapsed().as_millis() as u64,
             "recovered"
         );
         Ok(())

@@ -13,6 +13,7 @@ mod kuard;
 pub(crate) mod openapi;
 mod ops;
 pub(crate) mod request_id;
+mod route;
 mod trace;
 mod ui;
 mod v1;

@@ -9,14 +9,19 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use axum::response::IntoResponse;
 use futures_util::FutureExt;
+use queue_api::Trace;
+use telemetry::{Kind, Span};
 use tracing::{Instrument, debug, debug_span, error};
 
 use super::error::{ApiError, Cause};
+use super::{route, trace};
+use crate::chain::chain;
 
 /// The header that carries it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,8 +38,12 @@ where
     F: Future<Output = Response<Body>>,
 {
     let id = take_or_make(request.headers());
-    let span =
-        debug_span!("request", id = ?id, method = %request.method(), path = request.uri().path());
+    let id_text = id.to_str().unwrap_or_default();
+    let trace = trace::of(request.headers());
+    let trace_id = trace.as_ref().map(Trace::trace_id);
+    let mut exported = exported(&request, trace.as_ref(), id_text);
+    let span = debug_span!("request", http.request.id = id_text, trace.id = trace_id);
+    let began = (!span.is_disabled()).then(Instant::now);
     // For the line that tells of a failure. Copied, because a part of the request's own would keep
     // the connection's whole read buffer from being used again, and a call may park for minutes.
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -49,12 +58,51 @@ where
         Err(panic) => ApiError::internal(Panicked::new(panic.as_ref())).into_response(),
     };
     if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
-        let error = &*cause as &dyn std::error::Error;
-        error!(request_id = ?id, %method, path, error, "request failed");
+        let cause = chain(&*cause);
+        error!(
+            http.request.id = id_text,
+            http.request.method = %method,
+            url.path = %route::shown(&path),
+            trace.id = trace_id,
+            error.message = cause,
+            "request failed"
+        );
+        exported.fail(cause);
     }
-    debug!(parent: &span, status = response.status().as_u16(), "answered");
+    let status = response.status().as_u16();
+    exported.count("http.response.status_code", status.into());
+    if let Some(began) = began {
+        debug!(
+            parent: &span,
+            http.request.id = id_text,
+            http.request.method = %method,
+            url.path = %route::shown(&path),
+            http.response.status_code = status,
+            duration_ms = began.elapsed().as_millis() as u64,
+            trace.id = trace_id,
+            "answered"
+        );
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// What is exported of a request. It is nothing unless spans are exported and the request is part of a trace:
+/// polls and probes would drown everything else.
+fn exported<B>(request: &Request<B>, trace: Option<&Trace>, id: &str) -> Span {
+    let Some(trace) = trace.filter(|_| telemetry::is_exporting()) else {
+        return Span::default();
+    };
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let name = || format!("{method} {}", route::template(path));
+    let mut span = Span::begin(Kind::Server, name, Some(trace));
+    span.say("http.request.method", method);
+    span.say("http.request.id", id);
+    span.say("url.path", route::shown(path));
+    if let Some(queue) = route::queue(path) {
+        span.say("queue.name", queue);
+    }
+    span
 }
 
 fn take_or_make(headers: &HeaderMap) -> HeaderValue {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{info, warn};
 
+use crate::chain::chain;
+
 /// Wait after an accept that failed for want of descriptors or memory. The listener stays readable
 /// meanwhile, so trying again at once would take a whole core and help nobody.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +41,7 @@ impl Acceptor {
                 Err(error) => {
                     if !std::mem::replace(&mut self.starved, true) {
                         warn!(
-                            error = &error as &dyn std::error::Error,
+                            error.message = %chain(&error),
                             "no connection can be accepted; trying again every {PAUSE:?} (raise the limit of open files?)"
                         );
                     }

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use tokio_util::sync::WaitForCancellationFuture;
 use tracing::debug;
 
+use crate::chain::chain;
 use super::body::{AnsweringBody, ArrivingBody};
 use super::clock::{Clock, bound};
 use super::io::WatchedStream;
@@ -52,7 +53,7 @@ pub(super) async fn serve(
     // Answers are small and complete when written: waiting for more to send only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         let error = &error as &dyn std::error::Error;
-        debug!(error, "connection ended before it began");
+        debug!(error.message = %chain(error), "connection ended before it began");
         return;
     }
     let limits = &shared.limits;
@@ -92,7 +93,7 @@ pub(super) async fn serve(
     let stream = connection.into_parts().io.into_inner().into_inner();
     if let Err(error) = close(stream, end, &signals, limits).await {
         let error = &error as &dyn std::error::Error;
-        debug!(error, "connection broke off while it was closed");
+        debug!(error.message = %chain(error), "connection broke off while it was closed");
     }
 }
 
@@ -113,12 +114,12 @@ async fn close(
         End::Done(Ok(())) => Ok(()),
         End::Done(Err(error)) => {
             let error = &error as &dyn std::error::Error;
-            debug!(error, "connection broke off");
+            debug!(error.message = %chain(error), "connection broke off");
             Ok(())
         }
         End::Late(Phase::Head) => refuse_late_head(stream, limits).await,
         End::Late(phase) => {
-            debug!(?phase, "client took too long");
+            debug!(connection.phase = ?phase, "client took too long");
             Ok(())
         }
     }

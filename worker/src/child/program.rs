@@ -93,7 +93,7 @@ pub(crate) fn not_started(program: &Program, error: &io::Error) -> Verdict {
 
 /// Not the item's fault, and it may be better in a moment.
 pub(crate) fn no_room(text: &str) -> Verdict {
-    tracing::warn!("{text}; giving the item back");
+    tracing::warn!(error.message = text, "giving an item back");
     Verdict::Release(Failure::new(text), Some(NO_ROOM_DELAY))
 }
 

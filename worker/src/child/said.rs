@@ -6,8 +6,10 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use queue_api::ItemId;
+use queue_client::Lease;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdout};
+use tracing::field::DisplayValue;
 
 use super::output::Stream;
 
@@ -17,10 +19,17 @@ const LOGGED: usize = 256 * 1024;
 /// Streams that something left behind holds open are read for so long after the child's end.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// The item that something is said about.
+#[derive(Debug, Clone, Copy)]
+struct Topic {
+    item: ItemId,
+    trace: Option<u128>,
+}
+
 /// What was said about one item, or between items.
 #[derive(Debug)]
 pub(crate) struct Said {
-    item: Option<ItemId>,
+    topic: Option<Topic>,
     stdout: Voice,
     stderr: Voice,
 }
@@ -46,10 +55,29 @@ struct Log {
     left_out: usize,
 }
 
-impl Said {
-    pub(crate) fn about(item: Option<ItemId>) -> Self {
+impl Topic {
+    fn of(lease: &Lease) -> Self {
+        let trace = lease.trace_id();
         Self {
-            item,
+            item: lease.id,
+            trace: trace.and_then(|id| u128::from_str_radix(id, 16).ok()),
+        }
+    }
+
+    fn id(self) -> DisplayValue<ItemId> {
+        tracing::field::display(self.item)
+    }
+
+    fn trace(self) -> Option<DisplayValue<String>> {
+        let id = self.trace?;
+        Some(tracing::field::display(format!("{id:032x}")))
+    }
+}
+
+impl Said {
+    pub(crate) fn about(lease: Option<&Lease>) -> Self {
+        Self {
+            topic: lease.map(Topic::of),
             stdout: Voice::new("stdout"),
             stderr: Voice::new("stderr"),
         }
@@ -57,17 +85,17 @@ impl Said {
 
     /// Takes in what was read.
     pub(crate) fn push(&mut self, which: Which, bytes: &[u8]) {
-        let item = self.item;
+        let topic = self.topic;
         match which {
-            Which::Out => self.stdout.push(item, bytes),
-            Which::Err => self.stderr.push(item, bytes),
+            Which::Out => self.stdout.push(topic, bytes),
+            Which::Err => self.stderr.push(topic, bytes),
         }
     }
 
     /// Nothing more is said: what stands there without a line end is a line too.
     pub(crate) fn finish(&mut self) {
-        self.stdout.finish(self.item);
-        self.stderr.finish(self.item);
+        self.stdout.finish(self.topic);
+        self.stderr.finish(self.topic);
     }
 
     /// Reads what a child says until it ends, while `meanwhile` runs. Something it left behind may
@@ -79,11 +107,11 @@ impl Said {
         stderr: Option<ChildStderr>,
         meanwhile: impl Future<Output = ()>,
     ) -> io::Result<ExitStatus> {
-        let item = self.item;
+        let topic = self.topic;
         let streams = async {
             tokio::join!(
-                self.stdout.pump(item, stdout),
-                self.stderr.pump(item, stderr)
+                self.stdout.pump(topic, stdout),
+                self.stderr.pump(topic, stderr)
             )
         };
         tokio::pin!(meanwhile, streams);
@@ -97,7 +125,8 @@ impl Said {
         };
         if !silent && tokio::time::timeout(LINGER, streams).await.is_err() {
             tracing::warn!(
-                item = item.map(tracing::field::display),
+                item.id = topic.map(Topic::id),
+                trace.id = topic.and_then(Topic::trace),
                 "the command ended but something it started holds its output open; going on without"
             );
         }
@@ -137,54 +166,55 @@ impl Voice {
         }
     }
 
-    fn push(&mut self, item: Option<ItemId>, bytes: &[u8]) {
-        self.kept.push(bytes, |line| self.log.line(item, line));
+    fn push(&mut self, topic: Option<Topic>, bytes: &[u8]) {
+        self.kept.push(bytes, |line| self.log.line(topic, line));
     }
 
-    fn finish(&mut self, item: Option<ItemId>) {
-        self.kept.finish(|line| self.log.line(item, line));
-        self.log.finish(item);
+    fn finish(&mut self, topic: Option<Topic>) {
+        self.kept.finish(|line| self.log.line(topic, line));
+        self.log.finish(topic);
     }
 
-    async fn pump(&mut self, item: Option<ItemId>, from: Option<impl AsyncRead + Unpin>) {
+    async fn pump(&mut self, topic: Option<Topic>, from: Option<impl AsyncRead + Unpin>) {
         let Some(mut from) = from else { return };
         // On the heap: the future that holds it is moved about.
         let mut buffer = vec![0; 8 * 1024];
         loop {
             match from.read(&mut buffer).await {
                 Ok(0) => break,
-                Ok(read) => self.push(item, &buffer[..read]),
+                Ok(read) => self.push(topic, &buffer[..read]),
                 Err(error) => {
-                    tracing::debug!("cannot read a command's output: {error}");
+                    tracing::debug!(item.id = topic.map(Topic::id), trace.id = topic.and_then(Topic::trace), error.message = %error, "cannot read a command's output");
                     break;
                 }
             }
         }
-        self.finish(item);
+        self.finish(topic);
     }
 }
 
 impl Log {
-    fn line(&mut self, item: Option<ItemId>, line: &str) {
+    fn line(&mut self, topic: Option<Topic>, line: &str) {
         let stream = self.stream;
-        let item = item.map(tracing::field::display);
+        let (item, trace) = (topic.map(Topic::id), topic.and_then(Topic::trace));
         if self.left_out == 0 && line.len() < self.room {
             self.room -= line.len() + 1;
-            tracing::info!(target: "handler", item, stream, "{line}");
+            tracing::info!(target: "handler", { item.id = item, trace.id = trace, handler.stream = stream }, "{line}");
             return;
         }
         if self.left_out == 0 {
-            tracing::warn!(target: "handler", item, stream, "it says more than {LOGGED} bytes: the rest is left out of this log");
+            tracing::warn!(target: "handler", { item.id = item, trace.id = trace, handler.stream = stream }, "it says more than {LOGGED} bytes: the rest is left out of this log");
         }
         self.left_out += line.len() + 1;
     }
 
-    fn finish(&mut self, item: Option<ItemId>) {
+    fn finish(&mut self, topic: Option<Topic>) {
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
             self.room = 0;
-            let (stream, item) = (self.stream, item.map(tracing::field::display));
-            tracing::warn!(target: "handler", item, stream, "{left_out} bytes were left out of this log");
+            let (item, trace) = (topic.map(Topic::id), topic.and_then(Topic::trace));
+            let stream = self.stream;
+            tracing::warn!(target: "handler", { item.id = item, trace.id = trace, handler.stream = stream }, "{left_out} bytes were left out of this log");
         }
     }
 }

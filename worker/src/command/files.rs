@@ -38,8 +38,8 @@ fn make_in(asked: Option<PathBuf>) -> Result<tempfile::TempDir, NotRunnable> {
     };
     if usual && let Ok(made) = make(Path::new(IN_MEMORY)) {
         tracing::info!(
-            "`{}` cannot be written: the files of items lie in memory, in {IN_MEMORY}",
-            dir.display()
+            file.path = %dir.display(),
+            "it cannot be written: the files of items lie in memory, in {IN_MEMORY}"
         );
         return Ok(made);
     }
@@ -96,7 +96,7 @@ impl Drop for Files {
         for path in [&self.item, &self.result] {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::debug!("cannot remove {}: {error}", path.display());
+                    tracing::debug!(file.path = %path.display(), error.message = %error, "cannot remove a file");
                 }
                 _ => {}
             }

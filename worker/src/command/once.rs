@@ -43,7 +43,7 @@ impl PerItem {
             Ok(child) => child,
             Err(error) => return not_started(&self.program, &error),
         };
-        let mut said = Said::about(Some(lease.id));
+        let mut said = Said::about(Some(lease));
         let group = Group::of(&child);
         let ended = {
             let feed = feed(child.stdin.take(), body);
@@ -85,6 +85,8 @@ impl PerItem {
         for (name, value) in [
             ("MEMQ_ITEM_KEY", &lease.key),
             ("MEMQ_ITEM_GROUP", &lease.group),
+            ("TRACEPARENT", &lease.traceparent),
+            ("TRACESTATE", &lease.tracestate),
         ] {
             match value {
                 Some(value) => command.env(name, value),
@@ -95,8 +97,9 @@ impl PerItem {
             command.env("MEMQ_ITEM", OsStr::from_bytes(body));
         } else {
             tracing::warn!(
-                item = %lease.id,
-                bytes = body.len(),
+                item.id = %lease.id,
+                trace.id = lease.trace_id(),
+                item.bytes = body.len(),
                 "the item does not fit into MEMQ_ITEM: read standard input or $MEMQ_ITEM_FILE"
             );
             command.env_remove("MEMQ_ITEM");
@@ -139,6 +142,6 @@ async fn feed(stdin: Option<ChildStdin>, body: &[u8]) {
     if let Some(mut stdin) = stdin
         && let Err(error) = stdin.write_all(body).await
     {
-        tracing::trace!("the command did not read its item: {error}");
+        tracing::trace!(error.message = %error, "the command did not read its item");
     }
 }

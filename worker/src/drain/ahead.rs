@@ -53,7 +53,7 @@ impl Drain {
     }
 
     fn lost_before_its_turn(&mut self, lease: &Lease) {
-        tracing::warn!(item = %lease.id, "the lease was lost before the item's turn came");
+        tracing::warn!(item.id = %lease.id, trace.id = lease.trace_id(), "the lease was lost before the item's turn came");
         self.summary.lost();
     }
 }

@@ -50,7 +50,7 @@ impl Drain {
         };
         let carried = request.settle.len();
         self.slots.called(id, slots, carried, now);
-        let queue = self.queue.clone();
+        let queue = self.queue.with_trace(self.outbox.trace(id));
         self.call(id, carried, async move {
             Answer::Leased(queue.lease(&request).await)
         });
@@ -66,7 +66,7 @@ impl Drain {
         let settlements = self.outbox.send(id);
         let carried = settlements.len();
         self.slots.called(id, 0, carried, now);
-        let queue = self.queue.clone();
+        let queue = self.queue.with_trace(self.outbox.trace(id));
         let deadline = self.stopping.map(|stop| stop.settled_by(now));
         self.call(id, carried, async move {
             let settle = queue.settle(settlements);
@@ -180,7 +180,8 @@ impl Drain {
         self.note_pause(answer.state == QueueState::Paused);
         if !answer.items.is_empty() {
             self.slots.queue_goes_on();
-            for item in answer.items {
+            for mut item in answer.items {
+                self.spans.begin(self.queue.name(), &mut item);
                 let lease = Arc::new(self.renewer.hold(item));
                 if self.slots.is_stopping() {
                     self.slots.gave_back();

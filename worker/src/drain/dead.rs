@@ -73,7 +73,7 @@ impl Drain {
             Ok(queue) => queue,
             // The calls that do the work have the same trouble, and know what to make of it.
             Err(error) => {
-                tracing::debug!("cannot count the dead: {error}");
+                tracing::debug!(queue.name = %self.queue.name(), error.message = %error, "cannot count the dead");
                 return;
             }
         };
@@ -88,6 +88,8 @@ impl Drain {
 pub(crate) fn tell(most: MaxDead, queue: &Queue) {
     let (dead, all, name) = (queue.counts.dead, queue.totals.enqueued, &queue.name);
     tracing::error!(
+        queue.name = %name,
+        item.count = dead,
         "{dead} of {all} items of queue {name} are dead, more than --max-dead {most} allows; giving up"
     );
 }

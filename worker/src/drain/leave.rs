@@ -50,7 +50,8 @@ impl Drain {
     /// A call failed for good.
     pub(super) fn failed(&mut self, error: Error, settling: bool) {
         if let Some(stopping) = &mut self.stopping {
-            tracing::warn!("{:#}", anyhow::Error::from(error));
+            let queue = self.queue.name();
+            tracing::warn!(queue.name = %queue, error.message = %format_args!("{:#}", anyhow::Error::from(error)), "a last call failed");
             // What a lease call carried has one more try; that of a settle call was the last.
             stopping.settle &= !settling;
             return;
@@ -83,7 +84,8 @@ impl Drain {
                 "the server does not take what this worker asks; ending",
             ),
         };
-        tracing::error!("{advice}: {:#}", anyhow::Error::from(error));
+        let queue = self.queue.name();
+        tracing::error!(queue.name = %queue, error.message = %format_args!("{:#}", anyhow::Error::from(error)), "{advice}");
         self.stop(exit, Duration::ZERO);
         if let Some(stopping) = &mut self.stopping {
             stopping.settle = exit == Exit::Misconfigured;
@@ -99,6 +101,7 @@ impl Drain {
             Found::NotYet => {
                 let (queue, wait) = (self.queue.name(), self.wait_queue.as_secs_f64());
                 tracing::info!(
+                    queue.name = %queue,
                     "queue {queue} does not exist yet; waiting for it for up to {wait} s"
                 );
                 self.found = Found::MissingSince(now);
@@ -116,7 +119,7 @@ impl Drain {
         if self.stopping.is_none() {
             let (running, grace) = (self.slots.running(), self.grace.as_secs_f64());
             tracing::info!(
-                running,
+                item.count = running,
                 "taking no more items; those that run have {grace} s to finish"
             );
             self.stop(Exit::Stopped, self.grace);
@@ -152,7 +155,7 @@ impl Drain {
         {
             if self.slots.running() > 0 {
                 tracing::warn!(
-                    running = self.slots.running(),
+                    item.count = self.slots.running(),
                     "ending the items that still run"
                 );
             }

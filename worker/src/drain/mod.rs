@@ -8,6 +8,7 @@ mod ahead;
 mod calls;
 mod dead;
 mod leave;
+mod spans;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use self::calls::Returned;
 use self::dead::Watch;
 pub(crate) use self::dead::tell as tell_of_too_many;
 use self::leave::{Found, Stopping};
+use self::spans::Spans;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::handler::{Halt, Handler};
@@ -92,6 +94,7 @@ pub(crate) async fn drain(
         stopping: None,
         summary: Summary::new(Arc::clone(&meters)),
         meters,
+        spans: Spans::default(),
     };
     let exit = drain.run(&health, &mut stop).await;
     drain.close(&mut stop).await;
@@ -126,6 +129,7 @@ struct Drain {
     stopping: Option<Stopping>,
     summary: Summary,
     meters: Arc<Meters>,
+    spans: Spans,
 }
 
 /// The next look at the dead, if anybody wants to know.
@@ -219,8 +223,9 @@ impl Drain {
 
     /// Gives an item back that was not handled, for this reason.
     fn give_back(&mut self, lease: Arc<Lease>, why: &str) {
-        let failure = Failure::new(format!("given back: {why}"));
-        self.outbox.put(lease, Verdict::Release(failure, None));
+        let verdict = Verdict::Release(Failure::new(format!("given back: {why}")), None);
+        self.spans.end(&lease, &verdict);
+        self.outbox.put(lease, verdict);
     }
 
     fn handled(&mut self, joined: Result<(Id, Handled), JoinError>) {
@@ -239,6 +244,7 @@ impl Drain {
         self.summary.busy(took);
         self.meters.handled(&verdict, took);
         report(&lease, &verdict, took);
+        self.spans.end(&lease, &verdict);
         if matches!(verdict, Verdict::Broken(_)) {
             self.stop(Exit::Misconfigured, self.grace);
         }

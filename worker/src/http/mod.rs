@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use queue_api::{TRACEPARENT, TRACESTATE};
 use queue_client::Lease;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
@@ -143,7 +144,7 @@ impl Endpoint {
             }
             if !std::mem::replace(&mut waited, true) {
                 let patience = self.patience.as_secs_f64();
-                tracing::info!(item = %lease.id, "{url} takes no connections ({}); trying again for up to {patience} s", cause(&error));
+                tracing::info!(item.id = %lease.id, trace.id = lease.trace_id(), error.message = %cause(&error), "{url} takes no connections; trying again for up to {patience} s");
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
@@ -165,6 +166,21 @@ impl Endpoint {
         ] {
             if let Some(value) = value {
                 headers.insert(name, escaped(value));
+            }
+        }
+        if let Some(trace) = lease.trace() {
+            let state = trace.tracestate().map(|state| (TRACESTATE, state));
+            for (name, value) in [(TRACEPARENT, trace.traceparent())]
+                .into_iter()
+                .chain(state)
+            {
+                // Both are visible ASCII and blanks: there is nothing that a header cannot carry.
+                headers.extend(
+                    value
+                        .parse()
+                        .ok()
+                        .map(|value| (HeaderName::from_static(name), value)),
+                );
             }
         }
         let request = self.client.post(self.url.clone());

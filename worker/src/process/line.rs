@@ -36,6 +36,10 @@ struct Item<'a> {
     group: Option<&'a str>,
     priority: i16,
     enqueued: jiff::Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<&'a str>,
     #[serde(flatten)]
     about: &'a About,
 }
@@ -51,6 +55,8 @@ pub(super) fn write(line: &mut Vec<u8>, lease: &Lease, about: &About) -> serde_j
         group: lease.group.as_deref(),
         priority: lease.priority,
         enqueued: lease.enqueued,
+        traceparent: lease.traceparent.as_deref(),
+        tracestate: lease.tracestate.as_deref(),
         about,
     };
     serde_json::to_writer(&mut *line, &item)?;

@@ -77,7 +77,7 @@ impl Processes {
         let count = seats.iter().filter(|seat| seat.is_taken()).count();
         if count > 0 {
             let word = if count == 1 { "process" } else { "processes" };
-            tracing::info!("waiting for {count} {word} to end");
+            tracing::info!(process.count = count, "waiting for {count} {word} to end");
         }
         let closing = seats.into_iter().map(|seat| seat.close(end, kill));
         futures_util::future::join_all(closing).await;

@@ -81,7 +81,7 @@ impl Running {
         drop(command);
         let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        tracing::info!(pid = child.id(), "started a process for items");
+        tracing::info!(process.pid = child.id(), "started a process for items");
         Ok(Self {
             group: Group::of(&child),
             child,

@@ -135,7 +135,7 @@ impl Seat {
             if let Err(error) = line::write(running.line(), lease, &all.about) {
                 return Verdict::nack(Failure::new(format!("cannot write the item: {error}")));
             }
-            let mut said = Said::about(Some(lease.id));
+            let mut said = Said::about(Some(lease));
             let fault = match running
                 .serve(lease.id, &mut said, limit, cut.as_mut())
                 .await
@@ -146,7 +146,7 @@ impl Seat {
                     if running.is_in_step() {
                         self.running = Some(running);
                     } else {
-                        tracing::warn!(item = %lease.id, "the process said more than its answer; starting another");
+                        tracing::warn!(item.id = %lease.id, trace.id = lease.trace_id(), "the process said more than its answer; starting another");
                         running.end(&mut Said::about(None), kill).await;
                     }
                     return verdict.with_output(said.text());
@@ -168,8 +168,8 @@ impl Seat {
             if untouched && !fresh {
                 // It ended, or lost its way, while it had nothing to do: the item never was with it.
                 tracing::warn!(
-                    "a process without an item: {}; starting another",
-                    ended.error
+                    error.message = ended.error,
+                    "a process without an item ended; starting another"
                 );
                 continue;
             }
@@ -185,7 +185,7 @@ impl Seat {
             }
             if untouched && never_answered {
                 // It ended while it got ready: no fault of the item, which waits for the next try.
-                tracing::warn!(item = %lease.id, "before it read an item {}; starting another", ended.headline());
+                tracing::warn!(item.id = %lease.id, trace.id = lease.trace_id(), error.message = ended.headline(), "a process ended before it read its item; starting another");
                 continue;
             }
             return Verdict::nack(ended);

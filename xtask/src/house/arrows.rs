@@ -9,24 +9,41 @@ use super::Finding;
 
 /// Each crate and those of ours it may depend on. What is not here has no place yet: a new crate
 /// says in this table where it stands.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("queue-core", &[]),
     ("queue-log", &[]),
     ("queue-api", &[]),
     ("metrics", &[]),
+    ("telemetry", &["queue-api"]),
     ("queue-client", &["queue-api"]),
     (
         "queue-server",
-        &["queue-api", "queue-core", "queue-log", "metrics"],
+        &[
+            "queue-api",
+            "queue-core",
+            "queue-log",
+            "metrics",
+            "telemetry",
+        ],
     ),
-    ("worker", &["queue-api", "queue-client", "metrics"]),
+    (
+        "worker",
+        &["queue-api", "queue-client", "metrics", "telemetry"],
+    ),
     (
         "loadtest",
         &["queue-api", "queue-client", "queue-log", "queue-server"],
     ),
     (
         "orchestrator",
-        &["queue-api", "queue-client", "metrics", "queue-server", "worker"],
+        &[
+            "queue-api",
+            "queue-client",
+            "metrics",
+            "telemetry",
+            "queue-server",
+            "worker",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -75,7 +75,7 @@ impl TokensFile {
             digest: Sha256::digest(&content).into(),
             fault: None,
         };
-        info!(path = %path.display(), tokens = tokens.len(), "calls need a token");
+        info!(file.path = %path.display(), token.count = tokens.len(), "calls need a token");
         Ok(Self {
             path: path.to_owned(),
             valid: RwLock::new(Arc::new(tokens)),
@@ -122,11 +122,11 @@ impl TokensFile {
         match read {
             Ok(None) => {
                 if last.fault.take().is_some() {
-                    info!(%path, "the file of tokens is as it was before");
+                    info!(file.path = %path, "the file of tokens is as it was before");
                 }
             }
             Ok(Some((digest, tokens))) => {
-                info!(%path, tokens = tokens.len(), "the file of tokens has changed: these are valid now");
+                info!(file.path = %path, token.count = tokens.len(), "the file of tokens has changed: these are valid now");
                 (last.digest, last.fault) = (digest, None);
                 *self.valid.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
             }
@@ -134,7 +134,7 @@ impl TokensFile {
                 let said = chain(&fault);
                 if last.fault.as_ref() != Some(&said) {
                     error!(
-                        error = &fault as &dyn std::error::Error,
+                        error.message = said,
                         "the tokens from before stay valid"
                     );
                     last.fault = Some(said);

@@ -1,4 +1,4 @@
-//! Logs: to standard error, for people or as JSON, filtered by `MEMQ_LOG` or `RUST_LOG`.
+//! The log of a program: to standard error, for people or as JSON, filtered by `MEMQ_LOG` or `RUST_LOG`.
 
 use std::io::{IsTerminal, stderr};
 
@@ -23,7 +23,7 @@ pub enum LogFormat {
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
+pub enum LogError {
     /// A filter that cannot be read. Write levels and modules: `info,queue_server=debug`.
     #[error(
         "{variable} is {value:?}, which is not a log filter such as info or info,queue_server=debug"
@@ -38,9 +38,19 @@ pub enum TelemetryError {
     },
 }
 
-/// Starts the log. A log that the process has started already stays as it is.
-pub fn start(format: LogFormat) -> Result<(), TelemetryError> {
+/// Starts the log. One that the process has started already stays as it is.
+pub fn start_log(format: LogFormat) -> Result<(), LogError> {
     let filter = filter(|variable| std::env::var(variable).ok())?;
+    start(format, filter);
+    Ok(())
+}
+
+/// Starts the log as if nobody had asked for any other.
+pub fn start_default_log(format: LogFormat) {
+    start(format, EnvFilter::new(DEFAULT));
+}
+
+fn start(format: LogFormat, filter: EnvFilter) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr);
@@ -48,7 +58,11 @@ pub fn start(format: LogFormat) -> Result<(), TelemetryError> {
         stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // The only failure is a log that stands already: ours was embedded, and theirs will do.
     let _standing = match format {
-        LogFormat::Human => builder.with_ansi(colour).finish().try_init(),
+        LogFormat::Human => builder
+            .with_ansi(colour)
+            .with_target(false)
+            .finish()
+            .try_init(),
         LogFormat::Json => builder
             .json()
             .flatten_event(true)
@@ -56,10 +70,9 @@ pub fn start(format: LogFormat) -> Result<(), TelemetryError> {
             .finish()
             .try_init(),
     };
-    Ok(())
 }
 
-fn filter(variable: impl Fn(&str) -> Option<String>) -> Result<EnvFilter, TelemetryError> {
+fn filter(variable: impl Fn(&str) -> Option<String>) -> Result<EnvFilter, LogError> {
     let set = VARIABLES.into_iter().find_map(|name| {
         variable(name)
             .filter(|text| !text.is_empty())
@@ -68,7 +81,7 @@ fn filter(variable: impl Fn(&str) -> Option<String>) -> Result<EnvFilter, Teleme
     let Some((variable, value)) = set else {
         return Ok(EnvFilter::new(DEFAULT));
     };
-    EnvFilter::try_new(&value).map_err(|source| TelemetryError::Filter {
+    EnvFilter::try_new(&value).map_err(|source| LogError::Filter {
         variable,
         value,
         source,
