@@ -141,7 +141,9 @@ class Stat(Panel):
     kind = "stat"
 
     def defaults(self):
-        mappings = {str(value): {"color": color, "index": value, "text": text} for value, (text, color) in self.words.items()}
+        mappings = {
+            str(value): {"color": color, "index": value, "text": text} for value, (text, color) in self.words.items()
+        }
         return super().defaults() | {
             "color": {"mode": "thresholds"},
             "mappings": [{"options": mappings, "type": "value"}] if mappings else [],
@@ -165,7 +167,10 @@ class Timeline(Panel):
     kind = "state-timeline"
 
     def defaults(self):
-        return super().defaults() | {"color": {"mode": "palette-classic"}, "custom": {"fillOpacity": 70, "lineWidth": 0}}
+        return super().defaults() | {
+            "color": {"mode": "palette-classic"},
+            "custom": {"fillOpacity": 70, "lineWidth": 0},
+        }
 
     def options(self):
         return {
@@ -223,7 +228,10 @@ class Table(Panel):
         order = {name: place for place, name in enumerate([*self.labels, *values])}
         return [
             {"id": "merge", "options": {}},
-            {"id": "organize", "options": {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": values}},
+            {
+                "id": "organize",
+                "options": {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": values},
+            },
         ]
 
     def options(self):

@@ -33,7 +33,7 @@ class Generated(unittest.TestCase):
 
     def test_no_dashboard_is_left_over(self):
         for folder in (monitoring.COMPONENT, monitoring.CHART):
-            found = {path for path in (folder / "dashboards").glob("*")}
+            found = set((folder / "dashboards").glob("*"))
             self.assertLessEqual(found, set(monitoring.files()))
 
     def test_plain_rules_are_the_operators(self):
@@ -74,7 +74,9 @@ class Installed(unittest.TestCase):
         scraped = {}
         for monitor in of(objects, "ServiceMonitor") + of(objects, "PodMonitor"):
             part = monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
-            scraped[part] = [e["port"] for e in monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]]
+            scraped[part] = [
+                e["port"] for e in monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
+            ]
         self.assertEqual(scraped, open_to_it)
         self.assertEqual(sorted(scraped), ["controller", "server", "worker"])
 
@@ -93,8 +95,15 @@ class Installed(unittest.TestCase):
         self.assertGreater(found, 0)
 
     def test_a_spec_is_called_as_the_controller_calls_it(self):
-        rule = of(manifests.helm("memq", "--set", ALL_ON), "PodMonitor")[0]["spec"]["podMetricsEndpoints"][0]["relabelings"][0]
-        for run, spec in [("keygen-x7k2p", "keygen"), ("nightly", "nightly"), ("a-b-c", "a-b-c"), ("load-ababa", "load-ababa")]:
+        rule = of(manifests.helm("memq", "--set", ALL_ON), "PodMonitor")[0]["spec"]["podMetricsEndpoints"][0][
+            "relabelings"
+        ][0]
+        for run, spec in [
+            ("keygen-x7k2p", "keygen"),
+            ("nightly", "nightly"),
+            ("a-b-c", "a-b-c"),
+            ("load-ababa", "load-ababa"),
+        ]:
             with self.subTest(run):
                 self.assertEqual(re.fullmatch(rule["regex"], run)[1], spec)
 

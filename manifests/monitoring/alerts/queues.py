@@ -63,7 +63,7 @@ GROUP = Group(
             ),
             "5m",
             f"queue {AT} gives up items",
-            "About {{ $value | printf \"%.0f\" }} items died in half an hour, more than one in twenty of those that ended.",
+            'About {{ $value | printf "%.0f" }} items died in half an hour, more than one in twenty of those that ended.',
         ),
         Rule(
             "MemqRetryStorm",
@@ -75,7 +75,7 @@ GROUP = Group(
             ),
             "15m",
             f"most attempts on queue {AT} fail",
-            "About {{ $value | printf \"%.0f\" }} attempts failed in a quarter of an hour, more than half of all.",
+            'About {{ $value | printf "%.0f" }} attempts failed in a quarter of an hour, more than half of all.',
         ),
         Rule(
             "MemqLeasesExpire",
@@ -87,7 +87,7 @@ GROUP = Group(
             ),
             "5m",
             f"workers of queue {AT} are lost",
-            "About {{ $value | printf \"%.0f\" }} leases ran out in half an hour, more than one in twenty: workers die, hang, or cannot reach the server. The items are done again.",
+            'About {{ $value | printf "%.0f" }} leases ran out in half an hour, more than one in twenty: workers die, hang, or cannot reach the server. The items are done again.',
         ),
     ),
 )

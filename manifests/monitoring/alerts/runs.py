@@ -21,7 +21,7 @@ GROUP = Group(
             CONTROLLER,
             (Condition(f"max {BY} (last_over_time(memq_controller_leader[1d]))", f"unless ({LEADS} == 1)"),),
             "5m",
-            f"no memq controller {AT} works",
+            f"no controller works: {AT}",
             "None holds the lease, or none is there. Runs do not go on: no workers are started, added or replaced. Workers that run go on.",
         ),
         Rule(
@@ -35,7 +35,7 @@ GROUP = Group(
                 ),
             ),
             "15m",
-            f"the API server refuses memq controller {AT}",
+            f"the API server refuses the controller {AT}",
             "{{ $value | humanizePercentage }} of its requests fail: it lacks a right, is throttled, or the API server is out of reach. Runs stand still or react late.",
         ),
         Rule(
@@ -57,7 +57,12 @@ GROUP = Group(
             "MemqRunHeldUp",
             "warning",
             (*SPEC, "condition"),
-            (Condition('sum by (namespace, spec, condition) (memq_run_conditions{condition=~"Blocked|CapacityBlocked"})', "> 0"),),
+            (
+                Condition(
+                    'sum by (namespace, spec, condition) (memq_run_conditions{condition=~"Blocked|CapacityBlocked"})',
+                    "> 0",
+                ),
+            ),
             "15m",
             f"a run of {OF} is held up",
             "{{ $labels.condition }}: its pods do not start. `memq why RUN` says what is in their way.",

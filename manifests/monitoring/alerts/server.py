@@ -36,10 +36,15 @@ GROUP = Group(
             "MemqServerFull",
             "critical",
             SERVER,
-            (Condition(f'sum {BY} (increase(memq_limits_hit_total{{limit=~"storage_full|max_items|max_bytes"}}[5m]))', "> 0"),),
+            (
+                Condition(
+                    f'sum {BY} (increase(memq_limits_hit_total{{limit=~"storage_full|max_items|max_bytes"}}[5m]))',
+                    "> 0",
+                ),
+            ),
             "5m",
             f"memq server {AT} is full and refuses items",
-            "About {{ $value | printf \"%.0f\" }} calls were refused in five minutes because the storage, --max-items or --max-bytes is full. What is there is worked off all the same.",
+            'About {{ $value | printf "%.0f" }} calls were refused in five minutes because the storage, --max-items or --max-bytes is full. What is there is worked off all the same.',
         ),
         Rule(
             "MemqServerNearlyFull",
@@ -49,8 +54,8 @@ GROUP = Group(
                 Condition(
                     f"max {BY} (\n"
                     f"  {storage()}\n"
-                    "  or label_replace(memq_held_items / memq_max_held_items, \"of\", \"items\", \"\", \"\")\n"
-                    "  or label_replace(memq_held_bytes / memq_max_held_bytes, \"of\", \"bytes\", \"\", \"\")\n"
+                    '  or label_replace(memq_held_items / memq_max_held_items, "of", "items", "", "")\n'
+                    '  or label_replace(memq_held_bytes / memq_max_held_bytes, "of", "bytes", "", "")\n'
                     ")",
                     "> 0.8",
                 ),
@@ -71,7 +76,7 @@ GROUP = Group(
             ),
             "15m",
             f"memq server {AT} refuses calls: {{{{ $labels.limit }}}}",
-            "About {{ $value | printf \"%.0f\" }} calls were refused in ten minutes by the limit {{ $labels.limit }}, and it goes on.",
+            'About {{ $value | printf "%.0f" }} calls were refused in ten minutes by the limit {{ $labels.limit }}, and it goes on.',
         ),
         Rule(
             "MemqServerErrors",

@@ -17,7 +17,9 @@ def dashboard(uid, title, about, choices, *rows):
         choices=(NAMESPACE, *choices),
         rows=rows,
         help=Link("Runbooks", f"{RUNBOOKS}/README.md"),
-        marks=Query('ALERTS{alertname=~"Memq.+",alertstate="firing",namespace=~"$namespace"}', "{{alertname}} {{queue}}{{spec}}"),
+        marks=Query(
+            'ALERTS{alertname=~"Memq.+",alertstate="firing",namespace=~"$namespace"}', "{{alertname}} {{queue}}{{spec}}"
+        ),
     )
 
 

@@ -31,22 +31,54 @@ SHARE = Steps("red", ((0.5, "yellow"), (0.8, "green")))
 NOW = Row(
     "Now",
     (
-        Stat("Workers", "Workers that are scraped.", (Query(f'count (memq_worker_slots{{{WORKERS},state="busy"}})'),), steps=Steps("text")),
-        Stat("Busy slots", "Slots that have an item. A worker has one, or as many as `--concurrency` says.", (Query(slots(',state="busy"')),), steps=Steps("text")),
+        Stat(
+            "Workers",
+            "Workers that are scraped.",
+            (Query(f'count (memq_worker_slots{{{WORKERS},state="busy"}})'),),
+            steps=Steps("text"),
+        ),
+        Stat(
+            "Busy slots",
+            "Slots that have an item. A worker has one, or as many as `--concurrency` says.",
+            (Query(slots(',state="busy"')),),
+            steps=Steps("text"),
+        ),
         Stat("Idle slots", "Slots that wait for an item.", (Query(slots(',state="idle"')),), steps=Steps("text")),
         Stat(
-            "Time in use", "Share of the time of all slots that went into items. Low while there is a backlog: the queue's limits or the server hold workers up. Low "
-            "without one: there are too many.", (Query(busy()),), unit="percentunit", steps=SHARE,
-        ),
-        Stat("Items", "Items a second that were finished with, whatever the verdict.", (Query(rate("items_total")),), unit="cps", steps=Steps("text")),
-        Stat("Acknowledged", "Share of the items that were acknowledged: the rest was work for nothing.", (Query(good()),), unit="percentunit", steps=SHARE),
-        Stat(
-            "Time of an item", "What a handler took on average.",
-            (Query(f"{rate('handler_duration_seconds_sum')} / ({rate('handler_duration_seconds_count')} > 0)"),), unit="s", steps=Steps("text"),
+            "Time in use",
+            "Share of the time of all slots that went into items. Low while there is a backlog: the queue's limits or the server hold workers up. Low "
+            "without one: there are too many.",
+            (Query(busy()),),
+            unit="percentunit",
+            steps=SHARE,
         ),
         Stat(
-            "Lost", "Items a second whose lease ended before their worker did. Another worker does them again.",
-            (Query(rate("items_total", ',verdict="lost"')),), unit="cps", steps=bad_from(0.001),
+            "Items",
+            "Items a second that were finished with, whatever the verdict.",
+            (Query(rate("items_total")),),
+            unit="cps",
+            steps=Steps("text"),
+        ),
+        Stat(
+            "Acknowledged",
+            "Share of the items that were acknowledged: the rest was work for nothing.",
+            (Query(good()),),
+            unit="percentunit",
+            steps=SHARE,
+        ),
+        Stat(
+            "Time of an item",
+            "What a handler took on average.",
+            (Query(f"{rate('handler_duration_seconds_sum')} / ({rate('handler_duration_seconds_count')} > 0)"),),
+            unit="s",
+            steps=Steps("text"),
+        ),
+        Stat(
+            "Lost",
+            "Items a second whose lease ended before their worker did. Another worker does them again.",
+            (Query(rate("items_total", ',verdict="lost"')),),
+            unit="cps",
+            steps=bad_from(0.001),
         ),
     ),
 )
@@ -54,15 +86,28 @@ NOW = Row(
 USE = Row(
     "Use of time",
     (
-        Graph("Slots", "Slots of all workers by what they do.", (Query(slots(by=" by (state)"), "{{state}}"),), stacked=True),
         Graph(
-            "Time in use", "Share of the slots' time that went into items, by step.",
-            (Query(busy(" by (spec, step)"), "{{spec}} {{step}}"),), unit="percentunit", top=1,
+            "Slots",
+            "Slots of all workers by what they do.",
+            (Query(slots(by=" by (state)"), "{{state}}"),),
+            stacked=True,
         ),
         Graph(
-            "Time around handlers", "Seconds of slots a second that went into items but not into their handlers: fetching them, starting programs, settling.",
-            (Query(f"clamp_min({rate('busy_seconds_total')} - {rate('handler_duration_seconds_sum')}, 0)", "around"), Query(rate("handler_duration_seconds_sum"), "in handlers")),
-            unit="s", stacked=True,
+            "Time in use",
+            "Share of the slots' time that went into items, by step.",
+            (Query(busy(" by (spec, step)"), "{{spec}} {{step}}"),),
+            unit="percentunit",
+            top=1,
+        ),
+        Graph(
+            "Time around handlers",
+            "Seconds of slots a second that went into items but not into their handlers: fetching them, starting programs, settling.",
+            (
+                Query(f"clamp_min({rate('busy_seconds_total')} - {rate('handler_duration_seconds_sum')}, 0)", "around"),
+                Query(rate("handler_duration_seconds_sum"), "in handlers"),
+            ),
+            unit="s",
+            stacked=True,
         ),
     ),
 )
@@ -70,20 +115,32 @@ USE = Row(
 ITEMS = Row(
     "Items",
     (
-        Graph("Items by verdict", "Items a second by what the server took as their verdict; lost are those whose lease ended first.", (Query(rate("items_total", by=" by (verdict)"), "{{verdict}}"),), unit="cps", stacked=True),
         Graph(
-            "Time of handlers", "How long handlers took, by what they said of the item: half of them less than the p50, all but one in twenty less than the p95.",
+            "Items by verdict",
+            "Items a second by what the server took as their verdict; lost are those whose lease ended first.",
+            (Query(rate("items_total", by=" by (verdict)"), "{{verdict}}"),),
+            unit="cps",
+            stacked=True,
+        ),
+        Graph(
+            "Time of handlers",
+            "How long handlers took, by what they said of the item: half of them less than the p50, all but one in twenty less than the p95.",
             tuple(
                 Query(
-                    f"histogram_quantile({q}, {rate('handler_duration_seconds_bucket', by=' by (le, verdict)')})", f"p{q * 100:.0f} {{{{verdict}}}}"
+                    f"histogram_quantile({q}, {rate('handler_duration_seconds_bucket', by=' by (le, verdict)')})",
+                    f"p{q * 100:.0f} {{{{verdict}}}}",
                 )
                 for q in (0.5, 0.95)
             ),
             unit="s",
         ),
         Graph(
-            "Waiting in workers", "Items that were leased ahead (`--prefetch`) and wait for a slot, and items that are handled and not settled yet.",
-            (Query(f"sum (memq_worker_items_ahead{{{WORKERS}}})", "ahead"), Query(f"sum (memq_worker_unsettled_items{{{WORKERS}}})", "unsettled")),
+            "Waiting in workers",
+            "Items that were leased ahead (`--prefetch`) and wait for a slot, and items that are handled and not settled yet.",
+            (
+                Query(f"sum (memq_worker_items_ahead{{{WORKERS}}})", "ahead"),
+                Query(f"sum (memq_worker_unsettled_items{{{WORKERS}}})", "unsettled"),
+            ),
         ),
     ),
 )
@@ -91,10 +148,23 @@ ITEMS = Row(
 SERVER = Row(
     "Calls to the server",
     (
-        Graph("Calls", "Calls a second by how they ended. One that is repeated until it is answered counts once.", (Query(rate("calls_total", by=" by (call, result)"), "{{call}} {{result}}"),), unit="cps", width=12),
-        Graph("Repeated tries", "Tries a second that failed and were made again: the server was away, or the network.", (Query(rate("call_retries_total"), "tries"),), unit="cps", width=12),
+        Graph(
+            "Calls",
+            "Calls a second by how they ended. One that is repeated until it is answered counts once.",
+            (Query(rate("calls_total", by=" by (call, result)"), "{{call}} {{result}}"),),
+            unit="cps",
+            width=12,
+        ),
+        Graph(
+            "Repeated tries",
+            "Tries a second that failed and were made again: the server was away, or the network.",
+            (Query(rate("call_retries_total"), "tries"),),
+            unit="cps",
+            width=12,
+        ),
         Table.of(
-            "By step", "As of now. Steps with long backlogs and little time in use are worth a look.",
+            "By step",
+            "As of now. Steps with long backlogs and little time in use are worth a look.",
             ("namespace", "spec", "step"),
             Column("Workers", f'count by (namespace, spec, step) (memq_worker_slots{{{WORKERS},state="busy"}})'),
             Column("Slots", slots(by=" by (namespace, spec, step)")),
@@ -106,10 +176,20 @@ SERVER = Row(
 )
 
 DASHBOARD = dashboard(
-    "memq-workers", "memq / Workers", "What workers make of their time: slots, items, handlers, and calls to the server.",
+    "memq-workers",
+    "memq / Workers",
+    "What workers make of their time: slots, items, handlers, and calls to the server.",
     (
-        Choice("spec", "Spec", 'memq_worker_slots{namespace=~"$namespace"}', "What the runs of the workers are called but for the letters that generateName adds."),
+        Choice(
+            "spec",
+            "Spec",
+            'memq_worker_slots{namespace=~"$namespace"}',
+            "What the runs of the workers are called but for the letters that generateName adds.",
+        ),
         Choice("step", "Step", 'memq_worker_slots{namespace=~"$namespace",spec=~"$spec"}'),
     ),
-    NOW, USE, ITEMS, SERVER,
+    NOW,
+    USE,
+    ITEMS,
+    SERVER,
 )

@@ -31,7 +31,7 @@ def label_sets(labels):
     # What is said of a label may have semicolons, too.
     _, *parts = re.split(r"(?:^|; )`(\w+)`: ", labels)
     values = []
-    for name, said in zip(parts[::2], parts[1::2]):
+    for name, said in zip(parts[::2], parts[1::2], strict=True):
         values.append([(name, value) for value in ([ANY[name]] if name in ANY else re.findall(r"`([^`]+)`", said))])
     return [",".join(f'{name}="{value}"' for name, value in one) for one in itertools.product(*values)]
 

@@ -67,14 +67,18 @@ class Load:
         self._ask("POST", f"/v1/queues/{QUEUE}/purge?state=dead")
 
     def _leased(self, most, length):
-        got = self._server.call("POST", f"/v1/queues/{QUEUE}/lease", {"max": most, "lease_ms": length, "worker": "nobody"})
+        got = self._server.call(
+            "POST", f"/v1/queues/{QUEUE}/lease", {"max": most, "lease_ms": length, "worker": "nobody"}
+        )
         return [item["lease"] for item in got["items"]]
 
     def _ask(self, method, path, body="", expect=None, server=None):
         """The status of a call that may be refused; `expect` is the one it must have."""
         url = f"{(server or self._server).url}{path}"
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, body.encode() if method == "POST" else None, method=method)) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(url, body.encode() if method == "POST" else None, method=method)
+            ) as answer:
                 status = answer.status
         except urllib.error.HTTPError as refused:
             with refused:
@@ -97,7 +101,20 @@ class Worker:
     """A real worker on the queue, with two slots."""
 
     def __init__(self, server):
-        words = ["--server", server.url, "--queue", QUEUE, "--concurrency", "2", "--until", "forever", "--dead-on", "65", "--prefetch", "1"]
+        words = [
+            "--server",
+            server.url,
+            "--queue",
+            QUEUE,
+            "--concurrency",
+            "2",
+            "--until",
+            "forever",
+            "--dead-on",
+            "65",
+            "--prefetch",
+            "1",
+        ]
         self._process = subprocess.Popen(
             [PROGRAMS / "memq-worker", *words, "--health-listen", "127.0.0.1:0", "--", "sh", "-c", HANDLER],
             stdout=subprocess.DEVNULL,

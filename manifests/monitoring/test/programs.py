@@ -18,7 +18,12 @@ from served import BOUND, until
 def promtool(*words, text=None):
     """What promtool says, and whether it was content."""
     done = subprocess.run(
-        [os.environ["MEMQ_PROMTOOL"], *map(str, words)], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BOUND
+        [os.environ["MEMQ_PROMTOOL"], *map(str, words)],
+        input=text,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BOUND,
     )
     return done.returncode == 0, done.stdout
 

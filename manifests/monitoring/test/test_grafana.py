@@ -31,7 +31,7 @@ def lost(left, right, at=""):
             elif value not in (None, False, "", [], {}):
                 yield f"{at}.{name}"
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        for pair in zip(left, right):
+        for pair in zip(left, right, strict=True):
             yield from lost(*pair, at)
     elif left != right:
         yield at
@@ -62,7 +62,9 @@ class Grafana(unittest.TestCase):
         ]:
             changed = copy.deepcopy(fleet)
             where(changed)["tilte"] = "x"
-            self.assertEqual({path.rpartition(".")[2] for path in set(lost(changed, kept(changed))) - BEYOND}, {"tilte"})
+            self.assertEqual(
+                {path.rpartition(".")[2] for path in set(lost(changed, kept(changed))) - BEYOND}, {"tilte"}
+            )
 
 
 if __name__ == "__main__":

@@ -108,9 +108,14 @@ class Live(unittest.TestCase):
 
     def test_the_full_server_is_about_to_be_reported(self):
         """From the load to an alert: the only one of the critical ones that it brings about."""
+
         def critical():
             alerts = self.prometheus.ask("alerts")["alerts"]
-            return {(alert["labels"]["alertname"], alert["labels"]["namespace"]) for alert in alerts if alert["labels"]["severity"] == "critical"}
+            return {
+                (alert["labels"]["alertname"], alert["labels"]["namespace"])
+                for alert in alerts
+                if alert["labels"]["severity"] == "critical"
+            }
 
         until("it is noticed", lambda: critical() == {("MemqServerFull", "full")})
 

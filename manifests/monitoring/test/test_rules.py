@@ -53,7 +53,11 @@ class Rules(unittest.TestCase):
     def test_every_case(self):
         with tempfile.TemporaryDirectory(prefix="memq-rules-") as folder:
             # One file for all: each start of promtool reads the rules anew.
-            text = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [as_promtool(case) for case in cases.CASES]}
+            text = {
+                "rule_files": [str(RULES)],
+                "evaluation_interval": "1m",
+                "tests": [as_promtool(case) for case in cases.CASES],
+            }
             path = pathlib.Path(folder) / "cases.json"
             path.write_text(json.dumps(text))
             content, said = promtool("test", "rules", path)
@@ -90,7 +94,14 @@ class Rules(unittest.TestCase):
             text = (RUNBOOKS / f"{rule.name}.md").read_text()
             with self.subTest(rule.name):
                 self.assertEqual(
-                    re.findall(r"^#+ .*", text, re.M), [f"# {rule.name}", "## What it means", "## How to see it", "## What to do", "## When it is harmless"]
+                    re.findall(r"^#+ .*", text, re.M),
+                    [
+                        f"# {rule.name}",
+                        "## What it means",
+                        "## How to see it",
+                        "## What to do",
+                        "## When it is harmless",
+                    ],
                 )
         listed = re.findall(r"\[(\w+)\]\((\w+)\.md\)", (RUNBOOKS / "README.md").read_text())
         self.assertEqual([(rule.name, rule.name) for rule in alerts.RULES], listed)
