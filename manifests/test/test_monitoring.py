@@ -57,6 +57,17 @@ class Installed(unittest.TestCase):
             )
             self.assertEqual(of(objects, "PodMonitor")[0]["spec"]["namespaceSelector"], {"any": True})
 
+    def test_the_patches_that_the_docs_show_are_the_charts_values(self):
+        """Labels for the operator, and a token for a server that wants one."""
+        blocks = re.findall(r"^```yaml\n(patches:.*?)^```", (DOCS / "monitoring.md").read_text(), re.M | re.S)
+        labels = "serviceMonitor.labels.release=kube-prometheus-stack,prometheusRule.labels.release=kube-prometheus-stack"
+        values = [labels, "auth.metricsTokenSecret=memq-metrics-token"]
+        self.assertEqual(len(blocks), len(values))
+        for block, value in zip(blocks, values, strict=True):
+            with self.subTest(value), Kustomization(components=["monitoring"], more=block) as objects:
+                helm = manifests.helm("memq", "--set", f"{ALL_ON},{value}")
+                self.compare([without_namespace(o) for o in objects], helm)
+
     def test_all_is_off_by_default(self):
         shipped = {o["kind"] for o in manifests.helm("memq")}
         self.assertTrue(shipped.isdisjoint({"PodMonitor", "ServiceMonitor", "PrometheusRule", "ConfigMap"}))
