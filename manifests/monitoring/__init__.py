@@ -8,6 +8,7 @@ import pathlib
 
 from . import alerts, dashboards
 from .rules import as_file, as_object
+from .words import RUNBOOKS as RUNBOOKS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMPONENT = ROOT / "components" / "monitoring"

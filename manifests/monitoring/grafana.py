@@ -67,7 +67,9 @@ class Panel:
     steps: Steps = Steps()
     width: int = 8
     height: int = 8
+    # Ways out of what is drawn, and of the panel itself.
     links: tuple = ()
+    help: tuple = ()
 
     kind = ""
 
@@ -91,6 +93,7 @@ class Panel:
             "fieldConfig": {"defaults": self.defaults(), "overrides": self.overrides()},
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
             "id": number,
+            "links": [link.json() | {"targetBlank": True} for link in self.help],
             "options": self.options(),
             "targets": [query.json(place) for place, query in enumerate(self.queries)],
             "title": self.title,

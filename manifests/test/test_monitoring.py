@@ -60,7 +60,9 @@ class Installed(unittest.TestCase):
     def test_the_patches_that_the_docs_show_are_the_charts_values(self):
         """Labels for the operator, and a token for a server that wants one."""
         blocks = re.findall(r"^```yaml\n(patches:.*?)^```", (DOCS / "monitoring.md").read_text(), re.M | re.S)
-        labels = "serviceMonitor.labels.release=kube-prometheus-stack,prometheusRule.labels.release=kube-prometheus-stack"
+        labels = (
+            "serviceMonitor.labels.release=kube-prometheus-stack,prometheusRule.labels.release=kube-prometheus-stack"
+        )
         values = [labels, "auth.metricsTokenSecret=memq-metrics-token"]
         self.assertEqual(len(blocks), len(values))
         for block, value in zip(blocks, values, strict=True):
@@ -180,6 +182,11 @@ class Dashboards(unittest.TestCase):
             used = set(re.findall(r"\$\{?(?!__)([a-z]+)\b", text))
             with self.subTest(board.uid):
                 self.assertEqual(used, made)
+
+    def test_each_alert_is_explained_from_a_panel(self):
+        text = json.dumps([board.json() for board in dashboards.ALL])
+        linked = set(re.findall(rf"{monitoring.RUNBOOKS}/(Memq\w+)\.md", text))
+        self.assertEqual(linked, {rule.name for rule in monitoring.alerts.RULES})
 
     def test_links_lead_to_dashboards_of_ours_and_set_variables_that_these_have(self):
         boards = {board.uid: {v["name"] for v in board.json()["templating"]["list"]} for board in dashboards.ALL}

@@ -8,6 +8,11 @@ NAMESPACE = Choice("namespace", "Namespace", "memq_build_info", "Where the progr
 TAIL = "${datasource:queryparam}&${__url_time_range}"
 
 
+def runbook(*names):
+    """A panel's way to what is to be done."""
+    return tuple(Link(f"Runbook {name}", f"{RUNBOOKS}/{name}.md") for name in names)
+
+
 def dashboard(uid, title, about, choices, *rows):
     return Dashboard(
         uid=uid,

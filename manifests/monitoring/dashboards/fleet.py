@@ -2,7 +2,7 @@
 
 from ..grafana import Column, Graph, Link, Query, Row, Stat, Steps, Table, bad_from
 from ..words import storage
-from .common import TAIL, dashboard, quantiles
+from .common import TAIL, dashboard, quantiles, runbook
 
 ALL = 'namespace=~"$namespace"'
 # What leaves the busiest thousand queues, or comes back to them, makes the sum of the rest jump: no rate of that.
@@ -29,6 +29,7 @@ NOW = Row(
             "Servers that may serve: not while they recover, are restored or stop.",
             (Query(f"sum (memq_ready{{{ALL}}})"),),
             steps=Steps("red", ((1, "green"),)),
+            help=runbook("MemqServerDown", "MemqServerNotReady"),
         ),
         Stat(
             "Alerts",
@@ -95,6 +96,7 @@ QUEUES = Row(
             links=(TO_QUEUE_OF_LINE,),
             steps=bad_from(600, 3600),
             show_limits=True,
+            help=runbook("MemqQueueWithoutWorkers"),
         ),
         Table.of(
             "All queues",
@@ -162,6 +164,7 @@ HTTP = Row(
             ),
             unit="reqps",
             stacked=True,
+            help=runbook("MemqServerErrors"),
         ),
         Graph(
             "Time by route",
@@ -208,6 +211,7 @@ LIMITS = Row(
             width=12,
             steps=bad_from(0.8, 1),
             show_limits=True,
+            help=runbook("MemqServerNearlyFull", "MemqServerFull"),
         ),
         Graph(
             "Refused",
@@ -215,6 +219,7 @@ LIMITS = Row(
             (Query(f"sum by (limit) (rate(memq_limits_hit_total{{{ALL}}}[$__rate_interval]))", "{{limit}}"),),
             unit="cps",
             width=12,
+            help=runbook("MemqServerRefuses"),
         ),
     ),
 )
@@ -227,6 +232,7 @@ LOG = Row(
             "Every answer waits for one. A disk that takes long makes everything slow.",
             quantiles("memq_log_sync_duration_seconds", ALL),
             unit="s",
+            help=runbook("MemqStorageSlow"),
         ),
         Graph(
             "Syncs",

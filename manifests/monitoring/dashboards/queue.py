@@ -1,7 +1,7 @@
 """One queue."""
 
 from ..grafana import Choice, Graph, Query, Row, Stat, Steps, bad_from
-from .common import dashboard
+from .common import dashboard, runbook
 
 ONE = 'namespace=~"$namespace",queue="$queue"'
 EVENTS = f'memq_queue_events_total{{{ONE},event=~"%s"}}'
@@ -35,6 +35,7 @@ NOW = Row(
             "Items that were given up. `memq queue items QUEUE --state dead` shows why; `memq queue redrive` tries them again.",
             (Query(items("dead")),),
             steps=bad_from(1),
+            help=runbook("MemqDeadItemsGrow"),
         ),
         Stat(
             "Done",
@@ -129,6 +130,7 @@ FLOW = Row(
             "Items that workers have, and calls of workers that wait for one.",
             (Query(items("leased"), "busy"), Query(f"sum (memq_queue_parked_calls{{{ONE}}})", "waiting")),
             width=12,
+            help=runbook("MemqQueueWithoutWorkers", "MemqQueueStalled"),
         ),
     ),
 )
@@ -142,6 +144,7 @@ TROUBLE = Row(
             (Query(rate("nacked|lease_expired|dead", " by (event)"), "{{event}}"),),
             unit="cps",
             width=12,
+            help=runbook("MemqRetryStorm", "MemqLeasesExpire"),
         ),
         Graph(
             "Failed share",

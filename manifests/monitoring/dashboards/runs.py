@@ -1,7 +1,7 @@
 """Runs, by their spec, and their steps; and the controller that carries them out."""
 
 from ..grafana import Choice, Column, Graph, Link, Query, Row, Stat, Steps, Table, Timeline, bad_from
-from .common import TAIL, dashboard, quantiles
+from .common import TAIL, dashboard, quantiles, runbook
 
 CONTROLLER = 'namespace=~"$namespace"'
 RUN = CONTROLLER + ',spec=~"$spec"'
@@ -32,6 +32,7 @@ RUNS = Row(
             "Runs that failed in the time that is shown, about. `memq ls` names them, `memq why RUN` says why.",
             (Query(ended("failed"), instant=True),),
             steps=Steps("text", ((0.5, "red"),)),
+            help=runbook("MemqRunFailed"),
         ),
         Stat(
             "Oldest run",
@@ -64,12 +65,14 @@ RUNS = Row(
             "Runs that something keeps from going on, or that will not meet their deadline.",
             (Query(f"sum (memq_run_conditions{{{RUN}}}) or vector(0)"),),
             steps=Steps("green", ((1, "red"),)),
+            help=runbook("MemqRunHeldUp", "MemqRunWillBeLate"),
         ),
         Graph(
             "Unfinished runs",
             "Runs that have not ended, by where they are.",
             (Query(f"sum by (phase) (memq_runs{{{RUN}}})", "{{phase}}"),),
             stacked=True,
+            help=runbook("MemqRunStuck"),
         ),
         Graph(
             "Held up",
@@ -209,6 +212,7 @@ CONTROLLERS = Row(
             (Query(f"sum (memq_controller_leader{{{CONTROLLER}}})"),),
             steps=Steps("red", ((1, "green"),)),
             height=8,
+            help=runbook("MemqControllerWithoutLeader"),
         ),
         Stat(
             "Looks after",
@@ -254,6 +258,7 @@ CONTROLLERS = Row(
             unit="reqps",
             width=12,
             stacked=True,
+            help=runbook("MemqControllerFailing"),
         ),
     ),
 )

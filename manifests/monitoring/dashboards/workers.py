@@ -1,7 +1,7 @@
 """What workers make of their time."""
 
 from ..grafana import Choice, Column, Graph, Query, Row, Stat, Steps, Table, bad_from
-from .common import dashboard
+from .common import dashboard, runbook
 
 # Spec and step come from the labels of the pod, by the PodMonitor.
 WORKERS = 'namespace=~"$namespace",spec=~"$spec",step=~"$step"'
@@ -79,6 +79,7 @@ NOW = Row(
             (Query(rate("items_total", ',verdict="lost"')),),
             unit="cps",
             steps=bad_from(0.001),
+            help=runbook("MemqLeasesExpire"),
         ),
     ),
 )
