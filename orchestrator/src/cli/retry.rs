@@ -147,6 +147,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             token_file: token.token_file,
             joblog,
         }),
+        announce: matches!(output, Output::Text),
         again: shell::plain_again,
     };
     let summary = Box::pin(execute::run(job)).await?;

@@ -160,6 +160,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         server_timeout,
         timeout,
         grace,
+        announce: output == Form::Text,
         again: shell::again,
     };
     let summary = Box::pin(execute::run(job)).await?;

@@ -72,6 +72,7 @@ impl<'a> Conductor<'a> {
             match next {
                 Next::Begin(place) => {
                     self.phases[place] = Phase::Running;
+                    self.stage.account.begins(place);
                     let stage = self.stage.clone();
                     self.running
                         .spawn(async move { (place, carry_out(stage, place).await) });
@@ -81,6 +82,7 @@ impl<'a> Conductor<'a> {
                     self.cut |= self.stop.is_some();
                     let report = self.skipped(place);
                     self.stage.board.ended(place, &report.line());
+                    self.stage.account.ended(place, &report);
                     self.reports[place] = Some(report);
                 }
                 Next::Finish(_) => return true,
@@ -105,6 +107,7 @@ impl<'a> Conductor<'a> {
             _ => {}
         }
         self.stage.board.ended(place, &report.line());
+        self.stage.account.ended(place, &report);
         self.reports[place] = Some(report);
     }
 
@@ -126,6 +129,7 @@ impl<'a> Conductor<'a> {
     }
 
     fn say_stopping(&self) {
+        self.stage.account.stops();
         let grace = human(self.stage.job.grace);
         let text = match &self.stop {
             Some(Why::Signal(crate::plan::Signal::Interrupt)) => {

@@ -32,10 +32,12 @@ pub(super) struct Drain {
 
 /// Goes through the items of a step. An error is what kept it from beginning.
 pub(super) async fn drain(stage: Arc<Stage>, place: usize, pool: &Pool) -> anyhow::Result<Drain> {
-    match &pool.items {
-        Items::Queue(name) => drain_found(stage, place, pool, name.clone()).await,
-        items => drain_loaded(stage, place, pool, items.clone()).await,
-    }
+    let drain = match &pool.items {
+        Items::Queue(name) => drain_found(stage.clone(), place, pool, name.clone()).await?,
+        items => drain_loaded(stage.clone(), place, pool, items.clone()).await?,
+    };
+    stage.account.items(place, &drain.drained.tally);
+    Ok(drain)
 }
 
 async fn drain_loaded(
@@ -70,7 +72,7 @@ async fn drain_loaded(
     }
     stage.works(place)?;
     let started = Instant::now();
-    let server = stage.server.reach().await?;
+    let server = stage.reach().await?;
     let (file, name) = (stage.job.spec.file.clone(), queue_name(&stage, place)?);
     if let Some(again) = &stage.job.again_on
         && !server.is_own()
@@ -109,7 +111,7 @@ async fn drain_found(
     name: QueueName,
 ) -> anyhow::Result<Drain> {
     let started = Instant::now();
-    let server = stage.server.reach().await?;
+    let server = stage.reach().await?;
     let (target, unfinished, sealed) = Target::find(server, name.clone()).await?;
     let tally = Tally::new(unfinished, 0);
     if unfinished == 0 && sealed {
@@ -170,6 +172,8 @@ async fn carry_out(
     let folder = folder_of(&stage, place)?;
     let workers = workers(&stage, pool, tally.to_do());
     let progress = stage.board.items(place, &tally);
+    stage.account.works_on(place, target.queue.name());
+    stage.account.items(place, &tally);
     progress.say(&beginning(&stage, &what, workers, &folder));
     let way = (&target.server, target.queue.name());
     let launch = launch(&stage, place, pool, way, &folder)?;

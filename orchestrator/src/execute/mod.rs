@@ -3,6 +3,7 @@
 //! Thin: which step begins is [`crate::flow`]'s to say, what a pool of workers does its planner's, told
 //! what has been [observed](crate::plan::Observed). What a run should do in a situation is not decided here.
 
+mod account;
 mod attend;
 mod conduct;
 mod drain;
@@ -36,10 +37,10 @@ use serde::Serialize;
 use crate::flow::Node;
 use crate::joblog::{ItemLine, Joblog, Past, Tail};
 use crate::spec::{Machine, RunSpec, Step, Trouble, Work, local_trouble};
-use crate::view::{Board, Report, Summary, count, print, print_json};
+use crate::view::{Board, DONE, Report, Summary, count, print, print_json};
 
 use environ::Outside;
-use queue_api::ItemId;
+use queue_api::{ItemId, RunPhase};
 use queue_client::TokenArg;
 use rundir::RunDir;
 use stage::Stage;
@@ -75,6 +76,8 @@ pub(crate) struct Job {
     pub(crate) again_on: Option<AgainOn>,
     /// What another command needs to try it again; written beside the joblog.
     pub(crate) memory: Option<Memory>,
+    /// Whether somebody reads along: then the address where the run can be watched is said.
+    pub(crate) announce: bool,
     /// The command that goes on with what is not done, given the joblog.
     pub(crate) again: fn(&Path) -> String,
 }
@@ -123,6 +126,24 @@ impl Told {
         match self {
             Self::Pool(summary) => summary.exit_code(),
             Self::Steps(report) => report.exit_code(),
+        }
+    }
+
+    /// How the run ended, in a word.
+    fn phase(&self) -> RunPhase {
+        match self.exit_code() {
+            DONE => RunPhase::Succeeded,
+            // A signal.
+            code if code > 128 => RunPhase::Cancelled,
+            _ => RunPhase::Failed,
+        }
+    }
+
+    /// How the run ended, in a sentence.
+    fn headline(&self) -> String {
+        match self {
+            Self::Pool(summary) => summary.headline(),
+            Self::Steps(report) => report.headline(),
         }
     }
 
@@ -217,12 +238,22 @@ async fn run_in(rundir: &RunDir, job: Job, outside: Outside) -> anyhow::Result<T
         true => one_pool(&stage, &path).await,
         false => steps(&stage, &path, started).await,
     };
+    let (phase, how) = ended(&told);
+    stage.account.end(phase, how).await;
     stage.server.end().await;
     stage.board.end();
     if let Err(error) = stage.joblog().sync() {
         stage.board.say(&format!("{:#}", anyhow::Error::new(error)));
     }
     told
+}
+
+/// How the run ended, for those who watch its server.
+fn ended(told: &anyhow::Result<Told>) -> (RunPhase, String) {
+    match told {
+        Ok(told) => (told.phase(), told.headline()),
+        Err(error) => (RunPhase::Failed, format!("{error:#}")),
+    }
 }
 
 /// Lines without a step are of runs that had but one, with items: of several nobody knows which is meant.
@@ -255,7 +286,9 @@ async fn one_pool(stage: &Arc<Stage>, joblog: &Path) -> anyhow::Result<Told> {
     let Work::Items(pool) = &stage.step(0).work else {
         anyhow::bail!("the run's only step has no items");
     };
+    stage.account.begins(0);
     let drain = drain::drain(stage.clone(), 0, pool).await?;
+    stage.account.drained(&drain.drained);
     let spec = &stage.job.spec;
     Ok(Told::Pool(Box::new(Summary {
         run: spec.name.to_string(),
@@ -280,7 +313,6 @@ async fn steps(stage: &Arc<Stage>, joblog: &Path, started: Instant) -> anyhow::R
     {
         // Better now than when the first step that needs it begins.
         stage
-            .server
             .reach()
             .await
             .with_context(|| format!("the run has steps with items on {url}"))?;

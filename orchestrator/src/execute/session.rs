@@ -24,6 +24,7 @@ const TICK: Duration = Duration::from_millis(250);
 pub(super) struct Session {
     stage: Arc<Stage>,
     step: String,
+    place: usize,
     job: plan::Job,
     seen: Observed,
     started: Instant,
@@ -61,6 +62,7 @@ impl Session {
         following.spawn(follow);
         Self {
             step: stage.step(place).name.clone(),
+            place,
             job: plan::Job {
                 workers,
                 timeout: stage.time_of(place),
@@ -176,6 +178,9 @@ impl Session {
                 if let Some(text) = self.stopping(&why) {
                     self.progress.say(&text);
                 }
+                if why != Why::Drained && self.stage.is_one_pool() {
+                    self.stage.account.stops();
+                }
                 self.seen.stopping = Some((self.started.elapsed(), why));
                 self.loading.abort_all();
                 self.pool.stop();
@@ -252,5 +257,8 @@ impl Session {
             loading: (self.seen.load == Load::Running).then_some(self.loaded),
         };
         self.progress.show(tally, moment);
+        let workers = (moment.workers, self.job.workers);
+        let account = &self.stage.account;
+        account.pool(self.place, tally, moment.now, workers);
     }
 }

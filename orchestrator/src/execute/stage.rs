@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Job;
+use super::account::Account;
 use super::environ::Outside;
 use super::rundir::RunDir;
-use super::server::ServerOf;
+use super::server::{Reached, ServerOf};
 use super::signals::Received;
 use crate::flow::Node;
 use crate::joblog::{Done, Joblog, JoblogError, Past};
@@ -32,6 +33,8 @@ pub(super) struct Stage {
     pub(super) signals: watch::Receiver<Received>,
     /// Where progress is shown.
     pub(super) board: Board,
+    /// What the server is told of the run.
+    pub(super) account: Account,
     /// When the run as a whole must have ended.
     pub(super) deadline: Option<Instant>,
     joblog: Mutex<Joblog>,
@@ -56,6 +59,7 @@ impl Stage {
         Self {
             server: ServerOf::new(job.server.clone(), job.token.clone(), job.server_timeout),
             deadline: job.timeout.map(|timeout| Instant::now() + timeout),
+            account: Account::new(&job.spec),
             job,
             nodes,
             rundir,
@@ -65,6 +69,15 @@ impl Stage {
             joblog: Mutex::new(joblog),
             past: Mutex::new(past),
         }
+    }
+
+    /// Reaches the run's server; whoever is the first has the run reported to it.
+    pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
+        let server = self.server.reach().await?;
+        if self.account.report_to(&server.client) && server.is_own() && self.job.announce {
+            self.board.say(&format!("watch it at {}/", server.url));
+        }
+        Ok(server)
     }
 
     /// The step at this place.

@@ -133,7 +133,10 @@ pub(super) async fn each(
                 phases[index] = ended(&mut elements, &mut report, key, outcome);
             }
             () = halt.changed() => {}
-            _ = tick.tick() => show(&progress, &elements, running.len(), started),
+            _ = tick.tick() => {
+                stage.account.elements(place, &elements);
+                show(&progress, &elements, running.len(), started);
+            }
         }
     }
     drop(running);

@@ -261,7 +261,6 @@ async fn keep_one(
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        info!(run = %key, "the run has ended");
         let gone = async {
             while !matches!(home.read(&key.name).await, Ok(None)) {
                 tokio::time::sleep(LINGER_LOOK).await;

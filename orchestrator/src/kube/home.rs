@@ -179,7 +179,7 @@ fn kept_of_object(run: &Run) -> Result<Kept, HomeError> {
     Ok(Kept {
         object: json!({
             "apiVersion": Run::api_version(&()), "kind": Run::kind(&()),
-            "metadata": {"name": run.name_any()},
+            "metadata": {"name": run.name_any(), "generateName": meta.generate_name},
             "spec": run.spec,
         }),
         status,

@@ -21,13 +21,15 @@ use super::held::Held;
 use super::home::{Home, HomeError, Kept, remains};
 use super::metrics::Metrics;
 use super::nodes::Nodes;
-use super::plan::{self, Action, Context, News, Refusal};
+use super::plan::{self, Action, Context, News, Refusal, Seen};
 use super::quota::Quotas;
 use super::refused::RefusedPods;
 use super::render::{self, Place, Wanted};
+use super::report;
 use super::sight::Sight;
 use super::status::RunStatus;
 use super::stuck::StuckPods;
+use crate::reporter::Reporter;
 use crate::spec::{self, RunSpec};
 
 /// How soon something is tried again that did not get through.
@@ -79,6 +81,7 @@ pub(super) async fn keep(
     let mut keeper = Keeper {
         sight: Sight::new(Arc::clone(&shared), key.clone(), loads),
         held: Held::default(),
+        reporter: None,
         shared,
         key,
         home,
@@ -87,17 +90,20 @@ pub(super) async fn keep(
     loop {
         nap = match keeper.begin().await {
             Ok(Some(taken)) => match keeper.carry_on(taken, &bell).await {
-                Next::End => return,
+                Next::End => break,
                 Next::ReadAgain => AGAIN,
                 Next::Failed => LONGEST.min(nap * 2),
             },
-            Ok(None) => return,
+            Ok(None) => break,
             Err(error) => {
                 warn!(run = %keeper.key, error = %super::say(&error), "cannot read the run");
                 LONGEST.min(nap * 2)
             }
         };
         tokio::time::sleep(nap).await;
+    }
+    if let Some(reporter) = keeper.reporter {
+        reporter.end().await;
     }
 }
 
@@ -122,6 +128,8 @@ struct Keeper {
     home: Home,
     sight: Sight,
     held: Held,
+    /// The queue server is told of a run that this keeper saw going on.
+    reporter: Option<Reporter>,
 }
 
 impl Keeper {
@@ -161,6 +169,7 @@ impl Keeper {
             };
             let place = self.place(&taken.kept);
             let seen = self.sight.look(&taken.kept, spec, &place).await;
+            let went_on = !taken.kept.status.phase.has_ended();
             let now = clock::now();
             let plan = plan::plan(spec, &context, &taken.kept.status, &seen, now);
             if plan.status != taken.kept.status {
@@ -171,6 +180,7 @@ impl Keeper {
                 {
                     Ok(version) => {
                         self.shared.metrics.wrote(&taken.kept.status, &plan.status);
+                        self.log(spec, &taken.kept.status, &plan.status);
                         taken.kept.version = version;
                         taken.kept.status = plan.status;
                     }
@@ -180,6 +190,9 @@ impl Keeper {
                         return Next::Failed;
                     }
                 }
+            }
+            if went_on {
+                self.tell(&taken.kept, &spec.base_name, &seen);
             }
             let pace = EACH.saturating_mul(self.shared.metrics.kept());
             let wake = plan.wake.unwrap_or(LONGEST).max(pace);
@@ -216,6 +229,34 @@ impl Keeper {
         }
     }
 
+    /// Leaves word for the queue server of how far the run is.
+    fn tell(&mut self, kept: &Kept, base_name: &str, seen: &Seen) {
+        if let Some(report) = report::report(&self.key, kept, base_name, seen) {
+            let server = || Reporter::new(self.shared.queues.clone());
+            self.reporter.get_or_insert_with(server).tell(report);
+        }
+    }
+
+    /// Says that the run begins, and how it ended.
+    fn log(&self, spec: &RunSpec, before: &RunStatus, after: &RunStatus) {
+        let spec = &spec.base_name;
+        if before.started_at.is_none() && after.started_at.is_some() {
+            let steps = after.steps.len();
+            info!(run.name = %self.key, spec.name = spec, step.count = steps, "the run begins");
+        }
+        if after.phase.has_ended() && !before.phase.has_ended() {
+            let took = after.started_at.zip(after.finished_at);
+            let elapsed_ms = took.map(|(begin, end)| end.duration_since(begin).as_millis());
+            let RunStatus {
+                phase,
+                message,
+                progress,
+                ..
+            } = after;
+            info!(run.name = %self.key, spec.name = spec, run.phase = ?phase, duration_ms = elapsed_ms, run.progress = progress, run.message = message, "the run has ended");
+        }
+    }
+
     /// The longest nap.
     fn longest(&self) -> Duration {
         match self.home {
@@ -225,7 +266,7 @@ impl Keeper {
     }
 
     /// A spec that cannot be read ends the run, with the reason where people look.
-    async fn refuse(&self, kept: &Kept, problem: &str, hands: &Hands) -> Next {
+    async fn refuse(&mut self, kept: &Kept, problem: &str, hands: &Hands) -> Next {
         // How it ended stays, whatever became of its spec since.
         if kept.status.phase.has_ended() {
             return Next::End;
@@ -235,6 +276,12 @@ impl Keeper {
             Ok(_) => {
                 info!(run = %self.key, problem, "the spec cannot be carried out");
                 self.shared.metrics.wrote(&kept.status, &status);
+                let ended = Kept {
+                    status,
+                    ..kept.clone()
+                };
+                // Nobody knows what its spec is called.
+                self.tell(&ended, &self.key.name.clone(), &Seen::default());
                 hands
                     .tell(&News {
                         warning: true,

@@ -27,6 +27,7 @@ pub mod plan;
 mod quota;
 mod refused;
 pub mod render;
+mod report;
 mod sight;
 pub mod status;
 mod stuck;

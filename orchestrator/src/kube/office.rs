@@ -4,7 +4,8 @@
 //! this order for each name of a run.
 //!
 //! 1. One keeper a run. A new one of the same name begins once the last has ended and its queues are gone.
-//! 2. A run that is gone takes its queues with it, seen or unseen: what a list does not show is gone.
+//! 2. A run that is gone takes its queues with it, and what was reported of it, seen or unseen: what a list
+//!    does not show is gone.
 //! 3. A sweep takes no queue of a run that is there, and no run that has queues begins while it goes on.
 
 use std::collections::{HashMap, HashSet};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, join_all};
 use kube::ResourceExt as _;
 use kube::runtime::watcher::Event;
-use queue_api::Code;
+use queue_api::{Code, RunName};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ use super::home::Home;
 use super::keeper::{self, Shared};
 use super::object::{CANCEL, Run};
 use super::plan::names;
+use super::report;
 use super::watches::Heard;
 
 /// How long after a keeper panicked the next one takes its run up.
@@ -62,6 +64,8 @@ struct There {
     uid: String,
     /// Its own queues.
     queues: HashSet<String>,
+    /// What the queue server calls it.
+    reported_as: Option<RunName>,
 }
 
 /// A keeper at work.
@@ -140,6 +144,7 @@ impl Office {
         let there = There {
             uid,
             queues: queues_of(run, &key),
+            reported_as: report::name(&key, run.metadata.generate_name.as_deref()),
         };
         self.there.insert(key.clone(), there);
         let asked = asked(run);
@@ -199,7 +204,10 @@ impl Office {
         let there = self.there.remove(key);
         let desk = self.desks.remove(key);
         self.bells.remove(key);
-        let queues = there.map(|there| there.queues).unwrap_or_default();
+        let (queues, reported_as) = match there {
+            Some(there) => (there.queues, there.reported_as),
+            None => Default::default(),
+        };
         let before = self.leaving.remove(key);
         let cleared = CancellationToken::new();
         self.leaving.insert(key.clone(), cleared.clone());
@@ -223,6 +231,10 @@ impl Office {
                         .map(|queue| remove_queue(&shared, queue, true)),
                 )
                 .await;
+                if let Some(run) = reported_as {
+                    // It is shown for a while longer, and no more than that.
+                    let _unreached = shared.queues.forget_run(&run).await;
+                }
             };
             let _stopped = ended.run_until_cancelled(clear).await;
         });

@@ -129,6 +129,7 @@ enum Source<'a> {
 struct Head<'a> {
     name: QueueName,
     generated: bool,
+    base_name: String,
     params: Option<At<'a>>,
     defaults: Option<At<'a>>,
     ttl: Option<Duration>,
@@ -153,10 +154,12 @@ fn head<'a>(root: &At<'a>, source: Source<'_>) -> Result<Head<'a>, Fault> {
     let metadata = fields.need("metadata", "`metadata: {name: …}` or `{generateName: …}`")?;
     let spec = fields.need("spec", "`spec: {steps: […]}`")?;
     let (name, generated) = run_name(metadata, source)?;
+    let base_name = base_name(metadata, name.as_str());
     let spec = spec.fields(&SPEC)?;
     Ok(Head {
         name,
         generated,
+        base_name,
         params: spec.get("params").cloned(),
         defaults: spec.get("defaults").cloned(),
         ttl: optional_duration(&spec, "ttl")?,
@@ -202,6 +205,7 @@ fn body(head: Head<'_>, values: &Values, files: Files<'_>, file: &Path) -> Resul
     Ok(RunSpec {
         name: head.name,
         generated: head.generated,
+        base_name: head.base_name,
         steps,
         file: file.to_owned(),
         dir: files.dir.to_owned(),
@@ -219,6 +223,24 @@ fn one_pipe(steps: &[Step], list: &[At<'_>]) -> Result<(), Fault> {
             "give one of them a file",
         )),
         _ => Ok(()),
+    }
+}
+
+/// A run's name without what was made up for it. An object in a cluster may have both of its names.
+fn base_name(metadata: &At<'_>, name: &str) -> String {
+    let prefix = match &metadata.node().value {
+        Value::Map(fields) => fields
+            .iter()
+            .find(|(key, _)| key.text() == Some("generateName")),
+        _ => None,
+    };
+    let prefix = prefix.and_then(|(_, prefix)| prefix.text());
+    let base = prefix
+        .filter(|prefix| name.starts_with(prefix))
+        .unwrap_or(name);
+    match base.trim_end_matches(['-', '.']) {
+        "" => name.to_owned(),
+        base => base.to_owned(),
     }
 }
 

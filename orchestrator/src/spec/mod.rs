@@ -56,6 +56,8 @@ pub struct RunSpec {
     pub name: QueueName,
     /// Whether the name was made up from `generateName`.
     pub generated: bool,
+    /// The name of the spec, the same for every run of it: the run's name without what `generateName` adds.
+    pub base_name: String,
     /// Its steps, in the order of the file; at least one.
     pub steps: Vec<Step>,
     /// The file it was read from.

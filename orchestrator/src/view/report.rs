@@ -244,7 +244,8 @@ impl Report {
         text
     }
 
-    fn headline(&self) -> String {
+    /// What came of it, in a sentence.
+    pub(crate) fn headline(&self) -> String {
         let of = |phase| self.steps.iter().filter(|step| step.phase == phase).count();
         let was_stopped = |step: &&StepReport| {
             let fault = step.fault.as_ref().map(|fault| fault.kind);

@@ -165,7 +165,8 @@ impl Summary {
             .then(|| format!("memq queue rm {queue} --force --server {server}"))
     }
 
-    fn headline(&self) -> String {
+    /// What came of it, in a sentence.
+    pub(crate) fn headline(&self) -> String {
         let (run, tally) = (&self.run, &self.drained.tally);
         let elapsed = human(self.elapsed);
         if tally.to_do() == 0 && self.drained.end == End::Complete {

@@ -18,9 +18,14 @@ fn kuard(lab: &Lab, args: &[&str]) -> Command {
     lab.command(program.to_str().unwrap(), args)
 }
 
-/// The first line of the answer to a request without a body, as curl sends it, and the answer's body.
+/// The first line of the answer to a request, as curl sends it, and the answer's body.
 fn call(server: &Server, method: &str, path: &str, body: &str) -> (String, String) {
-    let address = server.url.trim_start_matches("http://");
+    ask(&server.url, method, path, body)
+}
+
+/// The same of a server of which nothing but the address is known.
+pub(crate) fn ask(url: &str, method: &str, path: &str, body: &str) -> (String, String) {
+    let address = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
     write!(

@@ -13,6 +13,7 @@ mod kuard;
 mod loads;
 mod own_server;
 mod queues;
+mod reports;
 mod resume;
 mod retry;
 mod review;

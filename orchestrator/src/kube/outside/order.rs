@@ -80,10 +80,8 @@ pub(crate) fn order(
         .pointer("/metadata/namespace")
         .and_then(Value::as_str);
     let namespace = named.or(of_file).unwrap_or(usual).to_owned();
+    // Its `generateName` stays: it says of which spec the run is.
     let metadata = &mut object["metadata"];
-    metadata
-        .as_object_mut()
-        .map(|fields| fields.remove("generateName"));
     metadata["name"] = json!(spec.name);
     metadata["namespace"] = json!(namespace);
     let mut fills = Vec::new();
@@ -191,7 +189,7 @@ mod tests {
         let order = read(steps, Path::new("."), None).expect("an order");
         assert_eq!(
             order.object["metadata"],
-            json!({"name": "r-x7k2p", "namespace": "usual"})
+            json!({"generateName": "r-", "name": "r-x7k2p", "namespace": "usual"})
         );
         assert_eq!(order.object["spec"]["params"]["n"]["default"], 7);
         assert_eq!(

@@ -57,6 +57,12 @@ pub(super) fn advance(
     })
 }
 
+/// How many elements of a step succeeded, and how many failed for good.
+pub(in crate::kube) fn elements_through(each: &EachStatus) -> (u32, u32) {
+    let count = |ranges: &str| Ranges::read(ranges, each.total).len();
+    (count(&each.succeeded), count(&each.failed))
+}
+
 struct Count {
     succeeded: Ranges,
     failed: Ranges,

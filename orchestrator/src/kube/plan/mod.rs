@@ -40,6 +40,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use action::{Action, News};
+pub(super) use each::elements_through;
 pub use seen::{JobSeen, LoadSeen, PodEnd, PodPhase, PodSeen, QueueSeen, QuotaSeen, Refusal, Seen};
 
 pub use why::why;

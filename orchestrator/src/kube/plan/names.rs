@@ -7,7 +7,7 @@
 //!    be read in two ways, or does not fit, carries a hash of its parts.
 //! 2. The queues of a namespace, and they alone, begin with [`queue_prefix`].
 
-use queue_api::{NameError, QueueName};
+use queue_api::{NameError, QueueName, RunName};
 use sha2::{Digest as _, Sha256};
 
 use crate::spec::{Items, RunSpec, Step, Work};
@@ -72,6 +72,21 @@ pub fn own_queue(namespace: &str, run: &str, step: &str) -> String {
     format!("{prefix}{}-{hash}", cut(&head, room))
 }
 
+/// The name by which a queue server is told of a run: the run's own where most of it was made up, so that no
+/// other has it; else with its namespace before it, for others may call theirs the same.
+pub fn report(
+    namespace: &str,
+    run: &str,
+    generate_name: Option<&str>,
+) -> Result<RunName, NameError> {
+    let made_up =
+        |prefix: &str| !prefix.is_empty() && run.len() > prefix.len() && run.starts_with(prefix);
+    match generate_name.is_some_and(made_up) {
+        true => run.parse(),
+        false => format!("{namespace}.{run}").parse(),
+    }
+}
+
 /// A short text that stands for these parts, in small letters and digits.
 #[must_use]
 pub fn short_hash(parts: &[&str]) -> String {
@@ -111,6 +126,23 @@ mod tests {
             own_queue("team", "keygen-x7f", "keys"),
             "run.team.keygen-x7f.keys"
         );
+    }
+
+    #[test]
+    fn a_server_that_several_namespaces_share_knows_each_run_by_a_name_of_its_own() {
+        for (run, made_of, name) in [
+            ("keygen-x7f2k", Some("keygen-"), "keygen-x7f2k"),
+            ("nightly", None, "team.nightly"),
+            ("nightly", Some(""), "team.nightly"),
+            ("nightly", Some("nightly"), "team.nightly"),
+            ("nightly", Some("keygen-"), "team.nightly"),
+        ] {
+            let made = report("team", run, made_of).expect("a name");
+            assert_eq!(made.as_str(), name);
+        }
+        let (longest, too_long) = ("r".repeat(63), "r".repeat(128));
+        assert!(report(&longest, &longest, None).is_ok());
+        assert!(report("team", &too_long, None).is_err());
     }
 
     #[test]

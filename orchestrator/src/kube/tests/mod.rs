@@ -9,6 +9,7 @@ mod of_ephemeral;
 mod of_leaders;
 mod of_loads;
 mod of_queues;
+mod of_reports;
 mod of_rest;
 mod of_runs;
 mod of_watches;

@@ -188,27 +188,31 @@ impl World {
         what: &str,
         holds: impl Fn(&Queue) -> bool,
     ) -> Queue {
+        let look = async || self.queue(name).show().await.ok().filter(&holds);
+        self.until(&format!("queue {name}: {what}"), look).await
+    }
+
+    /// Waits until the queue server has something to show.
+    pub(super) async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
         let wait = async {
             loop {
-                match self.queue(name).show().await {
-                    Ok(found) if holds(&found) => return found,
-                    _ => tokio::time::sleep(LOOK).await,
+                if let Some(found) = look().await {
+                    return found;
                 }
+                tokio::time::sleep(LOOK).await;
             }
         };
         let found = tokio::time::timeout(PATIENCE, wait).await;
-        found.unwrap_or_else(|_| panic!("queue {name}: {what}: not in {PATIENCE:?}"))
+        found.unwrap_or_else(|_| panic!("{what}: not in {PATIENCE:?}"))
     }
 
     /// Waits until there is no such queue.
     pub(super) async fn queue_is_gone(&self, name: &str) {
-        let wait = async {
-            while self.queue_names().await.iter().any(|there| there == name) {
-                tokio::time::sleep(LOOK).await;
-            }
+        let is_gone = async || {
+            let names = self.queue_names().await;
+            (!names.iter().any(|there| there == name)).then_some(())
         };
-        let gone = tokio::time::timeout(PATIENCE, wait).await;
-        gone.unwrap_or_else(|_| panic!("queue {name} is still there after {PATIENCE:?}"));
+        self.until(&format!("queue {name} is gone"), is_gone).await;
     }
 
     pub(super) async fn queue_names(&self) -> Vec<String> {

@@ -78,6 +78,7 @@ fn params(lines: &str, item: &str) -> String {
 fn the_spec_of_the_book_is_read_whole() {
     let spec = read(KEYGEN, &[]).expect("a good spec");
     assert_eq!((spec.name.as_str(), spec.generated), ("keygen-x7k2p", true));
+    assert_eq!(spec.base_name, "keygen");
     let (step, pool) = (&spec.steps[0], pool(&spec));
     let Items::Count { count: 100, format } = &pool.items else {
         panic!("{:?}", pool.items)

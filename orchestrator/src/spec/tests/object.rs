@@ -79,10 +79,30 @@ fn what_the_cluster_adds_to_an_object_is_its_own() {
         (spec.name.as_str(), spec.generated),
         ("keygen-abcde", false)
     );
+    assert_eq!(spec.base_name, "keygen-abcde");
     let Work::Items(pool) = &spec.steps[0].work else {
         panic!("{:?}", spec.steps[0].work)
     };
     assert!(matches!(pool.items, Items::Count { count: 100, .. }));
+}
+
+#[test]
+fn runs_of_one_spec_have_a_name_in_common_wherever_they_were_named() {
+    for (metadata, base_name) in [
+        (
+            json!({"name": "keygen-abcde", "generateName": "keygen-"}),
+            "keygen",
+        ),
+        (json!({"name": "k2.abcde", "generateName": "k2."}), "k2"),
+        (json!({"name": "nightly", "generateName": null}), "nightly"),
+        (json!({"name": "other", "generateName": "keygen-"}), "other"),
+        (json!({"name": "abcde", "generateName": ""}), "abcde"),
+    ] {
+        let mut object = object(KEYGEN, &[]);
+        object["metadata"] = metadata;
+        let spec = from_object(&object).expect("a good object");
+        assert_eq!(spec.base_name, base_name);
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(super) fn run(steps: Vec<Step>) -> RunSpec {
     RunSpec {
         name: "r".parse().expect("a name"),
         generated: false,
+        base_name: "r".into(),
         steps,
         file: PathBuf::new(),
         dir: PathBuf::new(),

@@ -1,0 +1,95 @@
+//! A run in a cluster as its queue server is told of it: made of its status and of what was last seen of its
+//! queues, nothing else, so that telling costs no call to the cluster.
+
+use std::time::Duration;
+
+use queue_api::{Queue, RunName, RunReport, RunStep, RunWorkers};
+
+use super::cluster::RunKey;
+use super::home::Kept;
+use super::plan::{self, QueueSeen, Seen, names};
+use super::status::StepStatus;
+use crate::flow::Phase;
+
+/// The name that the server knows a run by; none if the server takes no such name.
+pub(super) fn name(key: &RunKey, generate_name: Option<&str>) -> Option<RunName> {
+    names::report(&key.namespace, &key.name, generate_name).ok()
+}
+
+/// How far a run is, under the name the server knows it by.
+pub(super) fn report(key: &RunKey, kept: &Kept, base_name: &str, seen: &Seen) -> Option<RunReport> {
+    let status = &kept.status;
+    let generate_name = kept.object.pointer("/metadata/generateName");
+    Some(RunReport {
+        run: name(key, generate_name.and_then(|name| name.as_str()))?,
+        spec: base_name.to_owned(),
+        namespace: Some(key.namespace.clone()),
+        phase: status.phase.into(),
+        started: status.started_at.unwrap_or(kept.created),
+        ended: status.finished_at,
+        message: said(&status.message),
+        updated: None,
+        stale: false,
+        steps: status.steps.iter().map(|it| step(it, seen)).collect(),
+    })
+}
+
+fn step(status: &StepStatus, seen: &Seen) -> RunStep {
+    let runs = status.phase == Phase::Running;
+    let queue = match seen.queues.get(&status.name) {
+        Some(QueueSeen::There(queue)) if runs => Some(&**queue),
+        _ => None,
+    };
+    let pool = status.pool.as_ref();
+    let sizing = pool.and_then(|pool| pool.sizing.as_ref()).filter(|_| runs);
+    let (done, failed, total) = through(status);
+    RunStep {
+        name: status.name.clone(),
+        phase: status.phase.into(),
+        queues: pool
+            .and_then(|pool| pool.queue.parse().ok())
+            .into_iter()
+            .collect(),
+        done,
+        failed,
+        total,
+        eta_ms: sizing
+            .and_then(|sizing| sizing.eta)
+            .map(|eta| millis(eta.high))
+            .or(queue.and_then(|queue| queue.eta_ms)),
+        rate_per_s: queue.map(|queue: &Queue| queue.rate_per_s),
+        workers: sizing.map(|sizing| {
+            let busy = sizing.terms.busy.min(sizing.terms.running);
+            RunWorkers {
+                busy,
+                idle: sizing.terms.running - busy,
+                wanted: sizing.wanted,
+            }
+        }),
+        binding: sizing.map(|sizing| format!("{:?}", sizing.binding)),
+        started: status.started_at,
+        ended: status.finished_at,
+        message: said(&status.message),
+    }
+}
+
+/// What of a step is done, what failed, and of how much.
+fn through(status: &StepStatus) -> (u64, u64, u64) {
+    if let Some(pool) = &status.pool {
+        return (pool.done, pool.dead, pool.total);
+    }
+    if let Some(each) = &status.each {
+        let (succeeded, failed) = plan::elements_through(each);
+        return (succeeded.into(), failed.into(), each.total.into());
+    }
+    let is = |phase| u64::from(status.phase == phase);
+    (is(Phase::Succeeded), is(Phase::Failed), 1)
+}
+
+fn said(message: &str) -> Option<String> {
+    (!message.is_empty()).then(|| message.to_owned())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
