@@ -77,7 +77,7 @@ impl Line {
         body: String,
     ) -> Result<Told, Gone> {
         let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in [("host", "sim")].iter().chain(headers) {
+        for (name, value) in [("host", "localhost")].iter().chain(headers) {
             request = request.header(*name, *value);
         }
         let request = request
