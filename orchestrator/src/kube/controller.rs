@@ -91,14 +91,14 @@ pub(crate) async fn control(
     options: Options,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let kube = patient(kube);
     let metrics = Metrics::new().context("cannot set up metrics")?;
+    let kube = metrics.counted(patient(kube));
     let ready = Arc::new(AtomicBool::new(false));
     let tasks = TaskTracker::new();
     let address = health::serve(options.listen, &ready, &metrics, &tasks, &stop)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
-    info!(%address, namespace = options.namespace, server = options.server, "controlling");
+    info!(server.address = %address, kube.namespace = options.namespace, server.url = options.server, "controlling");
     let ended = match options.ephemeral.clone() {
         Some(one) => {
             Box::pin(keep_one(
@@ -257,7 +257,7 @@ async fn keep_one(
                 // Whoever took the ConfigMap away wants nothing more.
                 Ok(None) => return,
                 Ok(Some(_)) => {}
-                Err(error) => warn!(error = %super::say(&error), "cannot read the run"),
+                Err(error) => warn!(error.message = %super::say(&error), "cannot read the run"),
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }

@@ -48,7 +48,7 @@ pub(super) async fn serve(
     tasks.spawn(async move {
         let serving = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = serving.await {
-            warn!(%error, "health and metrics are not answered any more");
+            warn!(error.message = %error, "health and metrics are not answered any more");
         }
     });
     Ok(address)
@@ -68,9 +68,9 @@ async fn readyz(State(known): State<Known>) -> Response {
 
 async fn scrape(State(known): State<Known>) -> Response {
     match known.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
-            warn!(%error, "cannot write metrics");
+            warn!(error.message = %error, "cannot write metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -4,7 +4,7 @@
 //! what may have been done; every action may be done twice. What to do is [`super::plan`]'s.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client as Kube;
@@ -19,7 +19,7 @@ use super::clock;
 use super::cluster::{Cluster, RunKey};
 use super::held::Held;
 use super::home::{Home, HomeError, Kept, remains};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, Shown, UNREADABLE};
 use super::nodes::Nodes;
 use super::plan::{self, Action, Context, News, Refusal, Seen};
 use super::quota::Quotas;
@@ -82,6 +82,7 @@ pub(super) async fn keep(
         sight: Sight::new(Arc::clone(&shared), key.clone(), loads),
         held: Held::default(),
         reporter: None,
+        shown: shared.metrics.shown(&key),
         shared,
         key,
         home,
@@ -96,7 +97,8 @@ pub(super) async fn keep(
             },
             Ok(None) => break,
             Err(error) => {
-                warn!(run = %keeper.key, error = %super::say(&error), "cannot read the run");
+                keeper.shared.metrics.failed("read");
+                warn!(run.name = %keeper.key, error.message = %super::say(&error), "cannot read the run");
                 LONGEST.min(nap * 2)
             }
         };
@@ -130,6 +132,8 @@ struct Keeper {
     held: Held,
     /// The queue server is told of a run that this keeper saw going on.
     reporter: Option<Reporter>,
+    /// What the metrics tell of the run.
+    shown: Shown,
 }
 
 impl Keeper {
@@ -158,6 +162,7 @@ impl Keeper {
         // What was told by the bell and could not be read yet.
         let mut unread = false;
         loop {
+            let begun = Instant::now();
             let spec = match &taken.spec {
                 Ok(spec) => spec,
                 Err(problem) => return self.refuse(&taken.kept, problem, &hands).await,
@@ -179,18 +184,21 @@ impl Keeper {
                     .await
                 {
                     Ok(version) => {
-                        self.shared.metrics.wrote(&taken.kept.status, &plan.status);
+                        let metrics = &self.shared.metrics;
+                        metrics.wrote(&spec.base_name, &taken.kept.status, &plan.status);
                         self.log(spec, &taken.kept.status, &plan.status);
                         taken.kept.version = version;
                         taken.kept.status = plan.status;
                     }
                     Err(HomeError::Changed) => return Next::ReadAgain,
                     Err(error) => {
-                        warn!(run = %self.key, error = %super::say(&error), "cannot write the status");
+                        self.shared.metrics.failed("write");
+                        warn!(run.name = %self.key, error.message = %super::say(&error), "cannot write the status");
                         return Next::Failed;
                     }
                 }
             }
+            self.shown.is(&spec.base_name, &taken.kept.status);
             if went_on {
                 self.tell(&taken.kept, &spec.base_name, &seen);
             }
@@ -205,7 +213,7 @@ impl Keeper {
                     wake = wake.min(soon);
                 }
             }
-            self.shared.metrics.looked();
+            self.shared.metrics.looked(begun.elapsed());
             let status = &taken.kept.status;
             let nothing_left = plan.actions.is_empty() && plan.wake.is_none();
             let over = remains(status, spec.ttl, clock::now()).is_some_and(|left| left.is_zero());
@@ -222,7 +230,7 @@ impl Keeper {
                     Ok(Some(kept)) => (taken.kept, unread) = (kept, false),
                     Ok(None) => return Next::End,
                     Err(error) => {
-                        debug!(run = %self.key, error = %super::say(&error), "cannot read the run; going on with what is known");
+                        debug!(run.name = %self.key, error.message = %super::say(&error), "cannot read the run; going on with what is known");
                     }
                 }
             }
@@ -274,8 +282,9 @@ impl Keeper {
         let status = plan::failed_spec(&kept.status, kept.generation, problem, clock::now());
         match self.home.write(&self.key.name, kept, &status).await {
             Ok(_) => {
-                info!(run = %self.key, problem, "the spec cannot be carried out");
-                self.shared.metrics.wrote(&kept.status, &status);
+                info!(run.name = %self.key, error.message = problem, "the spec cannot be carried out");
+                let metrics = &self.shared.metrics;
+                metrics.wrote(UNREADABLE, &kept.status, &status);
                 let ended = Kept {
                     status,
                     ..kept.clone()
@@ -292,7 +301,8 @@ impl Keeper {
                 Next::End
             }
             Err(error) => {
-                warn!(run = %self.key, error = %super::say(&error), "cannot write the status");
+                self.shared.metrics.failed("write");
+                warn!(run.name = %self.key, error.message = %super::say(&error), "cannot write the status");
                 Next::Failed
             }
         }
@@ -307,7 +317,7 @@ impl Keeper {
         match self.home.remove(&self.key.name, kept).await {
             Ok(()) => Next::End,
             Err(error) => {
-                warn!(run = %self.key, error = %super::say(&error), "cannot remove the run, whose time is over");
+                warn!(run.name = %self.key, error.message = %super::say(&error), "cannot remove the run, whose time is over");
                 Next::Failed
             }
         }
@@ -347,7 +357,7 @@ impl Keeper {
                 let came = self.create(&wanted, kept, hands).await;
                 match &came {
                     Came::Refused(refusal) => {
-                        info!(run = %self.key, job = name, problem = refusal.message, "cannot make a Job");
+                        info!(run.name = %self.key, kube.job = name, error.message = refusal.message, "cannot make a Job");
                         self.sight.refused(name, refusal.clone());
                     }
                     Came::Done => self.sight.made(name),
@@ -407,7 +417,7 @@ impl Keeper {
                 None
             }
             Came::Refused(refusal) => {
-                info!(run = %self.key, ?action, problem = refusal.message, "a change of a Job is refused");
+                info!(run.name = %self.key, run.action = ?action, error.message = refusal.message, "a change of a Job is refused");
                 self.sight.refused(job, refusal);
                 self.held.refused(action);
                 Some(AGAIN)
@@ -418,7 +428,7 @@ impl Keeper {
 
     fn failed(&self, action: &Action, error: &kube::Error) -> Option<Duration> {
         self.shared.metrics.failed("action");
-        warn!(run = %self.key, ?action, error = %super::say(error), "an action did not get through; trying again");
+        warn!(run.name = %self.key, run.action = ?action, error.message = %super::say(error), "an action did not get through; trying again");
         Some(AGAIN)
     }
 
@@ -428,12 +438,12 @@ impl Keeper {
         let queue = self.shared.queues.queue(name);
         match queue.with_give_up_after(REMOVAL).delete(true).await {
             Ok(()) => {
-                info!(run = %self.key, "removed a queue that an earlier run of this name left");
+                info!(run.name = %self.key, "removed a queue that an earlier run of this name left");
             }
             Err(error) if error.code() == Some(Code::NoSuchQueue) => {}
             Err(error) => {
                 self.shared.metrics.failed("action");
-                warn!(run = %self.key, error = %super::say(&error), "cannot remove the queue of an earlier run of this name; trying again");
+                warn!(run.name = %self.key, error.message = %super::say(&error), "cannot remove the queue of an earlier run of this name; trying again");
                 return Some(AGAIN);
             }
         }

@@ -19,7 +19,7 @@ pub(crate) struct QueueFigures {
     pub(crate) totals: Totals,
     /// Ready and leased; a delayed item that is due becomes ready by itself.
     pub(crate) backlog: u64,
-    /// Bytes of bodies that are ready, leased, delayed or dead.
+    /// Bytes of the bodies, errors and logs of what is ready, leased, delayed or dead.
     pub(crate) bytes: u64,
     pub(crate) sealed: bool,
     pub(crate) paused: bool,

@@ -65,20 +65,16 @@ impl Busiest {
 
     /// Chooses among queues that come by name.
     pub(super) fn choose<'a>(&mut self, queues: &'a [QueueFigures], now: Instant) -> Chosen<'a> {
-        if queues.len() <= self.most {
-            // Nothing to choose, and nothing to remember; the rest goes on from where it was.
-            self.queues.clear();
-            self.looked = None;
-            return Chosen {
-                told: queues.iter().collect(),
-                rest: None,
-            };
-        }
         let since = self.looked.replace(now).map(|then| now - then);
         let mut scored: Vec<(f64, &QueueFigures)> = queues
             .iter()
             .map(|queue| (self.score(queue, since), queue))
             .collect();
+        if queues.len() <= self.most {
+            let told: Vec<_> = queues.iter().collect();
+            self.remember(&told, &[]);
+            return Chosen { told, rest: None };
+        }
         let by_score = |(a, one): &(f64, &QueueFigures), (b, other): &(f64, &QueueFigures)| {
             b.total_cmp(a).then_with(|| one.name.cmp(&other.name))
         };
@@ -148,5 +144,108 @@ impl Busiest {
         }
         // Those that were deleted meanwhile are forgotten; what they did as a part of the rest is not.
         self.queues = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use queue_core::{Counts, Totals};
+
+    use super::*;
+
+    /// A queue in which so many items came in, and so many wait.
+    fn queue(name: &str, incarnation: u64, enqueued: u64, ready: u64) -> QueueFigures {
+        QueueFigures {
+            name: name.parse().expect("a name"),
+            incarnation,
+            counts: Counts {
+                ready,
+                ..Counts::default()
+            },
+            totals: Totals {
+                enqueued,
+                ..Totals::default()
+            },
+            backlog: ready,
+            bytes: 0,
+            sealed: false,
+            paused: false,
+            drained: false,
+            empty: false,
+            oldest_ready: Duration::ZERO,
+            oldest_item: Duration::ZERO,
+            parked: 0,
+            max_items: None,
+            max_bytes: None,
+            max_leased: None,
+            rate_per_s: None,
+        }
+    }
+
+    /// The names that are told, and the enqueued of the rest.
+    fn told(chosen: &Chosen<'_>) -> (Vec<String>, u64) {
+        let names = chosen.told.iter().map(|queue| queue.name.to_string());
+        let rest = chosen.rest.as_ref().map_or(0, |(_, events)| events[0]);
+        (names.collect(), rest)
+    }
+
+    #[test]
+    fn who_is_told_stays_until_another_is_clearly_busier() {
+        let mut busiest = Busiest::of(1);
+        let begin = Instant::now();
+        let mut look = |seconds: u64, a: u64, b: u64| {
+            let queues = [queue("a", 1, 10, a), queue("b", 2, 20, b)];
+            let chosen = busiest.choose(&queues, begin + Duration::from_secs(seconds));
+            told(&chosen).0
+        };
+        assert_eq!(look(0, 10, 9), ["a"]);
+        assert_eq!(look(15, 10, 14), ["a"], "not clearly");
+        assert_eq!(look(30, 10, 16), ["b"]);
+        assert_eq!(look(45, 17, 16), ["b"], "and so for the other");
+    }
+
+    #[test]
+    fn a_queue_through_which_much_passes_is_busy_though_nothing_waits_in_it() {
+        let mut busiest = Busiest::of(1);
+        let begin = Instant::now();
+        let mut look = |seconds: u64, passed: u64| {
+            let queues = [queue("deep", 1, 50, 50), queue("fast", 2, passed, 0)];
+            told(&busiest.choose(&queues, begin + Duration::from_secs(seconds))).0
+        };
+        assert_eq!(look(0, 0), ["deep"]);
+        assert_eq!(look(300, 3_000), ["fast"], "ten a second, and none waits");
+        assert_eq!(look(3_000, 3_000), ["deep"], "none for long");
+    }
+
+    #[test]
+    fn what_the_rest_did_only_grows() {
+        let mut busiest = Busiest::of(1);
+        let begin = Instant::now();
+        let mut look = |seconds: u64, queues: &[QueueFigures]| {
+            told(&busiest.choose(queues, begin + Duration::from_secs(seconds)))
+        };
+        let [a, b, c] = [
+            queue("a", 1, 100, 90),
+            queue("b", 2, 7, 3),
+            queue("c", 3, 5, 1),
+        ];
+        let (names, rest) = look(0, &[a.clone(), b.clone(), c.clone()]);
+        assert_eq!((names, rest), (vec!["a".to_owned()], 12));
+        // One of the rest is deleted, one goes on.
+        let more = queue("b", 2, 9, 3);
+        assert_eq!(look(15, &[a, more.clone()]).1, 14);
+        // One that was told joins the rest: only what it does from then on counts.
+        let fallen = queue("a", 1, 101, 0);
+        let risen = queue("b", 2, 500, 400);
+        let (names, rest) = look(30, &[fallen, risen]);
+        assert_eq!((names, rest), (vec!["b".to_owned()], 15));
+        // Room for all of them, and none again: it goes on from where it was.
+        assert_eq!(
+            look(45, std::slice::from_ref(&more)).1,
+            0,
+            "there is no rest"
+        );
+        let busy = queue("d", 4, 900, 900);
+        assert_eq!(look(60, &[more, busy]).1, 15);
     }
 }

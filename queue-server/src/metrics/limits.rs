@@ -32,12 +32,12 @@ const MAX_ITEMS: Family = Family::gauge(
 const BYTES: Family = Family::gauge(
     "memq_held_bytes",
     "bytes",
-    "Bytes of the bodies of those items.",
+    "Bytes of the bodies, errors and logs of those items.",
 );
 const MAX_BYTES: Family = Family::gauge(
     "memq_max_held_bytes",
     "bytes",
-    "The most bytes of bodies that all queues may hold: --max-bytes.",
+    "The most such bytes that all queues may hold: --max-bytes.",
 );
 const BODY_MEMORY: Family = Family::gauge(
     "memq_body_memory_bytes",

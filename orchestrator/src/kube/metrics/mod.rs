@@ -5,11 +5,17 @@
 mod itself;
 mod runs;
 
-use metrics::{Catalog, Group, PROCESS};
-use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use std::time::Duration;
 
-use super::status::{RunPhase, RunStatus};
-use crate::flow::Phase;
+use kube::Client;
+use metrics::{Catalog, Group, PROCESS, Process};
+use prometheus::{IntGauge, Registry};
+
+use self::itself::Itself;
+use self::runs::Runs;
+pub(super) use self::runs::{Shown, UNREADABLE};
+use super::cluster::RunKey;
+use super::status::RunStatus;
 
 /// Everything that `GET /metrics` of a controller shows.
 pub const CATALOG: Catalog = Catalog {
@@ -37,126 +43,78 @@ pub const CATALOG: Catalog = Catalog {
     ],
 };
 
+/// The program that answers, if it is asked what it is.
+const PROGRAM: Process = Process {
+    program: "memq",
+    version: env!("CARGO_PKG_VERSION"),
+};
+
 /// The controller's metrics.
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
     registry: Registry,
-    leading: IntGauge,
-    kept: IntGauge,
-    looks: IntCounter,
-    runs: IntCounterVec,
-    steps: IntCounterVec,
-    pods_failed: IntCounter,
-    errors: IntCounterVec,
+    itself: Itself,
+    runs: Runs,
 }
 
 impl Metrics {
     /// All of them, at zero.
     pub(super) fn new() -> prometheus::Result<Self> {
-        let metrics = Self {
-            registry: Registry::new(),
-            leading: IntGauge::new(
-                "memq_controller_leader",
-                "1 while this controller holds the lease and works, 0 while it waits.",
-            )?,
-            kept: IntGauge::new(
-                "memq_controller_runs",
-                "Runs this controller looks after now.",
-            )?,
-            looks: IntCounter::new(
-                "memq_controller_looks_total",
-                "Times a run was looked at and planned.",
-            )?,
-            runs: IntCounterVec::new(
-                Opts::new("memq_runs_total", "Runs that have ended, by result."),
-                &["result"],
-            )?,
-            steps: IntCounterVec::new(
-                Opts::new("memq_steps_total", "Steps that have ended, by result."),
-                &["result"],
-            )?,
-            pods_failed: IntCounter::new(
-                "memq_pods_failed_total",
-                "Pods of runs that ended without success.",
-            )?,
-            errors: IntCounterVec::new(
-                Opts::new(
-                    "memq_controller_errors_total",
-                    "Things that failed and are tried again, by what.",
-                ),
-                &["what"],
-            )?,
-        };
-        let Self {
+        let registry = Registry::new();
+        Ok(Self {
+            itself: Itself::new(&registry)?,
+            runs: Runs::new(&registry)?,
             registry,
-            leading,
-            kept,
-            looks,
-            runs,
-            steps,
-            pods_failed,
-            errors,
-        } = &metrics;
-        registry.register(Box::new(leading.clone()))?;
-        registry.register(Box::new(kept.clone()))?;
-        registry.register(Box::new(looks.clone()))?;
-        registry.register(Box::new(runs.clone()))?;
-        registry.register(Box::new(steps.clone()))?;
-        registry.register(Box::new(pods_failed.clone()))?;
-        registry.register(Box::new(errors.clone()))?;
-        Ok(metrics)
+        })
     }
 
     pub(super) fn leads(&self, leads: bool) {
-        self.leading.set(i64::from(leads));
+        self.itself.leading.set(i64::from(leads));
     }
 
     /// A run is looked after for as long as this is held.
     pub(super) fn keeping(&self) -> Keeping {
-        self.kept.inc();
-        Keeping(self.kept.clone())
+        self.itself.kept.inc();
+        Keeping(self.itself.kept.clone())
     }
 
     /// How many runs are looked after now.
     pub(super) fn kept(&self) -> u32 {
-        u32::try_from(self.kept.get()).unwrap_or(0)
+        u32::try_from(self.itself.kept.get()).unwrap_or(0)
     }
 
-    pub(super) fn looked(&self) {
-        self.looks.inc();
+    /// A run was looked at, and what was to be done was done.
+    pub(super) fn looked(&self, took: Duration) {
+        self.itself.looked(took);
     }
 
+    /// Something failed that is tried again: one of the words of the catalog.
     pub(super) fn failed(&self, what: &str) {
-        self.errors.with_label_values(&[what]).inc();
+        self.itself.failed(what);
     }
 
-    /// A status was written in place of another.
-    pub(super) fn wrote(&self, before: &RunStatus, after: &RunStatus) {
-        if let Some(result) = result(after.phase).filter(|_| result(before.phase).is_none()) {
-            self.runs.with_label_values(&[result]).inc();
-        }
-        for (place, step) in after.steps.iter().enumerate() {
-            let before = before.steps.get(place);
-            let ended = before.is_some_and(|before| before.phase.has_ended());
-            if step.phase.has_ended() && !ended {
-                let result = match step.phase {
-                    Phase::Succeeded => "succeeded",
-                    Phase::Skipped => "skipped",
-                    _ => "failed",
-                };
-                self.steps.with_label_values(&[result]).inc();
-            }
-            let failed = before.map_or(0, |before| before.failed_pods);
-            self.pods_failed
-                .inc_by(step.failed_pods.saturating_sub(failed));
-        }
+    /// The same client, whose requests are counted.
+    pub(super) fn counted(&self, client: Client) -> Client {
+        self.itself.counted(client)
+    }
+
+    /// A status of a run of this spec was written in place of another.
+    pub(super) fn wrote(&self, spec: &str, before: &RunStatus, after: &RunStatus) {
+        self.runs.wrote(spec, before, after);
+    }
+
+    /// A run of which is told how far it is, for as long as this is held.
+    pub(super) fn shown(&self, key: &RunKey) -> Shown {
+        self.runs.shown(key)
     }
 
     /// All of them as Prometheus reads them.
     pub(super) fn text(&self) -> prometheus::Result<String> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        let mut families = self.registry.gather();
+        families.push(self.itself.collect());
+        families.extend(self.runs.collect());
+        families.extend(PROGRAM.collect());
+        metrics::text(families)
     }
 }
 
@@ -166,14 +124,5 @@ pub(super) struct Keeping(IntGauge);
 impl Drop for Keeping {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-fn result(phase: RunPhase) -> Option<&'static str> {
-    match phase {
-        RunPhase::Succeeded => Some("succeeded"),
-        RunPhase::Failed => Some("failed"),
-        RunPhase::Cancelled => Some("cancelled"),
-        RunPhase::Pending | RunPhase::Running | RunPhase::Stopping => None,
     }
 }

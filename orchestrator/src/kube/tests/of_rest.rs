@@ -3,9 +3,12 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use metrics::check::{Scrape, declarations};
+use queue_api::{LeaseRequest, Leased, SettleAs, Settlement};
 use serde_json::json;
 
 use super::world::{World, items, once};
+use crate::kube::metrics::CATALOG;
 use crate::kube::status::RunPhase;
 
 #[tokio::test]
@@ -96,19 +99,64 @@ async fn health_and_metrics_are_answered() {
             status.phase == RunPhase::Succeeded
         })
         .await;
-    let wait = async {
-        loop {
-            let metrics = get("/metrics").await;
-            let none = metrics.contains("memq_controller_runs 0");
-            if none && metrics.contains("memq_runs_total{result=\"succeeded\"} 1") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    let ended = async || {
+        let metrics = get("/metrics").await;
+        let none = metrics.contains("memq_controller_runs 0") && !metrics.contains("memq_runs{");
+        let told = metrics.contains("memq_runs_total{result=\"succeeded\",spec=\"r\"} 1");
+        (none && told).then_some(())
     };
-    tokio::time::timeout(Duration::from_secs(10), wait)
-        .await
-        .expect("no run is kept any more");
+    world.until("no run is kept any more", ended).await;
+}
+
+#[tokio::test]
+async fn a_controller_tells_all_that_is_declared_and_nothing_else() {
+    let world = World::start().await;
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = free.expect("a free port");
+    let _controller = world.controller_with("a", |options| options.listen = address);
+    world.run("ended", json!([once("one")]));
+    world.job("ended-one-1").await;
+    world.pods_run("ended-one-1", 1);
+    world.pods_succeed("ended-one-1");
+    // Its items take a while, so that a speed is known and the run goes on.
+    world.run("r", json!([items("keys", 30, 2)]));
+    world.job("r-keys-1").await;
+    world.pods_run("r-keys-1", 2);
+    let queue = world.queue_is("run.team.r.keys", "it is sealed", |queue| queue.sealed);
+    queue.await;
+    let request = LeaseRequest {
+        max: Some(25),
+        ..LeaseRequest::default()
+    };
+    let queue = world.queue("run.team.r.keys");
+    let leased = queue.lease(&request).await.expect("a lease");
+    let ack = |item: &Leased| Settlement::new(item.lease.clone(), SettleAs::Ack);
+    let acks = leased.items.iter().map(ack).collect();
+    queue.settle(acks).await.expect("settled");
+    let uri = format!("http://{address}/metrics");
+    let uri = uri.parse::<axum::http::Uri>().expect("an address");
+    let all = async || {
+        let answer = ask(&uri).await;
+        let (_, text) = answer.split_once("\r\n\r\n").expect("a body");
+        let scrape = Scrape::read(text).expect("what Prometheus reads");
+        assert_eq!(scrape.undeclared(&CATALOG), Vec::<String>::new());
+        scrape.missing(&CATALOG).is_empty().then_some(scrape)
+    };
+    let scrape = world.until("every family is there", all).await;
+    let left = [("spec", "r"), ("step", "keys"), ("state", "left")];
+    assert!(
+        scrape
+            .value("memq_step_items", &left)
+            .is_some_and(|left| left >= 5.0)
+    );
+    let made = [("method", "POST"), ("status", "2xx")];
+    let made = scrape.value("memq_controller_api_requests_total", &made);
+    assert!(made.is_some_and(|made| made >= 2.0), "two Jobs: {made:?}");
+}
+
+#[test]
+fn every_family_is_declared_by_the_rules() {
+    assert_eq!(declarations(&CATALOG), Vec::<String>::new());
 }
 
 /// The whole answer to a GET.
