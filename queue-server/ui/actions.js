@@ -39,7 +39,9 @@ export async function change(store, name, what) {
 export function purge(store, name, chosen = ['ready', 'delayed']) {
   const states = /** @type {const} */ (['ready', 'delayed', 'dead']);
   const counts = store.queues.get(name)?.queue.counts;
-  const boxes = states.map((state) => tick(`${state} (${count(counts?.[state])})`, { name: state, checked: chosen.includes(state) }));
+  const boxes = states.map((state) =>
+    tick(`${state} (${count(counts?.[state])})`, { name: state, checked: chosen.includes(state) }),
+  );
   const lost = h('p', { class: 'loss', 'aria-live': 'polite' });
   const ticked = () => states.filter((_, i) => boxes[i].box.checked);
   openDialog({
@@ -47,7 +49,11 @@ export function purge(store, name, chosen = ['ready', 'delayed']) {
     danger: true,
     submit: 'Purge',
     body: [
-      h('p', null, 'Throws items away. They leave no outcome and cannot be brought back. Leased items stay with their workers.'),
+      h(
+        'p',
+        null,
+        'Throws items away. They leave no outcome and cannot be brought back. Leased items stay with their workers.',
+      ),
       h('fieldset', null, h('legend', null, 'Items that are'), ...boxes.map((box) => box.element)),
       lost,
     ],
@@ -77,18 +83,33 @@ export function purge(store, name, chosen = ['ready', 'delayed']) {
  */
 export function remove(store, name) {
   const { counts } = store.queues.get(name)?.queue ?? { counts: { ready: 0, leased: 0, delayed: 0, dead: 0, done: 0 } };
-  const force = tick(`Also take ${counted(counts.leased, 'leased item')} from the workers that hold them`, { name: 'force' });
+  const force = tick(`Also take ${counted(counts.leased, 'leased item')} from the workers that hold them`, {
+    name: 'force',
+  });
   const loses = [
-    [counts.ready, 'ready'], [counts.leased, 'leased'], [counts.delayed, 'delayed'], [counts.dead, 'dead'],
-  ].filter(([n]) => Number(n) > 0).map(([n, state]) => `${exactly(Number(n))} ${state}`);
+    [counts.ready, 'ready'],
+    [counts.leased, 'leased'],
+    [counts.delayed, 'delayed'],
+    [counts.dead, 'dead'],
+  ]
+    .filter(([n]) => Number(n) > 0)
+    .map(([n, state]) => `${exactly(Number(n))} ${state}`);
   const held = counts.ready + counts.leased + counts.delayed + counts.dead;
   openDialog({
     title: `Delete ${name}`,
     danger: true,
     submit: 'Delete queue',
     body: [
-      h('p', { class: held === 0 ? null : 'loss' }, held === 0 ? 'The queue holds no items.' : `${counted(held, 'item')} will be lost: ${loses.join(', ')}.`),
-      h('p', null, `Its settings go too, and what is known of ${counted(counts.done, 'finished item')}. This cannot be undone.`),
+      h(
+        'p',
+        { class: held === 0 ? null : 'loss' },
+        held === 0 ? 'The queue holds no items.' : `${counted(held, 'item')} will be lost: ${loses.join(', ')}.`,
+      ),
+      h(
+        'p',
+        null,
+        `Its settings go too, and what is known of ${counted(counts.done, 'finished item')}. This cannot be undone.`,
+      ),
       counts.leased > 0 ? force.element : null,
     ],
     async act() {
@@ -111,7 +132,11 @@ export async function redrive(store, name, which) {
   try {
     const { affected, ...queue } = await api.redrive(name, which);
     store.queue(queue);
-    say(affected === 0 ? 'No dead item is like that.' : `${counted(affected, 'item')} of ${name} ${affected === 1 ? 'is' : 'are'} ready again.`);
+    say(
+      affected === 0
+        ? 'No dead item is like that.'
+        : `${counted(affected, 'item')} of ${name} ${affected === 1 ? 'is' : 'are'} ready again.`,
+    );
     return true;
   } catch (error) {
     complain(error, 'Redrive failed');
@@ -145,7 +170,8 @@ export function cancel(name, items) {
     cancel: 'Keep',
     body: [
       h('p', { class: 'loss' }, `${counted(items.length, 'item')} of ${name} will be lost.`),
-      h('p', null, CANCELLED[state] ?? CANCELLED.ready), progress,
+      h('p', null, CANCELLED[state] ?? CANCELLED.ready),
+      progress,
     ],
     async act() {
       let gone = 0;
@@ -177,7 +203,11 @@ export function showText(title, load) {
     act() {},
     opened({ dialog }) {
       const hold = h('div');
-      load(hold).then(() => fill(body, hold), (error) => fill(body, h('p', { class: 'problem' }, error.message)))
+      load(hold)
+        .then(
+          () => fill(body, hold),
+          (error) => fill(body, h('p', { class: 'problem' }, error.message)),
+        )
         .finally(() => body.setAttribute('aria-busy', 'false'));
       // There is nothing to cancel.
       dialog.querySelector('.dialog-end button[type=button]')?.remove();

@@ -56,6 +56,24 @@ let askForToken = () => Promise.reject(new ApiError(401, 'unauthenticated', 'thi
 /** @type {Promise<void> | null} */
 let asking = null;
 
+/** How far the server's clock is ahead of the reader's, where that is worth a word. */
+let aheadMs = 0;
+/** Below this it is the way of an answer and the whole seconds of its `Date`. */
+const LEAST_AHEAD_MS = 5_000;
+
+/** Now, by the server's clock: what its times are to be compared with. */
+export function serverNow() {
+  return Date.now() + aheadMs;
+}
+
+/** @param {Response} response */
+function compareClocks(response) {
+  const said = Date.parse(response.headers.get('Date') ?? '');
+  if (Number.isNaN(said)) return;
+  const ahead = said - Date.now();
+  aheadMs = Math.abs(ahead) < LEAST_AHEAD_MS ? 0 : ahead;
+}
+
 /** @param {(problem: string) => Promise<void>} ask */
 export function onUnauthenticated(ask) {
   askForToken = ask;
@@ -79,6 +97,7 @@ export async function send(path, init = {}) {
       if (init.signal?.aborted) throw cause;
       throw new ApiError(0, 'unreachable', 'the server cannot be reached');
     }
+    compareClocks(response);
     if (response.ok) return response;
     const error = await problem(response);
     if (error.status !== 401 || init.patient) throw error;
@@ -266,7 +285,10 @@ export async function itemLog(name, id, attempt, signal) {
 export async function outcomes(name, after, limit, signal) {
   const response = await send(`${at(name)}/outcomes${query({ after, limit })}`, { signal });
   const text = await response.text();
-  return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
 }
 
 /**

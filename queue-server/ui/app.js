@@ -8,7 +8,7 @@
 //! - The server: `api` (calls and their failures), `session` (the token), `events` (keeps `store` as the server is),
 //!   `store` (what is known, told of once a frame).
 //! - Parts: `dom` (makes elements; reads no markup, ever), `dialog`, `notices`, `charts`, `content` (what an item holds),
-//!   `theme`, `copy`.
+//!   `tables`, `badges`, `theme`, `copy`.
 //! - What one can do: `actions` (pause, seal, purge, redrive, cancel, delete), `enqueue`, `settings` (the form),
 //!   `create`.
 //! - `views/`: a page each. A view is `(scope, route) => element`; `scope.signal` aborts when the reader goes on, and with
@@ -85,12 +85,18 @@ let shown = null;
 /** @param {import('./router.js').Route} route */
 function place(route) {
   switch (route.page) {
-    case 'queues': return 'queues';
-    case 'queue': return `queue ${route.queue}`;
-    case 'item': return `item ${route.queue} ${route.id}`;
-    case 'runs': return 'runs';
-    case 'run': return `run ${route.run}`;
-    default: return `unknown ${route.path}`;
+    case 'queues':
+      return 'queues';
+    case 'queue':
+      return `queue ${route.queue}`;
+    case 'item':
+      return `item ${route.queue} ${route.id}`;
+    case 'runs':
+      return 'runs';
+    case 'run':
+      return `run ${route.run}`;
+    default:
+      return `unknown ${route.path}`;
   }
 }
 
@@ -101,16 +107,26 @@ function place(route) {
  */
 function view(scope, route) {
   switch (route.page) {
-    case 'queues': return queuesView(scope, route);
-    case 'queue': return queueView(scope, route);
-    case 'item': return itemView(scope, route);
-    case 'runs': return runsView(scope);
-    case 'run': return runView(scope, route);
-    default: return {
-      title: 'Not found',
-      element: h('section', { class: 'empty' }, h('h1', null, 'There is no such page'),
-        h('p', null, h('a', { href: '#/queues' }, 'All queues'))),
-    };
+    case 'queues':
+      return queuesView(scope, route);
+    case 'queue':
+      return queueView(scope, route);
+    case 'item':
+      return itemView(scope, route);
+    case 'runs':
+      return runsView(scope);
+    case 'run':
+      return runView(scope, route);
+    default:
+      return {
+        title: 'Not found',
+        element: h(
+          'section',
+          { class: 'empty' },
+          h('h1', null, 'There is no such page'),
+          h('p', null, h('a', { href: '#/queues' }, 'All queues')),
+        ),
+      };
   }
 }
 
@@ -144,7 +160,11 @@ function show(first) {
 }
 
 const WORDS = {
-  connecting: 'Connecting…', live: 'Live', polling: 'Polling', reconnecting: 'Reconnecting…', starting: 'Server is starting…',
+  connecting: 'Connecting…',
+  live: 'Live',
+  polling: 'Polling',
+  reconnecting: 'Reconnecting…',
+  starting: 'Server is starting…',
   locked: 'No access',
 };
 const connection = byId('connection');
@@ -189,15 +209,25 @@ function locked(detail) {
   if (store.loaded) return;
   current = null;
   shown?.end();
-  fill(main, h('section', { class: 'empty' }, h('h1', null, 'No access'), h('p', null, `${sentence(detail)}.`),
-    h('p', null, h('button', { type: 'button', class: 'primary', onclick: enter }, 'Enter a token'))));
+  fill(
+    main,
+    h(
+      'section',
+      { class: 'empty' },
+      h('h1', null, 'No access'),
+      h('p', null, `${sentence(detail)}.`),
+      h('p', null, h('button', { type: 'button', class: 'primary', onclick: enter }, 'Enter a token')),
+    ),
+  );
 }
 
 /** Forgets the token and asks for another. */
 function enter() {
-  ask('').then(() => feed.retry(), () => {});
+  ask('').then(
+    () => feed.retry(),
+    () => {},
+  );
 }
-
 
 /**
  * @param {string} refused what the server said of the token that was given
@@ -234,7 +264,7 @@ const themeButton = byId('theme');
 function showTheme() {
   const now = theme.chosen();
   const label = { auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' }[now];
-  setText(themeButton, { auto: '◐', light: '☀', dark: '☾' }[now]);
+  fill(themeButton, h('span', { 'aria-hidden': 'true' }, { auto: '◐', light: '☀', dark: '☾' }[now]));
   setAttribute(themeButton, 'aria-label', label);
   setAttribute(themeButton, 'title', label);
 }

@@ -17,11 +17,13 @@ export function queueBadges(queue) {
   if (queue.drained) {
     const dead = queue.outcome === 'dead';
     badges.push({
-      text: dead ? `drained, ${counted(queue.counts.dead, 'dead', 'dead')}` : 'drained', kind: dead ? 'bad' : 'good',
+      text: dead ? `drained, ${counted(queue.counts.dead, 'dead', 'dead')}` : 'drained',
+      kind: dead ? 'bad' : 'good',
       title: 'Sealed, and nothing is left to do',
     });
   } else if (queue.sealed) badges.push({ text: 'sealed', kind: 'plain', title: 'No new items are taken' });
-  else if (queue.empty) badges.push({ text: 'empty', kind: 'plain', title: 'Nothing is left to do; new items may come' });
+  else if (queue.empty)
+    badges.push({ text: 'empty', kind: 'plain', title: 'Nothing is left to do; new items may come' });
   return badges;
 }
 
@@ -30,7 +32,15 @@ export function badge({ text, kind, title }) {
   return h('span', { class: `badge badge-${kind}`, title }, text);
 }
 
-const ITEM_KINDS = { ready: 'ready', leased: 'leased', delayed: 'delayed', dead: 'bad', done: 'good', expired: 'plain', cancelled: 'plain' };
+const ITEM_KINDS = {
+  ready: 'ready',
+  leased: 'leased',
+  delayed: 'delayed',
+  dead: 'bad',
+  done: 'good',
+  expired: 'plain',
+  cancelled: 'plain',
+};
 
 /** @param {string} state of an item */
 export function stateBadge(state) {
@@ -38,7 +48,13 @@ export function stateBadge(state) {
 }
 
 const PHASES = /** @type {Record<string, string>} */ ({
-  Pending: 'plain', Running: 'ready', Stopping: 'warn', Succeeded: 'good', Failed: 'bad', Cancelled: 'warn', Skipped: 'plain',
+  Pending: 'plain',
+  Running: 'ready',
+  Stopping: 'warn',
+  Succeeded: 'good',
+  Failed: 'bad',
+  Cancelled: 'warn',
+  Skipped: 'plain',
 });
 
 /** @param {string} phase of a run or a step */

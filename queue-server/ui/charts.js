@@ -50,11 +50,22 @@ export class Chart {
   constructor(options, signal) {
     this.#options = options;
     this.#values = options.lines.map(() => h('span', { class: 'legend-value' }, ''));
-    const legend = options.lines.map((line, i) => h('li', null,
-      h('span', { class: `swatch ${line.color}`, 'aria-hidden': 'true' }), h('span', null, line.label), this.#values[i]));
-    this.element = h('figure', { class: 'chart card' },
+    const legend = options.lines.map((line, i) =>
+      h(
+        'li',
+        null,
+        h('span', { class: `swatch ${line.color}`, 'aria-hidden': 'true' }),
+        h('span', null, line.label),
+        this.#values[i],
+      ),
+    );
+    this.element = h(
+      'figure',
+      { class: 'chart card' },
       h('figcaption', null, h('h3', null, options.title), h('ul', { class: 'legend' }, ...legend)),
-      this.#plot, this.#words);
+      this.#plot,
+      this.#words,
+    );
     const resized = new ResizeObserver(() => {
       const width = this.#plot.clientWidth;
       if (this.#drawn && width > 0 && width !== this.#drawn.width) this.#drawn.setSize({ width, height: HEIGHT });
@@ -97,23 +108,53 @@ export class Chart {
       height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ high) => [0, Math.max(1, high * 1.08)] } },
+      scales: {
+        y: {
+          range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ high) => [
+            0,
+            Math.max(1, high * 1.08),
+          ],
+        },
+      },
       axes: [
-        { stroke: text, grid, ticks: { show: false }, font, space: 70, size: 26, gap: 6, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((s) => clock(s * 1_000)) },
-        { stroke: text, grid, ticks: { show: false }, font, size: 52, gap: 6, incrs: this.#options.whole ? WHOLE_STEPS : undefined, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((n) => this.#options.unit(n)) },
+        {
+          stroke: text,
+          grid,
+          ticks: { show: false },
+          font,
+          space: 70,
+          size: 26,
+          gap: 6,
+          values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((s) => clock(s * 1_000)),
+        },
+        {
+          stroke: text,
+          grid,
+          ticks: { show: false },
+          font,
+          size: 52,
+          gap: 6,
+          incrs: this.#options.whole ? WHOLE_STEPS : undefined,
+          values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((n) => this.#options.unit(n)),
+        },
       ],
-      series: [{}, ...this.#options.lines.map((line) => ({
-        label: line.label,
-        stroke: of(line.color),
-        fill: line.fill ? of(`${line.color}-soft`) : undefined,
-        width: 1.75,
-        points: { show: false },
-      }))],
+      series: [
+        {},
+        ...this.#options.lines.map((line) => ({
+          label: line.label,
+          stroke: of(line.color),
+          fill: line.fill ? of(`${line.color}-soft`) : undefined,
+          width: 1.75,
+          points: { show: false },
+        })),
+      ],
       hooks: {
-        setCursor: [(/** @type {any} */ plot) => {
-          this.#cursor = plot.cursor.idx ?? -1;
-          this.#tellValues();
-        }],
+        setCursor: [
+          (/** @type {any} */ plot) => {
+            this.#cursor = plot.cursor.idx ?? -1;
+            this.#tellValues();
+          },
+        ],
       },
     };
     this.#drawn = new uPlot(options, this.#data, this.#plot);
@@ -146,8 +187,8 @@ export function rateData(history, now, spanMs) {
   const step = spanMs / LOOKS;
   // Wide enough that single items do not look like a storm.
   const window = Math.max(step * 2, 5_000);
-  const of = (/** @type {'enqueued' | 'done' | 'failed'} */ total) => Array.from({ length: LOOKS },
-    (_, i) => history.rate(total, now - spanMs + step * (i + 1), window) ?? null);
+  const of = (/** @type {'enqueued' | 'done' | 'failed'} */ total) =>
+    Array.from({ length: LOOKS }, (_, i) => history.rate(total, now - spanMs + step * (i + 1), window) ?? null);
   return [times(now, spanMs), of('enqueued'), of('done'), of('failed')];
 }
 
@@ -175,7 +216,10 @@ export function describing(labels, unit) {
   };
 }
 
-export const unitOf = { depth: count, rate: (/** @type {number | undefined} */ n) => (n === undefined ? rate(n) : `${rate(n)}/s`) };
+export const unitOf = {
+  depth: count,
+  rate: (/** @type {number | undefined} */ n) => (n === undefined ? rate(n) : `${rate(n)}/s`),
+};
 
 const SPARK = { width: 96, height: 24, looks: 48, spanMs: 120_000 };
 
@@ -185,10 +229,18 @@ export class Spark {
   #area = svg('polygon', { class: 'spark-area' });
 
   constructor() {
-    this.element = svg('svg', {
-      class: 'spark', viewBox: `0 0 ${SPARK.width} ${SPARK.height}`, preserveAspectRatio: 'none', role: 'img',
-      'aria-label': '',
-    }, this.#area, this.#line);
+    this.element = svg(
+      'svg',
+      {
+        class: 'spark',
+        viewBox: `0 0 ${SPARK.width} ${SPARK.height}`,
+        preserveAspectRatio: 'none',
+        role: 'img',
+        'aria-label': '',
+      },
+      this.#area,
+      this.#line,
+    );
   }
 
   /**
@@ -208,9 +260,15 @@ export class Spark {
     });
     const first = points[0]?.split(',')[0] ?? '0';
     setAttribute(this.#line, 'points', points.join(' '));
-    setAttribute(this.#area, 'points', points.length > 0 ? `${first},${SPARK.height} ${points.join(' ')} ${SPARK.width},${SPARK.height}` : '');
-    const words = seen.length === 0 ? 'nothing seen yet'
-      : `unfinished: ${count(seen[0])} before, ${count(seen.at(-1))} now, at most ${count(high === 1 ? Math.max(...seen) : high)}`;
+    setAttribute(
+      this.#area,
+      'points',
+      points.length > 0 ? `${first},${SPARK.height} ${points.join(' ')} ${SPARK.width},${SPARK.height}` : '',
+    );
+    const words =
+      seen.length === 0
+        ? 'nothing seen yet'
+        : `unfinished: ${count(seen[0])} before, ${count(seen.at(-1))} now, at most ${count(high === 1 ? Math.max(...seen) : high)}`;
     setAttribute(this.element, 'aria-label', words);
   }
 }
@@ -225,9 +283,18 @@ export class Spark {
  */
 export function choiceOf(label, choices, first, chose) {
   const group = h('div', { class: 'choice', role: 'group', 'aria-label': label });
-  fill(group, ...choices.map(([value, words]) => button(words, (event) => {
-    for (const each of group.children) each.setAttribute('aria-pressed', String(each === event.currentTarget));
-    chose(value);
-  }, { 'aria-pressed': String(value === first) })));
+  fill(
+    group,
+    ...choices.map(([value, words]) =>
+      button(
+        words,
+        (event) => {
+          for (const each of group.children) each.setAttribute('aria-pressed', String(each === event.currentTarget));
+          chose(value);
+        },
+        { 'aria-pressed': String(value === first) },
+      ),
+    ),
+  );
   return group;
 }

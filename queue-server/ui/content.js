@@ -46,12 +46,16 @@ export function textContent(text, what) {
   let all = text.length <= FIRST;
   let formatted = false;
   const pretty = text.length <= MOST_JSON ? indented(text) : null;
-  const more = button(`Show all (${size(text)})`, () => {
-    all = true;
-    more.remove();
-    show();
-    pre.focus();
-  }, { class: 'small' });
+  const more = button(
+    `Show all (${size(text)})`,
+    () => {
+      all = true;
+      more.remove();
+      show();
+      pre.focus();
+    },
+    { class: 'small' },
+  );
   const show = () => {
     const shown = formatted && pretty !== null ? pretty : text;
     fill(pre, all ? blocks(shown) : [shown.slice(0, FIRST), h('span', { class: 'cut' }, ' …')]);
@@ -59,14 +63,21 @@ export function textContent(text, what) {
   show();
   if (!all) bar.append(more);
   if (pretty !== null) {
-    const toggle = button('Format JSON', () => {
-      formatted = !formatted;
-      toggle.setAttribute('aria-pressed', String(formatted));
-      show();
-    }, { class: 'small', 'aria-pressed': 'false' });
+    const toggle = button(
+      'Format JSON',
+      () => {
+        formatted = !formatted;
+        toggle.setAttribute('aria-pressed', String(formatted));
+        show();
+      },
+      { class: 'small', 'aria-pressed': 'false' },
+    );
     bar.append(toggle);
   }
-  bar.append(copyButton(() => text, what), saveButton(() => new Blob([text], { type: 'text/plain' }), what, 'txt'));
+  bar.append(
+    copyButton(() => text, what),
+    saveButton(() => new Blob([text], { type: 'text/plain' }), what, 'txt'),
+  );
   return h('div', { class: 'content-box' }, bar, pre);
 }
 
@@ -91,15 +102,23 @@ function indented(text) {
  */
 function binaryContent(base64, what) {
   const data = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
-  const pre = h('pre', { class: 'content digits', tabindex: '0', 'aria-label': what, role: 'group' }, hex(data, FIRST_HEX));
+  const pre = h(
+    'pre',
+    { class: 'content digits', tabindex: '0', 'aria-label': what, role: 'group' },
+    hex(data, FIRST_HEX),
+  );
   const bar = h('div', { class: 'content-bar' }, h('span', { class: 'muted' }, `${bytes(data.length)}, not text`));
   if (data.length > FIRST_HEX) {
     const most = Math.min(data.length, MOST_HEX);
-    const more = button(most === data.length ? `Show all (${bytes(data.length)})` : `Show the first ${bytes(most)}`, () => {
-      more.remove();
-      fill(pre, hex(data, MOST_HEX));
-      pre.focus();
-    }, { class: 'small' });
+    const more = button(
+      most === data.length ? `Show all (${bytes(data.length)})` : `Show the first ${bytes(most)}`,
+      () => {
+        more.remove();
+        fill(pre, hex(data, MOST_HEX));
+        pre.focus();
+      },
+      { class: 'small' },
+    );
     bar.append(more);
   }
   bar.append(saveButton(() => new Blob([data], { type: 'application/octet-stream' }), what, 'bin'));
@@ -130,10 +149,14 @@ export function bodyBytes(item) {
  * @param {string} extension
  */
 function saveButton(make, what, extension) {
-  return button('Save', () => {
-    const url = URL.createObjectURL(make());
-    const link = h('a', { href: url, download: `${what.toLowerCase().replace(/[^a-z0-9]+/g, '-')}.${extension}` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  }, { class: 'small', 'aria-label': `Save ${what}` });
+  return button(
+    'Save',
+    () => {
+      const url = URL.createObjectURL(make());
+      const link = h('a', { href: url, download: `${what.toLowerCase().replace(/[^a-z0-9]+/g, '-')}.${extension}` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    },
+    { class: 'small', 'aria-label': `Save ${what}` },
+  );
 }

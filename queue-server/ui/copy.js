@@ -24,14 +24,18 @@ async function copy(text) {
  */
 export function copyButton(text, what) {
   const label = 'Copy';
-  const made = button(label, async () => {
-    try {
-      await copy(text());
-      setText(made, 'Copied');
-    } catch {
-      setText(made, 'Not allowed');
-    }
-    setTimeout(() => setText(made, label), 2_000);
-  }, { class: 'small', 'aria-label': `Copy ${what}` });
+  const made = button(
+    label,
+    async () => {
+      try {
+        await copy(text());
+        setText(made, 'Copied');
+      } catch {
+        setText(made, 'Not allowed');
+      }
+      setTimeout(() => setText(made, label), 2_000);
+    },
+    { class: 'small', 'aria-label': `Copy ${what}` },
+  );
   return made;
 }

@@ -17,7 +17,13 @@ export function createDialog(store) {
     wide: true,
     body: [
       field('Name', name, 'Letters, digits, “.”, “_” and “-”.'),
-      h('details', null, h('summary', null, 'Settings'), h('p', { class: 'hint' }, 'Empty fields keep their default. All can be changed later.'), settings.element),
+      h(
+        'details',
+        null,
+        h('summary', null, 'Settings'),
+        h('p', { class: 'hint' }, 'Empty fields keep their default. All can be changed later.'),
+        settings.element,
+      ),
     ],
     async act() {
       const wanted = name.value.trim();

@@ -72,9 +72,13 @@ export function field(label, control, hint) {
   const id = control.id || freshId('field');
   control.id = id;
   if (hint !== undefined) control.setAttribute('aria-describedby', `${id}-hint`);
-  return h('div', { class: 'field' },
-    h('label', { for: id }, label), control,
-    hint === undefined ? null : h('p', { class: 'hint', id: `${id}-hint` }, hint));
+  return h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, label),
+    control,
+    hint === undefined ? null : h('p', { class: 'hint', id: `${id}-hint` }, hint),
+  );
 }
 
 /**

@@ -17,7 +17,8 @@ export function h(tag, attributes, ...children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else if (name === 'value' || name === 'checked' || name === 'indeterminate') /** @type {any} */ (element)[name] = value;
+    else if (name === 'value' || name === 'checked' || name === 'indeterminate')
+      /** @type {any} */ (element)[name] = value;
     else element.setAttribute(name, value === true ? '' : String(value));
   }
   append(element, children);
@@ -83,6 +84,16 @@ export function setAttribute(element, name, value) {
 export function fill(element, ...children) {
   element.replaceChildren();
   append(element, children);
+}
+
+/**
+ * Gives the focus to an element if what had it is gone: whoever goes by keyboard would start again at the top.
+ * @param {HTMLElement} element
+ */
+export function catchFocus(element) {
+  const now = document.activeElement;
+  const lost = now === null || now === document.body || (now instanceof HTMLButtonElement && now.disabled);
+  if (lost) element.focus({ preventScroll: true });
 }
 
 let ids = 0;

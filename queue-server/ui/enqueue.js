@@ -30,8 +30,19 @@ export function idempotencyKey() {
  *   queue can be named, and is made if there is none
  */
 export function enqueueFields({ queue, choose, names = [], text = '', form = 'lines', sealable = true }) {
-  const list = h('datalist', { id: 'queue-names' }, ...names.slice(0, 1_000).map((name) => h('option', { value: name })));
-  const name = h('input', { type: 'text', value: queue ?? '', autocomplete: 'off', spellcheck: 'false', maxlength: 128, list: list.id });
+  const list = h(
+    'datalist',
+    { id: 'queue-names' },
+    ...names.slice(0, 1_000).map((name) => h('option', { value: name })),
+  );
+  const name = h('input', {
+    type: 'text',
+    value: queue ?? '',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    maxlength: 128,
+    list: list.id,
+  });
   const area = h('textarea', { rows: 6, spellcheck: 'false', value: text });
   const file = h('input', { type: 'file' });
   const radios = FORMS.map(([value, label]) => {
@@ -47,12 +58,20 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
   const seal = tick('Seal the queue with it: no more items will come', { name: 'seal' });
   const progress = h('p', { role: 'status', class: 'progress-words' });
   const chosen = () => /** @type {Form} */ (radios.find(({ radio }) => radio.checked)?.radio.value ?? 'lines');
-  const options = h('details', null, h('summary', null, 'Options'), h('div', { class: 'grid' },
-    field('Priority', priority, 'Higher first; −32768 to 32767.'),
-    field('Group', group, 'Groups take turns.'),
-    field('Unique key', key, 'A second item with the key is not kept. For one item.'),
-    field('Delay', delay, 'Not lent before: 30s, 10m, 1h30m.'),
-    field('Expires after', ttl, 'Ends as expired unless a worker took it in time.')));
+  const options = h(
+    'details',
+    null,
+    h('summary', null, 'Options'),
+    h(
+      'div',
+      { class: 'grid' },
+      field('Priority', priority, 'Higher first; −32768 to 32767.'),
+      field('Group', group, 'Groups take turns.'),
+      field('Unique key', key, 'A second item with the key is not kept. For one item.'),
+      field('Delay', delay, 'Not lent before: 30s, 10m, 1h30m.'),
+      field('Expires after', ttl, 'Ends as expired unless a worker took it in time.'),
+    ),
+  );
   const show = () => {
     const now = chosen();
     setText(hint, FORMS.find(([value]) => value === now)?.[2] ?? '');
@@ -62,24 +81,34 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
   for (const { radio } of radios) radio.addEventListener('change', show);
   show();
 
-  const element = h('div', { class: 'enqueue' },
+  const element = h(
+    'div',
+    { class: 'enqueue' },
     choose ? [field('Queue', name, 'It is made if there is none of that name.'), list] : null,
     h('fieldset', { class: 'row' }, h('legend', null, 'What the text is'), ...radios.map((each) => each.element)),
-    hint, field('Items', area), field('Or a file', file), options, sealable ? seal.element : null, progress);
+    hint,
+    field('Items', area),
+    field('Or a file', file),
+    options,
+    sealable ? seal.element : null,
+    progress,
+  );
 
   /** Sends it all; what is said to be enqueued is on disk. */
   const send = async () => {
     const target = name.value.trim();
     if (target === '') throw new Error('name the queue');
     const source = file.files?.[0] ?? null;
-    if (source === null && area.value === '' && chosen() !== 'one') throw new Error('there is nothing to enqueue: type an item or choose a file');
+    if (source === null && area.value === '' && chosen() !== 'one')
+      throw new Error('there is nothing to enqueue: type an item or choose a file');
     const duration = (/** @type {HTMLInputElement} */ box, /** @type {string} */ label) => {
       if (box.value.trim() === '' || chosen() === 'ndjson') return undefined;
       const ms = parseDuration(box.value);
       if (Number.isNaN(ms)) throw new Error(`${label} is no duration: write 30s, 10m or 1h30m`);
       return ms;
     };
-    const plain = (/** @type {HTMLInputElement} */ box) => (chosen() === 'ndjson' || box.value === '' ? undefined : box.value);
+    const plain = (/** @type {HTMLInputElement} */ box) =>
+      chosen() === 'ndjson' || box.value === '' ? undefined : box.value;
     /** @type {api.EnqueueOptions} */
     const query = {
       create: choose || undefined,
@@ -116,7 +145,12 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
 async function all(queue, body, form, query, seal, progress) {
   const ndjson = form === 'ndjson';
   if (form === 'one') {
-    const answer = await api.enqueue(queue, body, { ...query, seal: seal || undefined }, { idempotencyKey: idempotencyKey() });
+    const answer = await api.enqueue(
+      queue,
+      body,
+      { ...query, seal: seal || undefined },
+      { idempotencyKey: idempotencyKey() },
+    );
     const duplicates = (answer.items ?? []).filter((item) => item.duplicate).length;
     return { count: answer.count, duplicates, id: answer.items?.[0]?.id };
   }
@@ -148,7 +182,8 @@ async function patiently(call) {
     try {
       return await call();
     } catch (error) {
-      const passing = error instanceof api.ApiError && (error.status === 0 || error.status === 503 || error.code === 'overloaded');
+      const passing =
+        error instanceof api.ApiError && (error.status === 0 || error.status === 503 || error.code === 'overloaded');
       if (!passing || tried === TRIES) throw error;
       const wait = Math.min(error.retryAfterMs ?? 500 * 2 ** tried, 10_000);
       await new Promise((resolve) => setTimeout(resolve, wait, undefined));

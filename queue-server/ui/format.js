@@ -76,7 +76,9 @@ export function duration(ms) {
  * @param {number} ms
  */
 export function ago(ms) {
-  return ms < 1_000 ? 'just now' : `${duration(Math.max(1_000, Math.floor(ms / 1_000) * 1_000)).replace('.0 ', ' ')} ago`;
+  return ms < 1_000
+    ? 'just now'
+    : `${duration(Math.max(1_000, Math.floor(ms / 1_000) * 1_000)).replace('.0 ', ' ')} ago`;
 }
 
 /**
@@ -145,7 +147,11 @@ const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u20
 export function preview(text, most = 140) {
   if (text === undefined) return '';
   // Of a megabyte only the beginning is looked at.
-  const line = text.slice(0, most * 4).replace(/\s+/g, ' ').replace(UNSEEN, '\u00b7').trim();
+  const line = text
+    .slice(0, most * 4)
+    .replace(/\s+/g, ' ')
+    .replace(UNSEEN, '\u00b7')
+    .trim();
   const cut = line.length > most || text.length > most * 4;
   return cut ? `${line.slice(0, most)}…` : line;
 }
@@ -168,7 +174,10 @@ export function hex(data, most) {
   const rows = [];
   for (let at = 0; at < Math.min(data.length, most); at += 16) {
     const row = [...data.subarray(at, Math.min(at + 16, most))];
-    const digits = row.map((byte) => byte.toString(16).padStart(2, '0')).join(' ').padEnd(47);
+    const digits = row
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join(' ')
+      .padEnd(47);
     const signs = row.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
     rows.push(`${at.toString(16).padStart(6, '0')}  ${digits}  ${signs}`);
   }

@@ -40,8 +40,12 @@ export function sentence(words) {
 function show(region, text, kind, forMs) {
   // Said again, it is one notice and not two.
   for (const old of region.children) if (old.firstElementChild?.textContent === text) old.remove();
-  const notice = h('div', { class: kind }, h('span', { class: 'notice-text' }, text),
-    button('×', () => notice.remove(), { class: 'notice-close', 'aria-label': 'Close this message' }));
+  const notice = h(
+    'div',
+    { class: kind },
+    h('span', { class: 'notice-text' }, text),
+    button('×', () => notice.remove(), { class: 'notice-close', 'aria-label': 'Close this message' }),
+  );
   region.append(notice);
   while (region.children.length > 3) region.firstElementChild?.remove();
   if (forMs === 0) return;

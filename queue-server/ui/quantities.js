@@ -2,7 +2,21 @@
 //! Pure. The server's own grammar of durations is `30s`, `10m`, `1h30m`; here a bare number is milliseconds too.
 
 const DURATIONS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const SIZES = { b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3, tib: 1024 ** 4, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+const SIZES = {
+  b: 1,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+  tib: 1024 ** 4,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
 
 /**
  * Milliseconds.
@@ -53,7 +67,12 @@ export function parseBytes(text) {
  * @param {number} n
  */
 export function writeBytes(n) {
-  for (const [unit, size] of /** @type {const} */ ([['TiB', 1024 ** 4], ['GiB', 1024 ** 3], ['MiB', 1024 ** 2], ['KiB', 1024]])) {
+  for (const [unit, size] of /** @type {const} */ ([
+    ['TiB', 1024 ** 4],
+    ['GiB', 1024 ** 3],
+    ['MiB', 1024 ** 2],
+    ['KiB', 1024],
+  ])) {
     if (n >= size && n % size === 0) return `${n / size} ${unit}`;
   }
   return String(n);

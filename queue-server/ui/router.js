@@ -24,7 +24,10 @@ export function parse(hash) {
   /** @type {string[]} */
   let parts;
   try {
-    parts = path.split('/').filter((part) => part !== '').map(decodeURIComponent);
+    parts = path
+      .split('/')
+      .filter((part) => part !== '')
+      .map(decodeURIComponent);
   } catch {
     return unknown;
   }

@@ -9,31 +9,46 @@ import { parseBytes, parseDuration, parseNumber, writeBytes, writeDuration } fro
 
 /** `none` is what an empty field means; a setting with a `.` lies inside another. */
 export const GROUPS = /** @type {const} */ ([
-  ['Leases and attempts', [
-    ['lease_ms', 'Lease', 'duration', '30s', 'How long a worker holds an item before it must renew.'],
-    ['max_lease_ms', 'Longest attempt', 'duration', 'no end', 'Hard end of one attempt, however often it is renewed.'],
-    ['max_attempts', 'Attempts', 'number', '5', 'Attempts before an item is dead.'],
-    ['backoff.min_ms', 'First wait before a retry', 'duration', '1s', ''],
-    ['backoff.max_ms', 'Longest wait', 'duration', '5m', ''],
-    ['backoff.factor', 'Growth of the wait', 'rate', '2', 'Times this after each further failure, 1 to 10.'],
-  ]],
-  ['Limits', [
-    ['max_leased', 'Leased at once', 'number', 'no limit', ''],
-    ['max_leased_per_group', 'Leased at once of a group', 'number', 'no limit', ''],
-    ['rate_per_s', 'Leases a second', 'rate', 'no limit', 'Such as 10 or 0.5.'],
-    ['burst', 'Burst', 'number', '0.1 s’ worth', 'Leases at once after a pause; only with a rate.'],
-    ['max_items', 'Items held', 'number', 'no limit', 'Past it an enqueue is refused.'],
-    ['max_bytes', 'Bytes held', 'bytes', 'no limit', ''],
-    ['max_body_bytes', 'Largest item', 'bytes', '1 MiB', ''],
-    ['max_result_bytes', 'Largest result', 'bytes', '64 KiB', ''],
-  ]],
-  ['What is kept', [
-    ['done_retention_ms', 'Outcomes, how long', 'duration', '7d', ''],
-    ['done_retention_items', 'Outcomes, how many', 'number', '1,000,000', ''],
-    ['done_retention_bytes', 'Outcomes, bytes', 'bytes', '256 MiB', ''],
-    ['key_window_ms', 'Unique keys stay taken', 'duration', '0', 'After an item’s enqueue, even where it has ended.'],
-    ['quiet_ms', 'Quiet before empty', 'duration', '5s', 'How long an unsealed queue must have been left alone.'],
-  ]],
+  [
+    'Leases and attempts',
+    [
+      ['lease_ms', 'Lease', 'duration', '30s', 'How long a worker holds an item before it must renew.'],
+      [
+        'max_lease_ms',
+        'Longest attempt',
+        'duration',
+        'no end',
+        'Hard end of one attempt, however often it is renewed.',
+      ],
+      ['max_attempts', 'Attempts', 'number', '5', 'Attempts before an item is dead.'],
+      ['backoff.min_ms', 'First wait before a retry', 'duration', '1s', ''],
+      ['backoff.max_ms', 'Longest wait', 'duration', '5m', ''],
+      ['backoff.factor', 'Growth of the wait', 'rate', '2', 'Times this after each further failure, 1 to 10.'],
+    ],
+  ],
+  [
+    'Limits',
+    [
+      ['max_leased', 'Leased at once', 'number', 'no limit', ''],
+      ['max_leased_per_group', 'Leased at once of a group', 'number', 'no limit', ''],
+      ['rate_per_s', 'Leases a second', 'rate', 'no limit', 'Such as 10 or 0.5.'],
+      ['burst', 'Burst', 'number', '0.1 s’ worth', 'Leases at once after a pause; only with a rate.'],
+      ['max_items', 'Items held', 'number', 'no limit', 'Past it an enqueue is refused.'],
+      ['max_bytes', 'Bytes held', 'bytes', 'no limit', ''],
+      ['max_body_bytes', 'Largest item', 'bytes', '1 MiB', ''],
+      ['max_result_bytes', 'Largest result', 'bytes', '64 KiB', ''],
+    ],
+  ],
+  [
+    'What is kept',
+    [
+      ['done_retention_ms', 'Outcomes, how long', 'duration', '7d', ''],
+      ['done_retention_items', 'Outcomes, how many', 'number', '1,000,000', ''],
+      ['done_retention_bytes', 'Outcomes, bytes', 'bytes', '256 MiB', ''],
+      ['key_window_ms', 'Unique keys stay taken', 'duration', '0', 'After an item’s enqueue, even where it has ended.'],
+      ['quiet_ms', 'Quiet before empty', 'duration', '5s', 'How long an unsealed queue must have been left alone.'],
+    ],
+  ],
 ]);
 
 /**
@@ -70,16 +85,29 @@ function read(kind, text) {
  */
 export function settingsFields(settings) {
   const given = new Map();
-  const fields = GROUPS.map(([title, members]) => h('fieldset', { class: 'grid' }, h('legend', null, title),
-    ...members.map(([path, label, kind, none, hint]) => {
-      const text = written(kind, settingAt(settings, path));
-      const box = h('input', { type: 'text', inputmode: kind === 'number' || kind === 'rate' ? 'decimal' : 'text', value: text, placeholder: none, autocomplete: 'off', spellcheck: 'false' });
-      const problem = h('p', { class: 'field-problem' });
-      given.set(path, { box, kind, label, was: text, problem });
-      const element = field(label, box, hint === '' ? undefined : hint);
-      element.append(problem);
-      return element;
-    })));
+  const fields = GROUPS.map(([title, members]) =>
+    h(
+      'fieldset',
+      { class: 'grid' },
+      h('legend', null, title),
+      ...members.map(([path, label, kind, none, hint]) => {
+        const text = written(kind, settingAt(settings, path));
+        const box = h('input', {
+          type: 'text',
+          inputmode: kind === 'number' || kind === 'rate' ? 'decimal' : 'text',
+          value: text,
+          placeholder: none,
+          autocomplete: 'off',
+          spellcheck: 'false',
+        });
+        const problem = h('p', { class: 'field-problem' });
+        given.set(path, { box, kind, label, was: text, problem });
+        const element = field(label, box, hint === '' ? undefined : hint);
+        element.append(problem);
+        return element;
+      }),
+    ),
+  );
 
   /**
    * What was changed, as the server wants it: null resets.

@@ -62,6 +62,7 @@ const HELD: &[(&str, &[u8])] = files![
     "settings.js",
     "sse.js",
     "store.js",
+    "tables.js",
     "theme.js",
     "upload.js",
     "vendor/uplot.css",

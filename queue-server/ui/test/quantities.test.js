@@ -15,7 +15,8 @@ test('durations are read as people write them', () => {
 });
 
 test('a duration that is written is read back as it was', () => {
-  for (const ms of [0, 1, 250, 1_000, 5_400_000, 604_800_000, 86_400_001]) assert.equal(parseDuration(writeDuration(ms)), ms);
+  for (const ms of [0, 1, 250, 1_000, 5_400_000, 604_800_000, 86_400_001])
+    assert.equal(parseDuration(writeDuration(ms)), ms);
   assert.equal(writeDuration(604_800_000), '7d');
 });
 
@@ -37,7 +38,10 @@ test('numbers may have separators', () => {
 
 test('a part of the back-off is sent with its other parts', () => {
   const settings = { lease_ms: 30_000, backoff: { min_ms: 1_000, max_ms: 300_000, factor: 2 } };
-  assert.deepEqual(nested({ 'backoff.factor': 3, lease_ms: 5 }, settings), { lease_ms: 5, backoff: { min_ms: 1_000, max_ms: 300_000, factor: 3 } });
+  assert.deepEqual(nested({ 'backoff.factor': 3, lease_ms: 5 }, settings), {
+    lease_ms: 5,
+    backoff: { min_ms: 1_000, max_ms: 300_000, factor: 3 },
+  });
   assert.deepEqual(nested({ 'backoff.min_ms': null }, settings), { backoff: { max_ms: 300_000, factor: 2 } });
   assert.deepEqual(settings.backoff, { min_ms: 1_000, max_ms: 300_000, factor: 2 });
 });

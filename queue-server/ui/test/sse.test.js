@@ -5,7 +5,10 @@ import { SseReader } from '../sse.js';
 
 test('events are whole however they are cut', () => {
   const text = 'event: snapshot\ndata: {"queues":[]}\n\n: still here\n\nevent: queue\ndata: {"name":"ä"}\n\n';
-  const expected = [{ event: 'snapshot', data: '{"queues":[]}' }, { event: 'queue', data: '{"name":"ä"}' }];
+  const expected = [
+    { event: 'snapshot', data: '{"queues":[]}' },
+    { event: 'queue', data: '{"name":"ä"}' },
+  ];
   assert.deepEqual(new SseReader().push(text), expected);
   for (const size of [1, 2, 3, 7, 20]) {
     const reader = new SseReader();
@@ -17,7 +20,10 @@ test('events are whole however they are cut', () => {
 
 test('an event has no name of another, and may have many lines', () => {
   const reader = new SseReader();
-  assert.deepEqual(reader.push('event: a\ndata:1\n\ndata: 2\ndata: 3\nid: 4\n\n'), [{ event: 'a', data: '1' }, { event: 'message', data: '2\n3' }]);
+  assert.deepEqual(reader.push('event: a\ndata:1\n\ndata: 2\ndata: 3\nid: 4\n\n'), [
+    { event: 'a', data: '1' },
+    { event: 'message', data: '2\n3' },
+  ]);
   assert.deepEqual(reader.push('event: b\r\ndata: x\r\n\r\n'), [{ event: 'b', data: 'x' }]);
 });
 

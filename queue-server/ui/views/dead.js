@@ -4,12 +4,13 @@
 //! The server's list knows no filter by error, so the page looks through the dead items itself, a piece at a time, and
 //! says how far it looked. What is redriven by filter is decided by the server, over all of them.
 
-import { listItems } from '../api.js';
+import { listItems, serverNow } from '../api.js';
 import * as actions from '../actions.js';
-import { button, fill, h, setText, time } from '../dom.js';
+import { button, catchFocus, fill, h, setText, time } from '../dom.js';
 import { ago, counted, exactly, firstLine, moment, preview, shortId } from '../format.js';
 import { field } from '../dialog.js';
 import { go, queueAddress } from '../router.js';
+import { cell, line, tableOf } from '../tables.js';
 import { itemName } from './items.js';
 
 const PAGE = 50;
@@ -30,26 +31,41 @@ export function deadView(scope, name, start) {
   const group = h('input', { type: 'search', autocomplete: 'off', placeholder: 'any' });
   const after = h('input', { type: 'datetime-local', step: 1 });
   const before = h('input', { type: 'datetime-local', step: 1 });
-  const tbody = h('tbody', { role: 'rowgroup' });
   const everyone = h('input', { type: 'checkbox', 'aria-label': 'Select all shown' });
-  const heads = [everyone, 'Item', 'Why', 'Exit code', 'Attempts', 'Died'];
-  const table = h('table', { class: 'cards dead', role: 'table' }, h('caption', { class: 'unseen' }, 'Dead letters'),
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', {
-      role: 'columnheader', scope: 'col', class: label === everyone ? 'tick-cell' : label === 'Item' || label === 'Why' ? 'name' : 'number',
-    }, label)))), tbody);
+  const { table, body: tbody } = tableOf(
+    'Dead letters',
+    [
+      [everyone, 'tick-cell'],
+      ['Item', 'name'],
+      ['Why', 'name'],
+      ['Exit code', 'number'],
+      ['Attempts', 'number'],
+      ['Died', 'number'],
+    ],
+    'dead',
+  );
+  const heading = h('h2', { class: 'unseen', tabindex: '-1' }, 'Dead letters');
   const note = h('p', { class: 'empty muted', role: 'status' });
   const more = button('Look further', () => look());
   const status = h('span', { class: 'where', role: 'status' });
-  const redriveChosen = button('Redrive selected', async () => {
-    const ids = [...chosen.keys()];
-    if (await actions.redrive(store, name, { ids })) reload();
-  }, { class: 'primary' });
-  const throwChosen = button('Throw away selected…', async () => {
-    if (await actions.cancel(name, [...chosen.values()])) reload();
-  }, { class: 'danger-quiet' });
+  const redriveChosen = button(
+    'Redrive selected',
+    async () => {
+      const ids = [...chosen.keys()];
+      if (await actions.redrive(store, name, { ids })) again();
+    },
+    { class: 'primary' },
+  );
+  const throwChosen = button(
+    'Throw away selected…',
+    async () => {
+      if (await actions.cancel(name, [...chosen.values()])) again();
+    },
+    { class: 'danger-quiet' },
+  );
   const redriveAll = button('Redrive all', async () => {
     try {
-      if (await actions.redrive(store, name, filter())) reload();
+      if (await actions.redrive(store, name, filter())) again();
     } catch (error) {
       setText(problem, error instanceof Error ? error.message : String(error));
     }
@@ -66,6 +82,12 @@ export function deadView(scope, name, start) {
   let ended = false;
   let looked = 0;
   let call = new AbortController();
+  /** Whether it was the reader who made the list another one. */
+  let acted = false;
+  const again = () => {
+    acted = true;
+    reload();
+  };
 
   /** The conditions as the server takes them; none: all. */
   const filter = () => {
@@ -87,10 +109,11 @@ export function deadView(scope, name, start) {
    * @param {Record<string, any>} which
    * @param {Item} item
    */
-  const matches = (which, item) => (which.error_contains === undefined || (item.error ?? '').includes(which.error_contains))
-    && (which.exit_code === undefined || item.exit_code === which.exit_code)
-    && (which.ended_after === undefined || Date.parse(item.ended ?? '') >= Date.parse(which.ended_after))
-    && (which.ended_before === undefined || Date.parse(item.ended ?? '') < Date.parse(which.ended_before));
+  const matches = (which, item) =>
+    (which.error_contains === undefined || (item.error ?? '').includes(which.error_contains)) &&
+    (which.exit_code === undefined || item.exit_code === which.exit_code) &&
+    (which.ended_after === undefined || Date.parse(item.ended ?? '') >= Date.parse(which.ended_after)) &&
+    (which.ended_before === undefined || Date.parse(item.ended ?? '') < Date.parse(which.ended_before));
 
   const look = async () => {
     call.abort();
@@ -126,6 +149,8 @@ export function deadView(scope, name, start) {
     }
     changed = false;
     labels();
+    if (acted) catchFocus(heading);
+    acted = false;
   };
 
   const reload = () => {
@@ -147,11 +172,15 @@ export function deadView(scope, name, start) {
       labels();
     });
     const why = firstLine(item.error) || 'said nothing';
-    return h('tr', { role: 'row' }, h('td', { role: 'cell', class: 'tick-cell' }, box), itemName(name, item),
-      h('td', { role: 'cell', class: 'why', 'data-label': 'Why' }, h('span', { class: 'preview', title: preview(item.error, 1_000) }, why)),
-      h('td', { role: 'cell', class: 'number', 'data-label': 'Exit code' }, item.exit_code ?? '–'),
-      h('td', { role: 'cell', class: 'number', 'data-label': 'Attempts' }, exactly(item.attempts)),
-      h('td', { role: 'cell', class: 'when number', 'data-label': 'Died', title: moment(item.ended) }, item.ended === undefined ? '–' : time(item.ended, ago(Date.now() - Date.parse(item.ended)))));
+    const died = item.ended === undefined ? '–' : time(item.ended, ago(serverNow() - Date.parse(item.ended)));
+    return line(
+      cell(null, box, 'tick-cell'),
+      itemName(name, item),
+      cell('Why', h('span', { class: 'preview', title: preview(item.error, 1_000) }, why), 'why'),
+      cell('Exit code', item.exit_code ?? '–', 'number'),
+      cell('Attempts', exactly(item.attempts), 'number'),
+      cell('Died', died, 'when number', { title: moment(item.ended) }),
+    );
   };
 
   everyone.addEventListener('change', () => {
@@ -169,7 +198,14 @@ export function deadView(scope, name, start) {
     setText(throwChosen, 'Throw away selected…');
     redriveChosen.disabled = chosen.size === 0;
     throwChosen.disabled = chosen.size === 0;
-    setText(redriveAll, filtered() ? (ended ? `Redrive all ${exactly(shown.length)} that match` : 'Redrive all that match') : `Redrive all ${exactly(dead)}`);
+    setText(
+      redriveAll,
+      filtered()
+        ? ended
+          ? `Redrive all ${exactly(shown.length)} that match`
+          : 'Redrive all that match'
+        : `Redrive all ${exactly(dead)}`,
+    );
     redriveAll.disabled = dead === 0;
     purge.disabled = dead === 0;
     everyone.checked = chosen.size > 0 && chosen.size === shown.length;
@@ -179,7 +215,14 @@ export function deadView(scope, name, start) {
     setText(more, filtered() ? 'Look further' : 'Show more');
     note.hidden = shown.length > 0;
     setText(note, dead === 0 ? 'No item is dead.' : ended ? 'No dead item is like that.' : 'None found yet.');
-    setText(status, dead === 0 ? '' : filtered() ? `${exactly(shown.length)}${ended ? '' : '+'} match; looked at ${exactly(looked)} of ${exactly(Math.max(dead, looked))}` : `${exactly(shown.length)} of ${exactly(Math.max(dead, shown.length))}`);
+    setText(
+      status,
+      dead === 0
+        ? ''
+        : filtered()
+          ? `${exactly(shown.length)}${ended ? '' : '+'} match; looked at ${exactly(looked)} of ${exactly(Math.max(dead, looked))}`
+          : `${exactly(shown.length)} of ${exactly(Math.max(dead, shown.length))}`,
+    );
   };
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -187,7 +230,16 @@ export function deadView(scope, name, start) {
   const refilter = () => {
     clearTimeout(typing);
     typing = setTimeout(() => {
-      go(queueAddress(name, 'dead', { error: text.value, exit: code.value, group: group.value, after: after.value, before: before.value }), { replace: true });
+      go(
+        queueAddress(name, 'dead', {
+          error: text.value,
+          exit: code.value,
+          group: group.value,
+          after: after.value,
+          before: before.value,
+        }),
+        { replace: true },
+      );
       reload();
     }, 300);
   };
@@ -205,7 +257,14 @@ export function deadView(scope, name, start) {
   });
   // What one chooses from must not change under the hand.
   scope.every(2_000, () => {
-    if (changed && chosen.size === 0 && shown.length <= PAGE && !tbody.matches(':hover') && !tbody.contains(document.activeElement)) reload();
+    if (
+      changed &&
+      chosen.size === 0 &&
+      shown.length <= PAGE &&
+      !tbody.matches(':hover') &&
+      !tbody.contains(document.activeElement)
+    )
+      reload();
   });
   const take = (/** @type {URLSearchParams} */ query) => {
     text.value = query.get('error') ?? '';
@@ -217,12 +276,43 @@ export function deadView(scope, name, start) {
   };
   take(start);
   return {
-    element: h('div', null, h('h2', { class: 'unseen' }, 'Dead letters'),
-      h('form', { class: 'filters', role: 'search', 'aria-label': 'Filter dead letters', onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
-        field('Error contains', text), field('Exit code', code), field('Group', group), field('Died after', after), field('Died before', before)),
+    element: h(
+      'div',
+      null,
+      heading,
+      h(
+        'details',
+        { class: 'filter', open: filtered() || matchMedia('(min-width: 821px)').matches },
+        h('summary', null, 'Filter'),
+        h(
+          'form',
+          {
+            class: 'filters',
+            role: 'search',
+            'aria-label': 'Filter dead letters',
+            onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
+          },
+          field('Error contains', text),
+          field('Exit code', code),
+          field('Group', group),
+          field('Died after', after),
+          field('Died before', before),
+        ),
+      ),
       problem,
-      h('div', { class: 'toolbar' }, redriveChosen, throwChosen, h('span', { class: 'grow' }), status, redriveAll, purge),
-      h('div', { class: 'card flush' }, table, note), h('div', { class: 'more' }, more)),
+      h(
+        'div',
+        { class: 'toolbar' },
+        redriveChosen,
+        throwChosen,
+        h('span', { class: 'grow' }),
+        status,
+        redriveAll,
+        purge,
+      ),
+      h('div', { class: 'card flush' }, table, note),
+      h('div', { class: 'more' }, more),
+    ),
     go: take,
   };
 }

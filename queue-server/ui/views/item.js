@@ -1,6 +1,6 @@
 //! One item: what it holds, where it is in its life, each attempt at it with what it printed, and its end.
 
-import { ApiError, itemLog, showItem } from '../api.js';
+import { ApiError, itemLog, serverNow, showItem } from '../api.js';
 import * as actions from '../actions.js';
 import { stateBadge } from '../badges.js';
 import { bodyContent, textContent } from '../content.js';
@@ -9,11 +9,17 @@ import { button, fill, h, setText, time } from '../dom.js';
 import { enqueueDialog } from '../enqueue.js';
 import { ago, bytes, duration, exactly, firstLine, moment, shortId } from '../format.js';
 import { queueAddress } from '../router.js';
+import { cell, line, nameCell, tableOf } from '../tables.js';
 
 /** @typedef {import('../api.js').Item} Item */
 
 const ENDS = /** @type {Record<string, string>} */ ({
-  ack: 'done', nack: 'failed', release: 'given back', dead: 'dead', expired: 'lease ran out', revoked: 'cancelled',
+  ack: 'done',
+  nack: 'failed',
+  release: 'given back',
+  dead: 'dead',
+  expired: 'lease ran out',
+  revoked: 'cancelled',
 });
 const FINAL = ['done', 'expired', 'cancelled'];
 
@@ -30,11 +36,32 @@ export function itemView(scope, { queue: name, id }) {
   const ends = h('div', { class: 'stack' });
   const attempts = h('section', { class: 'card flush' });
   const problem = h('p', { class: 'empty', role: 'status' });
-  const whole = h('div', { class: 'stack', hidden: true }, acts, h('section', { class: 'card' }, h('h2', { class: 'unseen' }, 'What is known'), facts), body, ends, attempts);
-  const element = h('section', { class: 'page' },
-    h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/queues' }, 'Queues'), ' / ', h('a', { href: queueAddress(name) }, name), ' / ',
-      h('a', { href: queueAddress(name, 'items') }, 'Items'), ' / '),
-    h('div', { class: 'head' }, h('h1', { class: 'id' }, `Item ${shortId(id)}`), state), problem, whole);
+  const whole = h(
+    'div',
+    { class: 'stack', hidden: true },
+    acts,
+    h('section', { class: 'card' }, h('h2', { class: 'unseen' }, 'What is known'), facts),
+    body,
+    ends,
+    attempts,
+  );
+  const element = h(
+    'section',
+    { class: 'page' },
+    h(
+      'nav',
+      { class: 'crumbs', 'aria-label': 'Where you are' },
+      h('a', { href: '#/queues' }, 'Queues'),
+      ' / ',
+      h('a', { href: queueAddress(name) }, name),
+      ' / ',
+      h('a', { href: queueAddress(name, 'items') }, 'Items'),
+      ' / ',
+    ),
+    h('div', { class: 'head' }, h('h1', { class: 'id' }, `Item ${shortId(id)}`), state),
+    problem,
+    whole,
+  );
   /** @type {Item | null} */
   let item = null;
   let shown = '';
@@ -50,7 +77,7 @@ export function itemView(scope, { queue: name, id }) {
     changed = false;
     try {
       item = await showItem(name, id, scope.signal);
-      until = item.lease ? Date.now() + item.lease.lease_ms : Date.parse(item.due ?? '');
+      until = item.lease ? serverNow() + item.lease.lease_ms : Date.parse(item.due ?? '');
       whole.hidden = false;
       fill(problem);
       show(item);
@@ -70,8 +97,9 @@ export function itemView(scope, { queue: name, id }) {
   };
 
   const tick = () => {
-    if (item?.lease) setText(remaining, until > Date.now() ? `${duration(until - Date.now())} left` : 'run out');
-    else if (item?.due !== undefined) setText(remaining, until > Date.now() ? `in ${duration(until - Date.now())}` : 'now');
+    if (item?.lease) setText(remaining, until > serverNow() ? `${duration(until - serverNow())} left` : 'run out');
+    else if (item?.due !== undefined)
+      setText(remaining, until > serverNow() ? `in ${duration(until - serverNow())}` : 'now');
   };
 
   /** @param {Item} now */
@@ -86,9 +114,25 @@ export function itemView(scope, { queue: name, id }) {
     fill(acts, ...buttons(now));
     fill(facts, ...known(now).map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, value))));
     if (first) fill(body, h('h2', null, 'Body'), bodyContent(now, 'Body'));
-    fill(ends,
-      now.result === undefined ? null : h('section', { class: 'card' }, h('h2', null, 'Result'), now.result === '' ? h('p', { class: 'muted' }, 'Empty.') : textContent(now.result, 'Result')),
-      now.error === undefined ? null : h('section', { class: 'card' }, h('h2', null, now.state === 'dead' ? 'Why it is dead' : 'Last error'), textContent(now.error, 'Error')));
+    fill(
+      ends,
+      now.result === undefined
+        ? null
+        : h(
+            'section',
+            { class: 'card' },
+            h('h2', null, 'Result'),
+            now.result === '' ? h('p', { class: 'muted' }, 'Empty.') : textContent(now.result, 'Result'),
+          ),
+      now.error === undefined
+        ? null
+        : h(
+            'section',
+            { class: 'card' },
+            h('h2', null, now.state === 'dead' ? 'Why it is dead' : 'Last error'),
+            textContent(now.error, 'Error'),
+          ),
+    );
     fill(attempts, h('h2', null, 'Attempts'), attemptTable(now));
   };
 
@@ -96,13 +140,25 @@ export function itemView(scope, { queue: name, id }) {
   const buttons = (now) => {
     const again = () => enqueueDialog(store, { queue: name, text: now.body, form: 'one' });
     return [
-      now.state === 'dead' ? button('Redrive', async () => {
-        if (await actions.redrive(store, name, { ids: [id] })) load();
-      }, { class: 'primary' }) : null,
+      now.state === 'dead'
+        ? button(
+            'Redrive',
+            async () => {
+              if (await actions.redrive(store, name, { ids: [id] })) load();
+            },
+            { class: 'primary' },
+          )
+        : null,
       now.body === undefined ? null : button('Enqueue a copy…', again),
-      FINAL.includes(now.state) ? null : button(now.state === 'dead' ? 'Throw away…' : 'Cancel item…', async () => {
-        if (await actions.cancel(name, [now])) load();
-      }, { class: 'danger-quiet' }),
+      FINAL.includes(now.state)
+        ? null
+        : button(
+            now.state === 'dead' ? 'Throw away…' : 'Cancel item…',
+            async () => {
+              if (await actions.cancel(name, [now])) load();
+            },
+            { class: 'danger-quiet' },
+          ),
     ];
   };
 
@@ -119,7 +175,11 @@ export function itemView(scope, { queue: name, id }) {
       ['Enqueued', when(now.enqueued)],
     ];
     if (now.lease) {
-      list.push(['Worker', now.lease.worker ?? 'did not say'], ['Leased', when(now.lease.started)], ['Lease', remaining]);
+      list.push(
+        ['Worker', now.lease.worker ?? 'did not say'],
+        ['Leased', when(now.lease.started)],
+        ['Lease', remaining],
+      );
     }
     if (now.state === 'delayed') list.push(['Due', remaining]);
     if (now.expires !== undefined) list.push(['Expires', when(now.expires)]);
@@ -134,48 +194,92 @@ export function itemView(scope, { queue: name, id }) {
   /** @param {Item} now */
   const attemptTable = (now) => {
     const history = now.history ?? [];
-    if (history.length === 0) return h('p', { class: 'empty muted' }, now.lease ? 'The first is running.' : 'None has ended.');
-    const heads = ['Attempt', 'Ended as', 'Worker', 'Started', 'Took', 'Exit code', 'What it said', 'Output'];
-    return h('table', { class: 'cards attempts', role: 'table' }, h('caption', { class: 'unseen' }, 'Attempts'),
-      h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', { role: 'columnheader', scope: 'col', class: label === 'Took' || label === 'Exit code' ? 'number' : null }, label)))),
-      h('tbody', { role: 'rowgroup' }, ...history.map((attempt) => {
-        // The server is asked by number, and gives the last that had it.
-        const last = history.findLast((other) => other.attempt === attempt.attempt) === attempt;
-        return h('tr', { role: 'row' },
-          h('th', { role: 'rowheader', scope: 'row', class: 'name' }, exactly(attempt.attempt)),
-          h('td', { role: 'cell', 'data-label': 'Ended as' }, ENDS[attempt.as] ?? attempt.as),
-          h('td', { role: 'cell', class: 'worker', 'data-label': 'Worker' }, attempt.worker ?? '–'),
-          h('td', { role: 'cell', class: 'when', 'data-label': 'Started' }, time(attempt.started, moment(attempt.started))),
-          h('td', { role: 'cell', class: 'number', 'data-label': 'Took' }, duration(Date.parse(attempt.ended) - Date.parse(attempt.started))),
-          h('td', { role: 'cell', class: 'number', 'data-label': 'Exit code' }, attempt.exit_code ?? '–'),
-          h('td', { role: 'cell', class: 'remark', 'data-label': 'What it said' }, said(attempt)),
-          h('td', { role: 'cell', class: 'row-actions' }, attempt.log_bytes !== undefined && last
-            ? button(`Output (${bytes(attempt.log_bytes)})`, () => output(attempt), { class: 'small', 'aria-label': `Output of attempt ${attempt.attempt}` }) : null));
-      })));
+    if (history.length === 0)
+      return h('p', { class: 'empty muted' }, now.lease ? 'The first is running.' : 'None has ended.');
+    const { table, body } = tableOf(
+      'Attempts',
+      [
+        ['Attempt', 'name'],
+        ['Ended as'],
+        ['Worker'],
+        ['Started'],
+        ['Took', 'number'],
+        ['Exit code', 'number'],
+        ['What it said'],
+        ['Output'],
+      ],
+      'attempts',
+    );
+    for (const attempt of history) {
+      // The server is asked by number, and gives the last that had it.
+      const last = history.findLast((other) => other.attempt === attempt.attempt) === attempt;
+      body.append(attemptLine(attempt, last));
+    }
+    return table;
+  };
+
+  /**
+   * @param {import('../api.js').Attempt} attempt
+   * @param {boolean} last of its number
+   */
+  const attemptLine = (attempt, last) => {
+    const { attempt: nth, started, ended, log_bytes: printed } = attempt;
+    const show =
+      printed !== undefined &&
+      last &&
+      button(`Output (${bytes(printed)})`, () => output(attempt), {
+        class: 'small',
+        'aria-label': `Output of attempt ${nth}`,
+      });
+    return line(
+      nameCell(exactly(nth)),
+      cell('Ended as', ENDS[attempt.as] ?? attempt.as),
+      cell('Worker', attempt.worker ?? '–', 'worker'),
+      cell('Started', time(started, moment(started)), 'when'),
+      cell('Took', duration(Date.parse(ended) - Date.parse(started)), 'number'),
+      cell('Exit code', attempt.exit_code ?? '–', 'number'),
+      cell('What it said', said(attempt), 'remark'),
+      cell(null, show, 'row-actions'),
+    );
   };
 
   /** @param {import('../api.js').Attempt} attempt */
   const said = (attempt) => {
     const text = attempt.error ?? attempt.result;
     if (text === undefined || text === '') return '–';
-    const line = h('span', { class: 'preview' }, firstLine(text));
-    if (text.length < 100 && !text.includes('\n')) return line;
+    const first = h('span', { class: 'preview' }, firstLine(text));
+    if (text.length < 100 && !text.includes('\n')) return first;
     const what = attempt.error === undefined ? 'Result' : 'Error';
-    return [line, ' ', button('Whole', () => actions.showText(`${what} of attempt ${attempt.attempt}`, async (hold) => hold.append(textContent(text, what))), { class: 'small', 'aria-label': `${what} of attempt ${attempt.attempt}` })];
+    return [
+      first,
+      ' ',
+      button(
+        'Whole',
+        () =>
+          actions.showText(`${what} of attempt ${attempt.attempt}`, async (hold) =>
+            hold.append(textContent(text, what)),
+          ),
+        { class: 'small', 'aria-label': `${what} of attempt ${attempt.attempt}` },
+      ),
+    ];
   };
 
   /** @param {import('../api.js').Attempt} attempt */
-  const output = (attempt) => actions.showText(`Output of attempt ${attempt.attempt}`, async (hold) => {
-    const text = await itemLog(name, id, attempt.attempt, scope.signal);
-    hold.append(text === '' ? h('p', { class: 'muted' }, 'It printed nothing.') : textContent(text, 'Output'));
-  });
+  const output = (attempt) =>
+    actions.showText(`Output of attempt ${attempt.attempt}`, async (hold) => {
+      const text = await itemLog(name, id, attempt.attempt, scope.signal);
+      hold.append(text === '' ? h('p', { class: 'muted' }, 'It printed nothing.') : textContent(text, 'Output'));
+    });
 
   scope.onChange((changes) => {
     changed ||= changes.everything || changes.queues.has(name);
   });
   scope.every(1_000, () => {
     tick();
-    if (item === null ? changed : !FINAL.includes(item.state) && (changed || (item.lease && until < Date.now() + 1_000))) load();
+    if (
+      item === null ? changed : !FINAL.includes(item.state) && (changed || (item.lease && until < serverNow() + 1_000))
+    )
+      load();
   });
   load();
   return { title: `Item ${shortId(id)} of ${name}`, element };
@@ -183,5 +287,14 @@ export function itemView(scope, { queue: name, id }) {
 
 /** @param {string} at */
 function when(at) {
-  return [time(at, moment(at)), h('span', { class: 'muted' }, Date.parse(at) <= Date.now() ? ` ${ago(Date.now() - Date.parse(at))}` : ` in ${duration(Date.parse(at) - Date.now())}`)];
+  return [
+    time(at, moment(at)),
+    h(
+      'span',
+      { class: 'muted' },
+      Date.parse(at) <= serverNow()
+        ? ` ${ago(serverNow() - Date.parse(at))}`
+        : ` in ${duration(Date.parse(at) - serverNow())}`,
+    ),
+  ];
 }

@@ -1,16 +1,17 @@
 //! The items of a queue by their state, a page at a time, looked at without taking them.
 
-import { listItems } from '../api.js';
+import { listItems, serverNow } from '../api.js';
 import { cancel } from '../actions.js';
 import { stateBadge } from '../badges.js';
 import { bodyBytes } from '../content.js';
-import { button, fill, h, setText, time } from '../dom.js';
+import { button, catchFocus, fill, h, setText, time } from '../dom.js';
 import { ago, bytes, count, duration, exactly, moment, preview, shortId } from '../format.js';
 import { go, itemAddress, queueAddress } from '../router.js';
+import { cell, line, nameCell, tableOf } from '../tables.js';
 
 const STATES = /** @type {const} */ (['', 'ready', 'leased', 'delayed', 'dead', 'done', 'expired', 'cancelled']);
 const LIMIT = 50;
-const LIVE = ['ready', 'leased', 'delayed'];
+const ENDED = ['done', 'expired', 'cancelled'];
 
 /**
  * What stands for an item in a table: its end of the id, and the beginning of what it holds.
@@ -19,9 +20,14 @@ const LIVE = ['ready', 'leased', 'delayed'];
  */
 export function itemName(queue, item) {
   const size = bodyBytes(item);
-  return h('th', { role: 'rowheader', scope: 'row', class: 'name' },
-    h('a', { href: itemAddress(queue, item.id), class: 'id', title: item.id, 'aria-label': `Item ${shortId(item.id)}` }, shortId(item.id)), ' ',
-    h('span', { class: 'preview' }, size === undefined ? preview(item.body) || 'no bytes' : `${bytes(size)}, not text`));
+  const link = {
+    href: itemAddress(queue, item.id),
+    class: 'id',
+    title: item.id,
+    'aria-label': `Item ${shortId(item.id)}`,
+  };
+  const holds = size === undefined ? preview(item.body) || 'no bytes' : `${bytes(size)}, not text`;
+  return nameCell(h('a', link, shortId(item.id)), ' ', h('span', { class: 'preview' }, holds));
 }
 
 /**
@@ -29,13 +35,20 @@ export function itemName(queue, item) {
  * @param {import('../api.js').Item} item
  */
 function remark(item) {
-  const now = Date.now();
+  const now = serverNow();
   switch (item.state) {
-    case 'leased': return item.lease ? `${preview(item.lease.worker, 60) || 'a worker'}, ${duration(item.lease.lease_ms)} left` : '';
-    case 'delayed': return item.due === undefined ? '' : `due ${Date.parse(item.due) > now ? `in ${duration(Date.parse(item.due) - now)}` : 'now'}${item.error ? ` · ${preview(item.error, 80)}` : ''}`;
-    case 'dead': return preview(item.error, 120) || (item.exit_code === undefined ? '' : `exit code ${item.exit_code}`);
-    case 'done': return preview(item.result, 120);
-    default: return preview(item.error, 120);
+    case 'leased':
+      return item.lease ? `${preview(item.lease.worker, 60) || 'a worker'}, ${duration(item.lease.lease_ms)} left` : '';
+    case 'delayed':
+      return item.due === undefined
+        ? ''
+        : `due ${Date.parse(item.due) > now ? `in ${duration(Date.parse(item.due) - now)}` : 'now'}${item.error ? ` · ${preview(item.error, 80)}` : ''}`;
+    case 'dead':
+      return preview(item.error, 120) || (item.exit_code === undefined ? '' : `exit code ${item.exit_code}`);
+    case 'done':
+      return preview(item.result, 120);
+    default:
+      return preview(item.error, 120);
   }
 }
 
@@ -46,13 +59,22 @@ function remark(item) {
  */
 export function itemsView(scope, name, start) {
   const { store } = scope;
-  const state = h('select', { 'aria-label': 'State' }, ...STATES.map((value) => h('option', { value }, value === '' ? 'All states' : value)));
+  const state = h(
+    'select',
+    { 'aria-label': 'State' },
+    ...STATES.map((value) => h('option', { value }, value === '' ? 'All states' : value)),
+  );
   const group = h('input', { type: 'search', placeholder: 'Group', 'aria-label': 'Group', autocomplete: 'off' });
-  const tbody = h('tbody', { role: 'rowgroup' });
   const note = h('p', { class: 'empty muted', role: 'status' });
-  const heads = ['Item', 'State', 'Attempts', 'Enqueued', 'What is known', ''];
-  const table = h('table', { class: 'cards', role: 'table' }, h('caption', { class: 'unseen' }, 'Items'),
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', { role: 'columnheader', scope: 'col', class: label === 'Item' ? 'name' : label === 'Attempts' ? 'number' : null }, label === '' ? h('span', { class: 'unseen' }, 'Actions') : label)))), tbody);
+  const heading = h('h2', { class: 'unseen', tabindex: '-1' }, 'Items');
+  const { table, body: tbody } = tableOf('Items', [
+    ['Item', 'name'],
+    ['State'],
+    ['Attempts', 'number'],
+    ['Enqueued'],
+    ['What is known'],
+    [''],
+  ]);
   const before = button('Previous', () => turn(-1), { 'aria-label': 'Previous page' });
   const next = button('Next', () => turn(1), { 'aria-label': 'Next page' });
   const refresh = button('Refresh', () => load());
@@ -62,6 +84,12 @@ export function itemsView(scope, name, start) {
   /** @type {string | undefined} */
   let following;
   let call = new AbortController();
+  /** Whether it was the reader who made the list another one. */
+  let acted = false;
+  const again = () => {
+    acted = true;
+    return load();
+  };
 
   const load = async () => {
     call.abort();
@@ -69,7 +97,11 @@ export function itemsView(scope, name, start) {
     call = mine;
     scope.signal.addEventListener('abort', () => mine.abort());
     try {
-      const page = await listItems(name, { state: state.value, group: group.value.trim(), limit: LIMIT, after: pages.at(-1) }, mine.signal);
+      const page = await listItems(
+        name,
+        { state: state.value, group: group.value.trim(), limit: LIMIT, after: pages.at(-1) },
+        mine.signal,
+      );
       following = page.next;
       fill(tbody, ...page.items.map(itemRow));
       table.hidden = page.items.length === 0;
@@ -84,21 +116,32 @@ export function itemsView(scope, name, start) {
     }
     before.disabled = pages.length === 1;
     next.disabled = following === undefined;
+    if (acted) catchFocus(heading);
+    acted = false;
     setText(counts, pages.length > 1 || following ? `Page ${exactly(pages.length)}` : '');
   };
 
   /** @param {import('../api.js').Item} item */
-  const itemRow = (item) => h('tr', { role: 'row' }, itemName(name, item),
-    h('td', { role: 'cell', 'data-label': 'State' }, stateBadge(item.state)),
-    h('td', { role: 'cell', class: 'number', 'data-label': 'Attempts' }, exactly(item.attempts)),
-    h('td', { role: 'cell', class: 'when', 'data-label': 'Enqueued', title: moment(item.enqueued) }, time(item.enqueued, ago(Date.now() - Date.parse(item.enqueued)))),
-    h('td', { role: 'cell', class: 'remark' }, remark(item)),
-    h('td', { role: 'cell', class: 'row-actions' }, LIVE.includes(item.state) || item.state === 'dead'
-      ? button(item.state === 'dead' ? 'Throw away…' : 'Cancel…', () => cancel(name, [item]).then((done) => (done ? load() : undefined)), {
-        class: 'small', 'aria-label': `${item.state === 'dead' ? 'Throw away' : 'Cancel'} item ${shortId(item.id)}`,
-      }) : null));
+  const itemRow = (item) => {
+    const what = item.state === 'dead' ? 'Throw away' : 'Cancel';
+    const act = button(`${what}…`, () => cancel(name, [item]).then((done) => (done ? again() : undefined)), {
+      class: 'small',
+      'aria-label': `${what} item ${shortId(item.id)}`,
+    });
+    return line(
+      itemName(name, item),
+      cell('State', stateBadge(item.state)),
+      cell('Attempts', exactly(item.attempts), 'number'),
+      cell('Enqueued', time(item.enqueued, ago(serverNow() - Date.parse(item.enqueued))), 'when', {
+        title: moment(item.enqueued),
+      }),
+      cell(null, remark(item), 'remark'),
+      cell(null, ENDED.includes(item.state) ? null : act, 'row-actions'),
+    );
+  };
 
   const turn = (/** @type {number} */ by) => {
+    acted = true;
     if (by > 0) pages.push(following);
     else pages.pop();
     load();
@@ -143,9 +186,21 @@ export function itemsView(scope, name, start) {
   labels();
   take(start);
   return {
-    element: h('div', null, h('h2', { class: 'unseen' }, 'Items'),
-      h('div', { class: 'toolbar' }, state, group, refresh, h('span', { class: 'grow' }), h('div', { class: 'pager' }, counts, before, next)),
-      h('div', { class: 'card flush' }, table, note)),
+    element: h(
+      'div',
+      null,
+      heading,
+      h(
+        'div',
+        { class: 'toolbar' },
+        state,
+        group,
+        refresh,
+        h('span', { class: 'grow' }),
+        h('div', { class: 'pager' }, counts, before, next),
+      ),
+      h('div', { class: 'card flush' }, table, note),
+    ),
     go: take,
   };
 }

@@ -6,6 +6,7 @@ import { ApiError, outcomes } from '../api.js';
 import { stateBadge } from '../badges.js';
 import { button, fill, h, setAttribute, setText, time } from '../dom.js';
 import { clock, duration, exactly, firstLine, moment, preview } from '../format.js';
+import { cell, line, tableOf } from '../tables.js';
 import { itemName } from './items.js';
 
 /** Lines kept on the page. */
@@ -28,20 +29,32 @@ export function newest({ counts, totals }) {
  */
 export function joblogView(scope, name) {
   const { store } = scope;
-  const tbody = h('tbody', { role: 'rowgroup' });
-  const heads = ['Item', 'Ended', 'As', 'Took', 'Worker', 'Result or error'];
-  const table = h('table', { class: 'cards joblog', role: 'table', hidden: true }, h('caption', { class: 'unseen' }, 'Joblog'),
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', { role: 'columnheader', scope: 'col', class: label === 'Item' ? 'name' : label === 'Took' ? 'number' : null }, label)))), tbody);
+  const { table, body: tbody } = tableOf(
+    'Joblog',
+    [['Item', 'name'], ['Ended'], ['As'], ['Took', 'number'], ['Worker'], ['Result or error']],
+    'joblog',
+  );
+  table.hidden = true;
   const note = h('p', { class: 'empty muted', role: 'status' }, 'Nothing has ended yet.');
   const status = h('span', { class: 'where' });
-  const show = h('select', { 'aria-label': 'Show outcomes' }, ...['all', 'done', 'dead', 'expired', 'cancelled'].map((value) => h('option', { value }, value === 'all' ? 'All outcomes' : value)));
+  const show = h(
+    'select',
+    { 'aria-label': 'Show outcomes' },
+    ...['all', 'done', 'dead', 'expired', 'cancelled'].map((value) =>
+      h('option', { value }, value === 'all' ? 'All outcomes' : value),
+    ),
+  );
   let following = true;
-  const pause = button('Stop following', () => {
-    following = !following;
-    setText(pause, following ? 'Stop following' : 'Follow');
-    setAttribute(pause, 'aria-pressed', String(!following));
-    if (following) changed = true;
-  }, { 'aria-pressed': 'false' });
+  const pause = button(
+    'Stop following',
+    () => {
+      following = !following;
+      setText(pause, following ? 'Stop following' : 'Follow');
+      setAttribute(pause, 'aria-pressed', String(!following));
+      if (following) changed = true;
+    },
+    { 'aria-pressed': 'false' },
+  );
   const first = store.queues.get(name);
   let after = Math.max(0, (first ? newest(first.queue) : 0) - MOST);
   let changed = true;
@@ -49,12 +62,20 @@ export function joblogView(scope, name) {
   let skipped = 0;
 
   /** @param {Outcome} outcome */
-  const row = (outcome) => h('tr', { role: 'row', 'data-state': outcome.state }, itemName(name, outcome),
-    h('td', { role: 'cell', class: 'when', 'data-label': 'Ended', title: moment(outcome.ended) }, time(outcome.ended, clock(Date.parse(outcome.ended)))),
-    h('td', { role: 'cell', 'data-label': 'As' }, stateBadge(outcome.state), outcome.exit_code ? h('span', { class: 'muted' }, ` exit ${outcome.exit_code}`) : null),
-    h('td', { role: 'cell', class: 'number', 'data-label': 'Took' }, outcome.started === undefined ? '–' : duration(Date.parse(outcome.ended) - Date.parse(outcome.started))),
-    h('td', { role: 'cell', class: 'worker', 'data-label': 'Worker' }, preview(outcome.worker, 60) || '–'),
-    h('td', { role: 'cell', class: 'remark' }, h('span', { class: 'preview' }, outcome.error ? firstLine(outcome.error) : preview(outcome.result))));
+  const row = (outcome) => {
+    const { started, ended, state, exit_code: code } = outcome;
+    const said = outcome.error ? firstLine(outcome.error) : preview(outcome.result);
+    const made = line(
+      itemName(name, outcome),
+      cell('Ended', time(ended, clock(Date.parse(ended))), 'when', { title: moment(ended) }),
+      cell('As', [stateBadge(state), code ? h('span', { class: 'muted' }, ` exit ${code}`) : null]),
+      cell('Took', started === undefined ? '–' : duration(Date.parse(ended) - Date.parse(started)), 'number'),
+      cell('Worker', preview(outcome.worker, 60) || '–', 'worker'),
+      cell(null, h('span', { class: 'preview' }, said), 'remark'),
+    );
+    made.dataset.state = state;
+    return made;
+  };
 
   const ask = async () => {
     const known = store.queues.get(name);
@@ -82,7 +103,12 @@ export function joblogView(scope, name) {
     if (lines.length === ASK) changed = true;
     table.hidden = tbody.children.length === 0;
     note.hidden = tbody.children.length > 0;
-    setText(status, tbody.children.length === 0 ? '' : `The last ${exactly(tbody.children.length)}${skipped > 0 ? `; ${exactly(skipped)} went by too fast` : ''}`);
+    setText(
+      status,
+      tbody.children.length === 0
+        ? ''
+        : `The last ${exactly(tbody.children.length)}${skipped > 0 ? `; ${exactly(skipped)} went by too fast` : ''}`,
+    );
   };
 
   const step = async () => {
@@ -116,9 +142,13 @@ export function joblogView(scope, name) {
   scope.every(1_000, step);
   step();
   return {
-    element: h('div', null, h('h2', { class: 'unseen' }, 'Joblog'),
+    element: h(
+      'div',
+      null,
+      h('h2', { class: 'unseen' }, 'Joblog'),
       h('div', { class: 'toolbar' }, show, pause, h('span', { class: 'grow' }), status),
-      h('div', { class: 'card flush' }, table, note)),
+      h('div', { class: 'card flush' }, table, note),
+    ),
     go: undefined,
   };
 }

@@ -7,10 +7,16 @@ import { button, fill, h, setText } from '../dom.js';
 import { bytes, count, counted, duration, exactly, preview, shortId } from '../format.js';
 import { complain } from '../notices.js';
 import { settingAt } from '../patch.js';
-import { itemAddress, queueAddress } from '../router.js';
+import { queueAddress } from '../router.js';
 import { GROUPS, written } from '../settings.js';
+import { cell, line, tableOf } from '../tables.js';
+import { itemName } from './items.js';
 
-const SPANS = /** @type {const} */ ([['120000', '2 min'], ['600000', '10 min'], ['3600000', '1 h']]);
+const SPANS = /** @type {const} */ ([
+  ['120000', '2 min'],
+  ['600000', '10 min'],
+  ['3600000', '1 h'],
+]);
 const LEAST_SPAN = 30_000;
 const MOST_HELD = 100;
 
@@ -22,12 +28,41 @@ export function overviewView(scope, name) {
   const { store } = scope;
   let span = 120_000;
   const depthLines = [
-    { label: 'Ready', color: 'c-ready', fill: true }, { label: 'Leased', color: 'c-leased' },
-    { label: 'Delayed', color: 'c-delayed' }, { label: 'Dead', color: 'c-dead' },
+    { label: 'Ready', color: 'c-ready', fill: true },
+    { label: 'Leased', color: 'c-leased' },
+    { label: 'Delayed', color: 'c-delayed' },
+    { label: 'Dead', color: 'c-dead' },
   ];
-  const rateLines = [{ label: 'In', color: 'c-ready' }, { label: 'Done', color: 'c-done', fill: true }, { label: 'Failed', color: 'c-dead' }];
-  const depth = new Chart({ title: 'Items', whole: true, lines: depthLines, unit: unitOf.depth, describe: describing(depthLines.map((l) => l.label), unitOf.depth) }, scope.signal);
-  const rates = new Chart({ title: 'A second', lines: rateLines, unit: unitOf.rate, describe: describing(rateLines.map((l) => l.label), unitOf.rate) }, scope.signal);
+  const rateLines = [
+    { label: 'In', color: 'c-ready' },
+    { label: 'Done', color: 'c-done', fill: true },
+    { label: 'Failed', color: 'c-dead' },
+  ];
+  const depth = new Chart(
+    {
+      title: 'Items',
+      whole: true,
+      lines: depthLines,
+      unit: unitOf.depth,
+      describe: describing(
+        depthLines.map((l) => l.label),
+        unitOf.depth,
+      ),
+    },
+    scope.signal,
+  );
+  const rates = new Chart(
+    {
+      title: 'A second',
+      lines: rateLines,
+      unit: unitOf.rate,
+      describe: describing(
+        rateLines.map((l) => l.label),
+        unitOf.rate,
+      ),
+    },
+    scope.signal,
+  );
   const draw = () => {
     const known = store.queues.get(name);
     if (!known) return;
@@ -62,9 +97,21 @@ export function overviewView(scope, name) {
   // The chart wants to know how wide it is.
   requestAnimationFrame(draw);
   return {
-    element: h('div', null,
-      h('div', { class: 'part-head' }, h('h2', null, 'Over time'), h('span', { class: 'hint' }, 'as this page saw it'), h('span', { class: 'grow' }), spans),
-      h('div', { class: 'two charts' }, depth.element, rates.element), held, figures),
+    element: h(
+      'div',
+      null,
+      h(
+        'div',
+        { class: 'part-head' },
+        h('h2', null, 'Over time'),
+        h('span', { class: 'hint' }, 'as this page saw it'),
+        h('span', { class: 'grow' }),
+        spans,
+      ),
+      h('div', { class: 'two charts' }, depth.element, rates.element),
+      held,
+      figures,
+    ),
     go: undefined,
   };
 }
@@ -76,12 +123,15 @@ export function overviewView(scope, name) {
  */
 function heldItems(scope, name) {
   const { store } = scope;
-  const tbody = h('tbody', { role: 'rowgroup' });
   const note = h('p', { class: 'muted' }, '');
-  const table = h('table', { class: 'cards', role: 'table' }, h('caption', { class: 'unseen' }, 'Leased items'),
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...['Item', 'Worker', 'Attempt', 'Held for', 'Lease left', ''].map((label) => h('th', {
-      role: 'columnheader', scope: 'col', class: label === 'Item' ? 'name' : null,
-    }, label === '' ? h('span', { class: 'unseen' }, 'Actions') : label)))), tbody);
+  const { table, body: tbody } = tableOf('Leased items', [
+    ['Item', 'name'],
+    ['Worker'],
+    ['Attempt', 'number'],
+    ['Held for', 'number'],
+    ['Lease left', 'number'],
+    [''],
+  ]);
   /** @type {{started: number, ends: number, since: HTMLElement, left: HTMLElement}[]} */
   let ticking = [];
   let asked = 0;
@@ -110,26 +160,45 @@ function heldItems(scope, name) {
       const { items } = await listItems(name, { state: 'leased', limit: MOST_HELD }, scope.signal);
       const now = Date.now();
       // By the server's clock a lease has so long to go; the reader's clock may be another.
-      const rows = items.filter((item) => item.lease).map((item) => {
-        const lease = /** @type {import('../api.js').Lease} */ (item.lease);
-        const ends = now + lease.lease_ms;
-        return { item, lease, ends, started: ends - (Date.parse(lease.lease_expires) - Date.parse(lease.started)) };
-      }).sort((a, b) => a.started - b.started);
+      const rows = items
+        .filter((item) => item.lease)
+        .map((item) => {
+          const lease = /** @type {import('../api.js').Lease} */ (item.lease);
+          const ends = now + lease.lease_ms;
+          return { item, lease, ends, started: ends - (Date.parse(lease.lease_expires) - Date.parse(lease.started)) };
+        })
+        .sort((a, b) => a.started - b.started);
       ticking = [];
-      fill(tbody, ...rows.map(({ item, lease, ends, started }) => {
-        const since = h('td', { role: 'cell', class: 'number', 'data-label': 'Held for' });
-        const left = h('td', { role: 'cell', class: 'number', 'data-label': 'Lease left' });
-        ticking.push({ started, ends, since, left });
-        return h('tr', { role: 'row' },
-          h('th', { role: 'rowheader', scope: 'row', class: 'name' }, h('a', { href: itemAddress(name, item.id), class: 'id' }, shortId(item.id)), ' ',
-            h('span', { class: 'preview' }, item.body === undefined ? 'binary' : preview(item.body, 80))),
-          h('td', { role: 'cell', 'data-label': 'Worker', class: 'worker' }, preview(lease.worker, 80) || 'did not say'),
-          h('td', { role: 'cell', class: 'number', 'data-label': 'Attempt' }, exactly(item.attempts)), since, left,
-          h('td', { role: 'cell', class: 'row-actions' }, button('Cancel…', () => cancel(name, [item]).then((done) => (done ? load() : undefined)), { class: 'small', 'aria-label': `Cancel item ${shortId(item.id)}` })));
-      }));
+      fill(
+        tbody,
+        ...rows.map(({ item, lease, ends, started }) => {
+          const since = cell('Held for', null, 'number');
+          const left = cell('Lease left', null, 'number');
+          ticking.push({ started, ends, since, left });
+          const act = button('Cancel…', () => cancel(name, [item]).then((done) => (done ? load() : undefined)), {
+            class: 'small',
+            'aria-label': `Cancel item ${shortId(item.id)}`,
+          });
+          return line(
+            itemName(name, item),
+            cell('Worker', preview(lease.worker, 80) || 'did not say', 'worker'),
+            cell('Attempt', exactly(item.attempts), 'number'),
+            since,
+            left,
+            cell(null, act, 'row-actions'),
+          );
+        }),
+      );
       table.hidden = rows.length === 0;
       tick();
-      setText(note, leased > rows.length && rows.length === MOST_HELD ? `The first ${rows.length} of ${counted(leased, 'leased item')}, the longest held of them first.` : rows.length === 0 ? 'No item is leased.' : '');
+      setText(
+        note,
+        leased > rows.length && rows.length === MOST_HELD
+          ? `The first ${rows.length} of ${counted(leased, 'leased item')}, the longest held of them first.`
+          : rows.length === 0
+            ? 'No item is leased.'
+            : '',
+      );
     } catch (error) {
       if (!scope.signal.aborted) setText(note, error instanceof Error ? error.message : '');
     } finally {
@@ -143,16 +212,26 @@ function heldItems(scope, name) {
   scope.every(1_000, () => {
     // A lease is extended without the queue changing.
     const due = changed || Date.now() - asked > 5_000;
-    if (due && !(tbody.contains(document.activeElement) && !changed)) {
+    // A line must not move away from under the pointer or the focus.
+    if (due && !tbody.matches(':hover') && !tbody.contains(document.activeElement)) {
       changed = false;
       load();
     }
     tick();
   });
   load().catch(complain);
-  return h('section', { class: 'held' }, h('div', { class: 'part-head' }, h('h2', null, 'In progress'),
-    h('span', { class: 'grow' }), h('a', { href: queueAddress(name, 'items', { state: 'leased' }) }, 'All leased items')),
-  h('div', { class: 'card flush' }, table, note));
+  return h(
+    'section',
+    { class: 'held' },
+    h(
+      'div',
+      { class: 'part-head' },
+      h('h2', null, 'In progress'),
+      h('span', { class: 'grow' }),
+      h('a', { href: queueAddress(name, 'items', { state: 'leased' }) }, 'All leased items'),
+    ),
+    h('div', { class: 'card flush' }, table, note),
+  );
 }
 
 /** @param {import('../api.js').Queue} queue */
@@ -162,31 +241,99 @@ function limits(queue) {
     ['max_leased', 'Leased at once', counts.leased, count],
     ['max_items', 'Items held', counts.ready + counts.leased + counts.delayed + counts.dead, count],
   ]);
-  const set = bounds.filter(([key]) => settings[key] !== undefined).map(([key, label, now, words]) => {
-    const full = now >= settings[key];
-    return h('div', { class: 'bound' }, h('div', { class: 'bound-head' }, h('span', null, label), h('span', { class: full ? 'bad-text' : null }, `${words(now)} of ${words(settings[key])}${full ? ', reached' : ''}`)),
-      h('progress', { max: Math.max(1, settings[key]), value: Math.min(now, settings[key]), 'aria-label': label }));
-  });
-  const facts = GROUPS.flatMap(([, members]) => members.map(([path, label, kind, none]) => {
-    const value = settingAt(settings, path);
-    const words = value === undefined ? none : kind === 'bytes' ? bytes(value) : kind === 'number' ? exactly(value) : written(kind, value);
-    return { label, words, plain: words === none };
-  }));
-  return h('section', { class: 'card' }, h('div', { class: 'part-head' }, h('h2', null, 'Settings and limits'), h('span', { class: 'grow' }), h('a', { href: queueAddress(queue.name, 'settings') }, 'Change')),
-    ...set, h('dl', { class: 'facts' }, ...facts.map(({ label, words, plain }) => h('div', null, h('dt', null, label), h('dd', { 'data-plain': plain }, words)))));
+  const set = bounds
+    .filter(([key]) => settings[key] !== undefined)
+    .map(([key, label, now, words]) => {
+      const full = now >= settings[key];
+      return h(
+        'div',
+        { class: 'bound' },
+        h(
+          'div',
+          { class: 'bound-head' },
+          h('span', null, label),
+          h(
+            'span',
+            { class: full ? 'bad-text' : null },
+            `${words(now)} of ${words(settings[key])}${full ? ', reached' : ''}`,
+          ),
+        ),
+        h('progress', { max: Math.max(1, settings[key]), value: Math.min(now, settings[key]), 'aria-label': label }),
+      );
+    });
+  const facts = GROUPS.flatMap(([, members]) =>
+    members.map(([path, label, kind, none]) => {
+      const value = settingAt(settings, path);
+      const words =
+        value === undefined
+          ? none
+          : kind === 'bytes'
+            ? bytes(value)
+            : kind === 'number'
+              ? exactly(value)
+              : written(kind, value);
+      return { label, words, plain: words === none };
+    }),
+  );
+  return h(
+    'section',
+    { class: 'card' },
+    h(
+      'div',
+      { class: 'part-head' },
+      h('h2', null, 'Settings and limits'),
+      h('span', { class: 'grow' }),
+      h('a', { href: queueAddress(queue.name, 'settings') }, 'Change'),
+    ),
+    ...set,
+    h(
+      'dl',
+      { class: 'facts' },
+      ...facts.map(({ label, words, plain }) =>
+        h('div', null, h('dt', null, label), h('dd', { 'data-plain': plain }, words)),
+      ),
+    ),
+  );
 }
 
 /** @param {import('../api.js').Queue} queue */
 function totals({ totals: sums, handling }) {
   const facts = [
-    ['Enqueued', sums.enqueued], ['Duplicates left out', sums.duplicates ?? 0], ['Leases given', sums.leased], ['Acknowledged', sums.acked],
-    ['Failed attempts', sums.nacked], ['Given back', sums.released], ['Leases run out', sums.lease_expired], ['Died', sums.dead],
-    ['Redriven', sums.redriven ?? 0], ['Cancelled', sums.cancelled ?? 0], ['Expired', sums.item_expired ?? 0], ['Purged', sums.purged], ['Taken by the MemQ API', sums.taken],
+    ['Enqueued', sums.enqueued],
+    ['Duplicates left out', sums.duplicates ?? 0],
+    ['Leases given', sums.leased],
+    ['Acknowledged', sums.acked],
+    ['Failed attempts', sums.nacked],
+    ['Given back', sums.released],
+    ['Leases run out', sums.lease_expired],
+    ['Died', sums.dead],
+    ['Redriven', sums.redriven ?? 0],
+    ['Cancelled', sums.cancelled ?? 0],
+    ['Expired', sums.item_expired ?? 0],
+    ['Purged', sums.purged],
+    ['Taken by the MemQ API', sums.taken],
   ];
-  const times = handling?.mean_ms === undefined ? [] : [
-    ['An attempt takes, mean', duration(handling.mean_ms)], ['Nineteen of twenty take at most', duration(handling.p95_ms)],
-  ];
-  const running = handling?.running_mean_age_ms === undefined ? [] : [['Running ones so far, mean', duration(handling.running_mean_age_ms)]];
-  return h('section', { class: 'card' }, h('h2', null, 'Since it was made'),
-    h('dl', { class: 'facts' }, ...[...facts.map(([label, n]) => [label, exactly(Number(n))]), ...times, ...running].map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, value)))));
+  const times =
+    handling?.mean_ms === undefined
+      ? []
+      : [
+          ['An attempt takes, mean', duration(handling.mean_ms)],
+          ['Nineteen of twenty take at most', duration(handling.p95_ms)],
+        ];
+  const running =
+    handling?.running_mean_age_ms === undefined
+      ? []
+      : [['Running ones so far, mean', duration(handling.running_mean_age_ms)]];
+  return h(
+    'section',
+    { class: 'card' },
+    h('h2', null, 'Since it was made'),
+    h(
+      'dl',
+      { class: 'facts' },
+      ...[...facts.map(([label, n]) => [label, exactly(Number(n))]), ...times, ...running].map(([label, value]) =>
+        h('div', null, h('dt', null, label), h('dd', null, value)),
+      ),
+    ),
+  );
 }

@@ -34,20 +34,42 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
   const isPaused = () => store.queues.get(name)?.queue.paused ?? false;
   const isSealed = () => store.queues.get(name)?.queue.sealed ?? false;
   const figures = figuresOf();
-  const links = TABS.map((tab) => h('a', { href: queueAddress(name, tab) }, LABELS[tab], tab === 'dead' ? h('span', { class: 'pill', hidden: true }) : null));
+  const links = TABS.map((tab) =>
+    h(
+      'a',
+      { href: queueAddress(name, tab) },
+      LABELS[tab],
+      tab === 'dead' ? h('span', { class: 'pill', hidden: true }) : null,
+    ),
+  );
   const deadCount = /** @type {HTMLElement} */ (links[TABS.indexOf('dead')].querySelector('.pill'));
   const part = h('div', { class: 'part' });
-  const there = h('div', null,
-    h('div', { class: 'actions', role: 'group', 'aria-label': `Act on ${name}` },
-      button('Enqueue', () => enqueueDialog(store, { queue: name }), { class: 'primary' }), pause, seal, redrive,
+  const there = h(
+    'div',
+    null,
+    h(
+      'div',
+      { class: 'actions', role: 'group', 'aria-label': `Act on ${name}` },
+      button('Enqueue', () => enqueueDialog(store, { queue: name }), { class: 'primary' }),
+      pause,
+      seal,
+      redrive,
       button('Purge…', () => actions.purge(store, name)),
-      button('Delete…', () => actions.remove(store, name), { class: 'danger-quiet' })),
+      button('Delete…', () => actions.remove(store, name), { class: 'danger-quiet' }),
+    ),
     figures.element,
-    h('nav', { class: 'tabs', 'aria-label': `Parts of ${name}` }, ...links), part);
+    h('nav', { class: 'tabs', 'aria-label': `Parts of ${name}` }, ...links),
+    part,
+  );
   const gone = h('div', { class: 'empty' });
-  const element = h('section', { class: 'page' },
+  const element = h(
+    'section',
+    { class: 'page' },
     h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/queues' }, 'Queues'), ' / '),
-    h('div', { class: 'head' }, h('h1', null, name), badges), gone, there);
+    h('div', { class: 'head' }, h('h1', null, name), badges),
+    gone,
+    there,
+  );
 
   /** @type {import('../app.js').Scope | null} */
   let inner = null;
@@ -56,6 +78,12 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
   /** @type {((query: URLSearchParams) => void) | undefined} */
   let goInside;
   let wanted = { tab: firstTab, query: firstQuery };
+
+  /** Where the parts do not fit beside each other, the one that is shown should be seen. */
+  const reveal = () => {
+    const link = links[TABS.indexOf(wanted.tab)];
+    if (link.parentElement) link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 24;
+  };
 
   const openPart = () => {
     links.forEach((link, i) => setAttribute(link, 'aria-current', TABS[i] === wanted.tab ? 'page' : null));
@@ -70,6 +98,7 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
     goInside = view.go;
     fill(part, view.element);
     document.title = `${name}: ${LABELS[wanted.tab]} · memq`;
+    requestAnimationFrame(reveal);
   };
 
   let known = false;
@@ -97,15 +126,28 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
   function showGone() {
     inner?.end();
     inner = null;
-    fill(gone, h('p', null, `There is no queue ${name}.`), h('p', null,
-      button('Create it', async () => {
-        try {
-          store.queue((await putQueue(name)).queue);
-          say(`${name} is made.`);
-        } catch (error) {
-          complain(error);
-        }
-      }, { class: 'primary' }), ' ', h('a', { href: '#/queues' }, 'All queues')));
+    fill(
+      gone,
+      h('p', null, `There is no queue ${name}.`),
+      h(
+        'p',
+        null,
+        button(
+          'Create it',
+          async () => {
+            try {
+              store.queue((await putQueue(name)).queue);
+              say(`${name} is made.`);
+            } catch (error) {
+              complain(error);
+            }
+          },
+          { class: 'primary' },
+        ),
+        ' ',
+        h('a', { href: '#/queues' }, 'All queues'),
+      ),
+    );
   }
 
   /** @param {import('../store.js').Known} now */
@@ -117,7 +159,11 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
       fill(badges, ...list.map(badge));
     }
     setText(pause, queue.paused ? 'Resume' : 'Pause');
-    setAttribute(pause, 'title', queue.paused ? 'Give leases again' : 'Give no new leases; workers keep what they hold');
+    setAttribute(
+      pause,
+      'title',
+      queue.paused ? 'Give leases again' : 'Give no new leases; workers keep what they hold',
+    );
     setText(seal, queue.sealed ? 'Reopen' : 'Seal');
     setAttribute(seal, 'title', queue.sealed ? 'Take new items again' : 'Take no new items: the queue drains');
     setText(redrive, queue.counts.dead > 0 ? `Redrive ${exactly(queue.counts.dead)} dead` : 'Redrive dead');
@@ -150,13 +196,26 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
 /** The row of figures under the name. */
 function figuresOf() {
   const keys = /** @type {const} */ ([
-    ['ready', 'Ready'], ['leased', 'Leased'], ['delayed', 'Delayed'], ['dead', 'Dead'], ['done', 'Done'], ['oldest', 'Oldest ready'],
-    ['in', 'In a second'], ['out', 'Out a second'], ['left', 'Time left'],
+    ['ready', 'Ready'],
+    ['leased', 'Leased'],
+    ['delayed', 'Delayed'],
+    ['dead', 'Dead'],
+    ['done', 'Done'],
+    ['oldest', 'Oldest ready'],
+    ['in', 'In a second'],
+    ['out', 'Out a second'],
+    ['left', 'Time left'],
   ]);
   const values = new Map(keys.map(([key]) => [/** @type {string} */ (key), h('dd', null)]));
-  const element = h('dl', { class: 'tiles', 'aria-label': 'Figures' },
-    ...keys.map(([key, label]) => h('div', { class: `tile tile-${key}` }, h('dt', null, label), values.get(key) ?? null)));
-  const put = (/** @type {string} */ key, /** @type {string} */ text) => setText(/** @type {Element} */ (values.get(key)), text);
+  const element = h(
+    'dl',
+    { class: 'tiles', 'aria-label': 'Figures' },
+    ...keys.map(([key, label]) =>
+      h('div', { class: `tile tile-${key}` }, h('dt', null, label), values.get(key) ?? null),
+    ),
+  );
+  const put = (/** @type {string} */ key, /** @type {string} */ text) =>
+    setText(/** @type {Element} */ (values.get(key)), text);
   return {
     element,
     /**

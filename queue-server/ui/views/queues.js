@@ -1,6 +1,6 @@
 //! All queues: how they are now, found, sorted, a page at a time.
 
-import { button, fill, h, setAttribute, setText } from '../dom.js';
+import { button, catchFocus, fill, h, setAttribute, setText } from '../dom.js';
 import { badge, queueBadges } from '../badges.js';
 import { Spark } from '../charts.js';
 import { createDialog } from '../create.js';
@@ -8,6 +8,7 @@ import { enqueueDialog } from '../enqueue.js';
 import { count, duration, exactly, rate } from '../format.js';
 import { go, queueAddress, queuesAddress } from '../router.js';
 import { enqueuedPerSecond, endedPerSecond, oldestReady } from '../store.js';
+import { cell, line, nameCell, tableOf } from '../tables.js';
 import { welcome } from './welcome.js';
 
 /** @typedef {import('../store.js').Known} Known */
@@ -18,14 +19,68 @@ import { welcome } from './welcome.js';
 /** @type {Column[]} */
 const COLUMNS = [
   { key: 'name', label: 'Queue', number: false, sort: (k) => k.queue.name },
-  { key: 'ready', label: 'Ready', number: true, sort: (k) => k.queue.counts.ready, show: (k) => count(k.queue.counts.ready) },
-  { key: 'leased', label: 'Leased', number: true, sort: (k) => k.queue.counts.leased, show: (k) => count(k.queue.counts.leased) },
-  { key: 'delayed', label: 'Delayed', number: true, sort: (k) => k.queue.counts.delayed, show: (k) => count(k.queue.counts.delayed) },
-  { key: 'dead', label: 'Dead', number: true, sort: (k) => k.queue.counts.dead, show: (k) => count(k.queue.counts.dead) },
-  { key: 'done', label: 'Done', number: true, sort: (k) => k.queue.counts.done, show: (k) => count(k.queue.counts.done) },
-  { key: 'in', label: 'In/s', title: 'Items that came in a second', number: true, ticks: true, sort: (k, now) => enqueuedPerSecond(k, now) ?? 0, show: (k, now) => rate(enqueuedPerSecond(k, now)) },
-  { key: 'out', label: 'Out/s', title: 'Items that ended a second, done or dead', number: true, ticks: true, sort: (k, now) => endedPerSecond(k, now) ?? 0, show: (k, now) => rate(endedPerSecond(k, now)) },
-  { key: 'oldest', label: 'Oldest', title: 'How long the oldest ready item has been there', number: true, ticks: true, sort: (k, now) => oldestReady(k, now) ?? -1, show: (k, now) => duration(oldestReady(k, now)) },
+  {
+    key: 'ready',
+    label: 'Ready',
+    number: true,
+    sort: (k) => k.queue.counts.ready,
+    show: (k) => count(k.queue.counts.ready),
+  },
+  {
+    key: 'leased',
+    label: 'Leased',
+    number: true,
+    sort: (k) => k.queue.counts.leased,
+    show: (k) => count(k.queue.counts.leased),
+  },
+  {
+    key: 'delayed',
+    label: 'Delayed',
+    number: true,
+    sort: (k) => k.queue.counts.delayed,
+    show: (k) => count(k.queue.counts.delayed),
+  },
+  {
+    key: 'dead',
+    label: 'Dead',
+    number: true,
+    sort: (k) => k.queue.counts.dead,
+    show: (k) => count(k.queue.counts.dead),
+  },
+  {
+    key: 'done',
+    label: 'Done',
+    number: true,
+    sort: (k) => k.queue.counts.done,
+    show: (k) => count(k.queue.counts.done),
+  },
+  {
+    key: 'in',
+    label: 'In/s',
+    title: 'Items that came in a second',
+    number: true,
+    ticks: true,
+    sort: (k, now) => enqueuedPerSecond(k, now) ?? 0,
+    show: (k, now) => rate(enqueuedPerSecond(k, now)),
+  },
+  {
+    key: 'out',
+    label: 'Out/s',
+    title: 'Items that ended a second, done or dead',
+    number: true,
+    ticks: true,
+    sort: (k, now) => endedPerSecond(k, now) ?? 0,
+    show: (k, now) => rate(endedPerSecond(k, now)),
+  },
+  {
+    key: 'oldest',
+    label: 'Oldest',
+    title: 'How long the oldest ready item has been there',
+    number: true,
+    ticks: true,
+    sort: (k, now) => oldestReady(k, now) ?? -1,
+    show: (k, now) => duration(oldestReady(k, now)),
+  },
 ];
 
 /** @type {Record<string, [string, (queue: import('../api.js').Queue) => boolean]>} */
@@ -53,14 +108,11 @@ class Row {
   constructor(name) {
     setText(this.#name, name);
     this.#name.href = queueAddress(name);
-    const numbers = COLUMNS.filter((column) => column.show).map((column) => {
-      const cell = h('td', { role: 'cell', class: 'number', 'data-label': column.label, 'data-key': column.key });
-      this.#cells.push([column, cell]);
-      return cell;
-    });
-    this.element = h('tr', { role: 'row' },
-      h('th', { role: 'rowheader', scope: 'row', class: 'name' }, this.#name, this.#badges), ...numbers,
-      h('td', { role: 'cell', class: 'trend' }, this.#spark.element));
+    for (const column of COLUMNS.filter(({ show }) => show)) {
+      this.#cells.push([column, cell(column.label, null, 'number', { 'data-key': column.key })]);
+    }
+    const numbers = this.#cells.map(([, made]) => made);
+    this.element = line(nameCell(this.#name, this.#badges), ...numbers, cell(null, this.#spark.element, 'trend'));
   }
 
   /**
@@ -69,14 +121,12 @@ class Row {
    * @param {boolean} trend also what changes with time alone, and the line
    */
   show(known, now, trend) {
-    for (const [column, cell] of this.#cells) {
-      setText(cell, column.show?.(known, now) ?? '');
-    }
     const { counts } = known.queue;
-    for (const [column, cell] of this.#cells) {
+    for (const [column, made] of this.#cells) {
+      setText(made, column.show?.(known, now) ?? '');
       const value = counts[/** @type {keyof typeof counts} */ (column.key)];
-      setAttribute(cell, 'data-zero', value === 0 ? '' : null);
-      setAttribute(cell, 'title', value !== undefined && value >= 1_000_000 ? exactly(value) : null);
+      setAttribute(made, 'data-zero', value === 0 ? '' : null);
+      setAttribute(made, 'title', value !== undefined && value >= 1_000_000 ? exactly(value) : null);
     }
     const badges = queueBadges(known.queue);
     const words = badges.map((each) => each.text).join('\n');
@@ -95,11 +145,22 @@ class Row {
 export function queuesView(scope, route) {
   const { store } = scope;
   const body = h('div');
-  const element = h('section', { class: 'page' },
-    h('div', { class: 'head' }, h('h1', null, 'Queues'), h('div', { class: 'actions' },
-      button('New queue', () => createDialog(store)),
-      button('Enqueue items', () => enqueueDialog(store, {}), { class: 'primary' }))),
-    body);
+  const element = h(
+    'section',
+    { class: 'page' },
+    h(
+      'div',
+      { class: 'head' },
+      h('h1', null, 'Queues'),
+      h(
+        'div',
+        { class: 'actions' },
+        button('New queue', () => createDialog(store)),
+        button('Enqueue items', () => enqueueDialog(store, {}), { class: 'primary' }),
+      ),
+    ),
+    body,
+  );
   /** @type {'loading' | 'welcome' | 'list' | ''} */
   let mode = '';
   /** @type {import('../app.js').Scope | null} */
@@ -146,20 +207,37 @@ function queueList(scope, start) {
   let shown = [];
   let found = 0;
   let state = read(start);
+  let acted = false;
 
   const tiles = summary(scope);
-  const search = h('input', { type: 'search', placeholder: 'Find a queue', 'aria-label': 'Find a queue', autocomplete: 'off', spellcheck: 'false' });
-  const filter = h('select', { 'aria-label': 'Show' }, ...Object.entries(FILTERS).map(([value, [label]]) => h('option', { value }, label)));
-  const sorting = h('select', { 'aria-label': 'Sort by', class: 'narrow-only' }, ...COLUMNS.map(({ key, label }) => h('option', { value: key }, `Sort: ${label}`)));
-  const size = h('select', { 'aria-label': 'Queues on a page' }, ...PAGE_SIZES.map((value) => h('option', { value }, `${value} a page`)));
-  const heads = COLUMNS.map((column) => {
-    const act = button(column.label, () => set({ sort: column.key, down: state.sort === column.key ? !state.down : column.number, page: 0 }), { class: 'sort', title: column.title });
-    return h('th', { role: 'columnheader', scope: 'col', class: column.number ? 'number' : 'name' }, act);
+  const search = h('input', {
+    type: 'search',
+    placeholder: 'Find a queue',
+    'aria-label': 'Find a queue',
+    autocomplete: 'off',
+    spellcheck: 'false',
   });
-  const tbody = h('tbody', { role: 'rowgroup' });
-  const caption = h('caption', { class: 'unseen' }, 'Queues');
-  const table = h('table', { class: 'queues cards', role: 'table' }, caption,
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads, h('th', { role: 'columnheader', scope: 'col', class: 'trend' }, 'Unfinished, 2 min'))), tbody);
+  const filter = h(
+    'select',
+    { 'aria-label': 'Show' },
+    ...Object.entries(FILTERS).map(([value, [label]]) => h('option', { value }, label)),
+  );
+  const sorting = h(
+    'select',
+    { 'aria-label': 'Sort by', class: 'narrow-only' },
+    ...COLUMNS.map(({ key, label }) => h('option', { value: key }, `Sort: ${label}`)),
+  );
+  const size = h(
+    'select',
+    { 'aria-label': 'Queues on a page' },
+    ...PAGE_SIZES.map((value) => h('option', { value }, `${value} a page`)),
+  );
+  const sorters = COLUMNS.map((column) => {
+    const act = () => set({ sort: column.key, down: state.sort === column.key ? !state.down : column.number, page: 0 });
+    const made = button(column.label, act, { class: 'sort', title: column.title });
+    return /** @type {const} */ ([made, column.number ? 'number' : 'name']);
+  });
+  const { table, body: tbody, heads } = tableOf('Queues', [...sorters, ['Unfinished, 2 min', 'trend']], 'queues');
   const before = button('Previous', () => set({ page: state.page - 1 }), { 'aria-label': 'Previous page' });
   const next = button('Next', () => set({ page: state.page + 1 }), { 'aria-label': 'Next page' });
   const where = h('span', { role: 'status', class: 'where' });
@@ -167,12 +245,15 @@ function queueList(scope, start) {
 
   search.addEventListener('input', () => set({ find: search.value, page: 0 }));
   filter.addEventListener('change', () => set({ show: filter.value, page: 0 }));
-  sorting.addEventListener('change', () => set({ sort: sorting.value, down: COLUMNS.find((c) => c.key === sorting.value)?.number ?? false, page: 0 }));
+  sorting.addEventListener('change', () =>
+    set({ sort: sorting.value, down: COLUMNS.find((c) => c.key === sorting.value)?.number ?? false, page: 0 }),
+  );
   size.addEventListener('change', () => set({ size: Number(size.value), page: 0 }));
 
   /** @param {Partial<ReturnType<typeof read>>} change */
   function set(change) {
     state = { ...state, ...change };
+    acted = true;
     go(queuesAddress(write(state)), { replace: true });
     controls();
     arrange();
@@ -183,9 +264,9 @@ function queueList(scope, start) {
     filter.value = state.show;
     sorting.value = state.sort;
     size.value = String(state.size);
-    heads.forEach((head, i) => {
-      const sorted = COLUMNS[i].key === state.sort;
-      setAttribute(head, 'aria-sort', sorted ? (state.down ? 'descending' : 'ascending') : null);
+    COLUMNS.forEach((column, i) => {
+      const way = state.down ? 'descending' : 'ascending';
+      setAttribute(heads[i], 'aria-sort', column.key === state.sort ? way : null);
     });
   }
 
@@ -197,7 +278,8 @@ function queueList(scope, start) {
     const column = COLUMNS.find(({ key }) => key === state.sort) ?? COLUMNS[0];
     const keyed = [];
     for (const [name, known] of store.queues) {
-      if (wanted(known.queue) && name.toLowerCase().includes(needle)) keyed.push({ name, value: column.sort(known, now) });
+      if (wanted(known.queue) && name.toLowerCase().includes(needle))
+        keyed.push({ name, value: column.sort(known, now) });
     }
     const way = state.down ? -1 : 1;
     keyed.sort((a, b) => (a.value < b.value ? -way : a.value > b.value ? way : a.name < b.name ? -1 : 1));
@@ -222,9 +304,14 @@ function queueList(scope, start) {
       if (tbody.children[i] !== row.element) tbody.insertBefore(row.element, tbody.children[i] ?? null);
     });
     const first = state.page * state.size;
-    setText(where, found === 0 ? 'None' : `${exactly(first + 1)}–${exactly(first + shown.length)} of ${exactly(found)}`);
+    setText(
+      where,
+      found === 0 ? 'None' : `${exactly(first + 1)}–${exactly(first + shown.length)} of ${exactly(found)}`,
+    );
     before.disabled = state.page === 0;
     next.disabled = state.page >= last;
+    if (acted) catchFocus(next.disabled ? (before.disabled ? search : before) : next);
+    acted = false;
     none.hidden = found > 0;
     table.hidden = found === 0;
   }
@@ -265,9 +352,21 @@ function queueList(scope, start) {
   arrange();
   tiles.show(Date.now());
   return {
-    element: h('div', null, tiles.element,
-      h('div', { class: 'toolbar', role: 'search' }, search, filter, sorting, h('span', { class: 'grow' }), h('div', { class: 'pager' }, where, size, before, next)),
-      h('div', { class: 'card flush' }, table, none)),
+    element: h(
+      'div',
+      null,
+      tiles.element,
+      h(
+        'div',
+        { class: 'toolbar', role: 'search' },
+        search,
+        filter,
+        sorting,
+        h('span', { class: 'grow' }),
+        h('div', { class: 'pager' }, where, size, before, next),
+      ),
+      h('div', { class: 'card flush' }, table, none),
+    ),
     go(/** @type {{query: URLSearchParams}} */ { query }) {
       state = read(query);
       controls();
@@ -283,7 +382,7 @@ function read(query) {
   const size = query.get('size') ?? PAGE_SIZES[0];
   return {
     find: query.get('find') ?? '',
-    show: Object.hasOwn(FILTERS, query.get('show') ?? '') ? query.get('show') ?? '' : '',
+    show: Object.hasOwn(FILTERS, query.get('show') ?? '') ? (query.get('show') ?? '') : '',
     sort: column.key,
     down: query.has('down') ? query.get('down') === 'true' : column.number,
     page: Math.max(0, Math.trunc(Number(query.get('page') ?? 1)) - 1 || 0),
@@ -295,8 +394,12 @@ function read(query) {
 function write({ find, show, sort, down, page, size }) {
   const plain = COLUMNS.find(({ key }) => key === sort)?.number ?? false;
   return {
-    find, show, sort: sort === 'name' ? undefined : sort, down: down === plain ? undefined : String(down),
-    page: page === 0 ? undefined : String(page + 1), size: String(size) === PAGE_SIZES[0] ? undefined : String(size),
+    find,
+    show,
+    sort: sort === 'name' ? undefined : sort,
+    down: down === plain ? undefined : String(down),
+    page: page === 0 ? undefined : String(page + 1),
+    size: String(size) === PAGE_SIZES[0] ? undefined : String(size),
   };
 }
 
@@ -304,9 +407,18 @@ function write({ find, show, sort, down, page, size }) {
 function summary({ store }) {
   const names = /** @type {const} */ (['ready', 'leased', 'delayed', 'dead']);
   const values = Object.fromEntries(['queues', ...names, 'out'].map((key) => [key, h('dd', null)]));
-  const tile = (/** @type {string} */ key, /** @type {string} */ label) => h('div', { class: `tile tile-${key}` }, h('dt', null, label), values[key]);
-  const element = h('dl', { class: 'tiles', 'aria-label': 'All queues together' },
-    tile('queues', 'Queues'), tile('ready', 'Ready'), tile('leased', 'Leased'), tile('delayed', 'Delayed'), tile('dead', 'Dead'), tile('out', 'Out a second'));
+  const tile = (/** @type {string} */ key, /** @type {string} */ label) =>
+    h('div', { class: `tile tile-${key}` }, h('dt', null, label), values[key]);
+  const element = h(
+    'dl',
+    { class: 'tiles', 'aria-label': 'All queues together' },
+    tile('queues', 'Queues'),
+    tile('ready', 'Ready'),
+    tile('leased', 'Leased'),
+    tile('delayed', 'Delayed'),
+    tile('dead', 'Dead'),
+    tile('out', 'Out a second'),
+  );
   return {
     element,
     show(/** @type {number} */ now) {

@@ -1,9 +1,11 @@
 //! The runs that are reported to this server: what `memq run` and the controller are at.
 
+import { serverNow } from '../api.js';
 import { phaseBadge } from '../badges.js';
 import { fill, h, time } from '../dom.js';
 import { duration, exactly, moment, percent, preview } from '../format.js';
 import { runAddress } from '../router.js';
+import { cell, line, nameCell, tableOf } from '../tables.js';
 
 /** @typedef {import('../api.js').Run} Run */
 
@@ -18,12 +20,13 @@ export function isOver(run) {
  */
 export function taken({ started, ended }) {
   if (started === undefined) return undefined;
-  return (ended === undefined ? Date.now() : Date.parse(ended)) - Date.parse(started);
+  return (ended === undefined ? serverNow() : Date.parse(ended)) - Date.parse(started);
 }
 
 /** @param {Run} run */
 function itemsOf(run) {
-  const sum = (/** @type {'done' | 'failed' | 'total'} */ key) => run.steps.reduce((all, step) => all + (step[key] ?? 0), 0);
+  const sum = (/** @type {'done' | 'failed' | 'total'} */ key) =>
+    run.steps.reduce((all, step) => all + (step[key] ?? 0), 0);
   return { done: sum('done'), failed: sum('failed'), total: sum('total') };
 }
 
@@ -34,8 +37,19 @@ function itemsOf(run) {
  */
 export function progress({ done = 0, failed = 0, total = 0 }, label) {
   const ended = percent(done + failed, total);
-  const bar = h('div', { class: 'bar', role: 'progressbar', 'aria-label': label, 'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-valuenow': ended, 'aria-valuetext': `${exactly(done)} done and ${exactly(failed)} failed of ${exactly(total)}` });
-  for (const [kind, n] of /** @type {const} */ ([['done', done], ['failed', failed]])) {
+  const bar = h('div', {
+    class: 'bar',
+    role: 'progressbar',
+    'aria-label': label,
+    'aria-valuemin': 0,
+    'aria-valuemax': 100,
+    'aria-valuenow': ended,
+    'aria-valuetext': `${exactly(done)} done and ${exactly(failed)} failed of ${exactly(total)}`,
+  });
+  for (const [kind, n] of /** @type {const} */ ([
+    ['done', done],
+    ['failed', failed],
+  ])) {
     const part = h('span', { class: `bar-${kind}` });
     // Set by the object model and not by an attribute, which the policy of the page forbids.
     part.style.width = `${total > 0 ? Math.min(100, (100 * n) / total) : 0}%`;
@@ -47,19 +61,29 @@ export function progress({ done = 0, failed = 0, total = 0 }, label) {
 /** @param {import('../app.js').Scope} scope */
 export function runsView(scope) {
   const { store } = scope;
-  const tbody = h('tbody', { role: 'rowgroup' });
-  const heads = ['Run', 'Phase', 'Steps', 'Items', 'Started', 'Took'];
-  const table = h('table', { class: 'cards', role: 'table' }, h('caption', { class: 'unseen' }, 'Runs'),
-    h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads.map((label) => h('th', { role: 'columnheader', scope: 'col', class: label === 'Run' ? 'name' : label === 'Took' ? 'number' : null }, label)))), tbody);
+  const { table, body: tbody } = tableOf('Runs', [
+    ['Run', 'name'],
+    ['Phase'],
+    ['Steps'],
+    ['Items'],
+    ['Started'],
+    ['Took', 'number'],
+  ]);
   const none = h('div', { class: 'empty' });
   const update = () => {
     // Who stands in a line keeps standing there.
-    const focused = document.activeElement instanceof HTMLAnchorElement && tbody.contains(document.activeElement) ? document.activeElement.hash : null;
-    const runs = [...store.runs.values()].sort((a, b) => Date.parse(b.started ?? '') - Date.parse(a.started ?? '') || (a.run < b.run ? -1 : 1));
-    fill(tbody, ...runs.map(line));
+    const focused =
+      document.activeElement instanceof HTMLAnchorElement && tbody.contains(document.activeElement)
+        ? document.activeElement.hash
+        : null;
+    const runs = [...store.runs.values()].sort(
+      (a, b) => Date.parse(b.started ?? '') - Date.parse(a.started ?? '') || (a.run < b.run ? -1 : 1),
+    );
+    fill(tbody, ...runs.map(runLine));
     table.hidden = runs.length === 0;
     none.hidden = runs.length > 0;
-    if (runs.length === 0) fill(none, ...(store.loaded ? nothing() : [h('p', { class: 'muted' }, 'Connecting to the server…')]));
+    if (runs.length === 0)
+      fill(none, ...(store.loaded ? nothing() : [h('p', { class: 'muted' }, 'Connecting to the server…')]));
     if (focused !== null) tbody.querySelectorAll('a').forEach((link) => link.hash === focused && link.focus());
   };
   let changed = false;
@@ -76,29 +100,53 @@ export function runsView(scope) {
   update();
   return {
     title: 'Runs',
-    element: h('section', { class: 'page' }, h('div', { class: 'head' }, h('h1', null, 'Runs')), h('div', { class: 'card flush' }, table, none)),
+    element: h(
+      'section',
+      { class: 'page' },
+      h('div', { class: 'head' }, h('h1', null, 'Runs')),
+      h('div', { class: 'card flush' }, table, none),
+    ),
   };
 }
 
 function nothing() {
   return [
     h('p', null, 'No run has reported to this server.'),
-    h('p', { class: 'muted' }, 'A run is one execution of a spec: ', h('code', null, 'memq run SPEC'), ' on this machine, or the controller in a cluster. Their steps are shown here while they go on.'),
+    h(
+      'p',
+      { class: 'muted' },
+      'A run is one execution of a spec: ',
+      h('code', null, 'memq run SPEC'),
+      ' on this machine, or the controller in a cluster. Their steps are shown here while they go on.',
+    ),
   ];
 }
 
 /** @param {Run} run */
-function line(run) {
+function runLine(run) {
   const items = itemsOf(run);
   const over = run.steps.filter(({ phase }) => phase !== 'Pending' && phase !== 'Running').length;
-  return h('tr', { role: 'row' },
-    h('th', { role: 'rowheader', scope: 'row', class: 'name' }, h('a', { href: runAddress(run.run) }, run.run), h('span', { class: 'sub' }, run.namespace === undefined ? run.spec : `${run.spec} in ${run.namespace}`)),
-    h('td', { role: 'cell', 'data-label': 'Phase' }, phaseBadge(run.phase), run.stale ? h('span', { class: 'badge badge-warn', title: `Not heard of since ${moment(run.updated)}` }, 'not heard of') : null,
-      run.message ? h('span', { class: 'sub' }, preview(run.message, 100)) : null),
-    h('td', { role: 'cell', 'data-label': 'Steps' }, `${exactly(over)} of ${exactly(run.steps.length)}`),
-    h('td', { role: 'cell', class: 'progress-cell', 'data-label': 'Items' }, items.total === 0 ? '–' : [progress(items, `Items of ${run.run}`), h('span', { class: 'sub' }, itemWords(items))]),
-    h('td', { role: 'cell', class: 'when', 'data-label': 'Started' }, time(run.started, moment(run.started))),
-    h('td', { role: 'cell', class: 'number', 'data-label': 'Took' }, duration(taken(run))));
+  const sub = (/** @type {string} */ words) => h('span', { class: 'sub' }, words);
+  const stale = h(
+    'span',
+    { class: 'badge badge-warn', title: `Not heard of since ${moment(run.updated)}` },
+    'not heard of',
+  );
+  return line(
+    nameCell(
+      h('a', { href: runAddress(run.run) }, run.run),
+      sub(run.namespace === undefined ? run.spec : `${run.spec} in ${run.namespace}`),
+    ),
+    cell('Phase', [phaseBadge(run.phase), run.stale && stale, run.message ? sub(preview(run.message, 100)) : null]),
+    cell('Steps', `${exactly(over)} of ${exactly(run.steps.length)}`),
+    cell(
+      'Items',
+      items.total === 0 ? '–' : [progress(items, `Items of ${run.run}`), sub(itemWords(items))],
+      'progress-cell',
+    ),
+    cell('Started', time(run.started, moment(run.started)), 'when'),
+    cell('Took', duration(taken(run)), 'number'),
+  );
 }
 
 /** @param {{done?: number, failed?: number, total?: number}} of */

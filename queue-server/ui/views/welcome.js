@@ -14,8 +14,17 @@ import { token } from '../session.js';
  * @param {string} line
  */
 function command(title, line) {
-  return h('div', { class: 'command' }, h('div', { class: 'command-head' }, h('h3', null, title), copyButton(() => line, title)),
-    h('pre', { tabindex: '0', role: 'group', 'aria-label': title }, line));
+  return h(
+    'div',
+    { class: 'command' },
+    h(
+      'div',
+      { class: 'command-head' },
+      h('h3', null, title),
+      copyButton(() => line, title),
+    ),
+    h('pre', { tabindex: '0', role: 'group', 'aria-label': title }, line),
+  );
 }
 
 /** @param {import('../app.js').Scope} scope */
@@ -25,31 +34,64 @@ export function welcome(scope) {
   const fields = enqueueFields({ queue: 'tasks', choose: true, text: 'first\nsecond\nthird', sealable: false });
   const problem = h('p', { class: 'problem', role: 'alert' });
   const submit = h('button', { type: 'submit', class: 'primary' }, 'Enqueue');
-  const form = h('form', {
-    'aria-label': 'Enqueue the first items',
-    novalidate: true,
-    async onsubmit(/** @type {Event} */ event) {
-      event.preventDefault();
-      fill(problem, '');
-      submit.disabled = true;
-      try {
-        const { queue } = await fields.send();
-        go(queueAddress(queue));
-      } catch (error) {
-        if (error instanceof Error) fill(problem, sentence(error.message));
-        else complain(error);
-      } finally {
-        submit.disabled = false;
-      }
+  const form = h(
+    'form',
+    {
+      'aria-label': 'Enqueue the first items',
+      novalidate: true,
+      async onsubmit(/** @type {Event} */ event) {
+        event.preventDefault();
+        fill(problem, '');
+        submit.disabled = true;
+        try {
+          const { queue } = await fields.send();
+          go(queueAddress(queue));
+        } catch (error) {
+          if (error instanceof Error) fill(problem, sentence(error.message));
+          else complain(error);
+        } finally {
+          submit.disabled = false;
+        }
+      },
     },
-  }, fields.element, problem, h('div', { class: 'dialog-end' }, submit));
-  return h('div', { class: 'welcome' },
-    h('p', { class: 'lead' }, 'A queue holds items; workers lease them one by one and say what became of each. Put the first items in:'),
-    h('div', { class: 'two' },
+    fields.element,
+    problem,
+    h('div', { class: 'dialog-end' }, submit),
+  );
+  return h(
+    'div',
+    { class: 'welcome' },
+    h(
+      'p',
+      { class: 'lead' },
+      'A queue holds items; workers lease them one by one and say what became of each. Put the first items in:',
+    ),
+    h(
+      'div',
+      { class: 'two' },
       h('section', { class: 'card', 'aria-labelledby': 'first-here' }, h('h2', { id: 'first-here' }, 'Here'), form),
-      h('section', { class: 'card', 'aria-labelledby': 'first-shell' }, h('h2', { id: 'first-shell' }, 'From a shell'),
-        command('Enqueue three items', `printf 'first\\nsecond\\nthird\\n' |\n  curl ${login}--data-binary @- \\\n  '${url}/v1/queues/tasks/items?create=true&lines=true'`),
-        command('Work them off', `memq worker --server ${url} --queue tasks \\\n  --until empty -- sh -c 'echo "$MEMQ_ITEM"'`),
-        h('p', { class: 'muted' }, 'Or ', button('make an empty queue', () => createDialog(scope.store), { class: 'link' }), ' with settings of its own. All calls are in ',
-          h('a', { href: 'openapi.json' }, 'openapi.json'), '.'))));
+      h(
+        'section',
+        { class: 'card', 'aria-labelledby': 'first-shell' },
+        h('h2', { id: 'first-shell' }, 'From a shell'),
+        command(
+          'Enqueue three items',
+          `printf 'first\\nsecond\\nthird\\n' |\n  curl ${login}--data-binary @- \\\n  '${url}/v1/queues/tasks/items?create=true&lines=true'`,
+        ),
+        command(
+          'Work them off',
+          `memq worker --server ${url} --queue tasks \\\n  --until empty -- sh -c 'echo "$MEMQ_ITEM"'`,
+        ),
+        h(
+          'p',
+          { class: 'muted' },
+          'Or ',
+          button('make an empty queue', () => createDialog(scope.store), { class: 'link' }),
+          ' with settings of its own. All calls are in ',
+          h('a', { href: 'openapi.json' }, 'openapi.json'),
+          '.',
+        ),
+      ),
+    ),
+  );
 }

@@ -1,0 +1,50 @@
+//! Tables whose lines become cards where there is little room. The roles say again what the elements mean, because
+//! a browser forgets it once a table is laid out as something else.
+
+import { h } from './dom.js';
+
+/** @typedef {import('./dom.js').Child} Child */
+/** @typedef {'number' | 'name' | 'when' | 'worker' | 'remark' | 'row-actions' | 'tick-cell' | 'trend' | string} Kind */
+
+/**
+ * @param {string} caption heard, and not seen
+ * @param {(readonly [label: Child, kind?: Kind, attributes?: Record<string, any>])[]} columns a head without a label
+ *   is over buttons
+ * @param {string} [kind] of the table
+ */
+export function tableOf(caption, columns, kind = '') {
+  const heads = columns.map(([label, kind = '', attributes]) => {
+    const words = label === '' ? h('span', { class: 'unseen' }, 'Actions') : label;
+    return h('th', { role: 'columnheader', scope: 'col', class: kind, ...attributes }, words);
+  });
+  const body = h('tbody', { role: 'rowgroup' });
+  const head = h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...heads));
+  const title = h('caption', { class: 'unseen' }, caption);
+  return { table: h('table', { class: `cards ${kind}`.trim(), role: 'table' }, title, head, body), body, heads };
+}
+
+/**
+ * A line: what it is about, and its cells.
+ * @param {...Child} cells
+ */
+export function line(...cells) {
+  return h('tr', { role: 'row' }, ...cells);
+}
+
+/**
+ * The cell that a line is about.
+ * @param {...Child} children
+ */
+export function nameCell(...children) {
+  return h('th', { role: 'rowheader', scope: 'row', class: 'name' }, ...children);
+}
+
+/**
+ * @param {string | null} label said beside it where there is no head above; null: it speaks for itself
+ * @param {Child} content
+ * @param {Kind} [kind]
+ * @param {Record<string, any>} [attributes]
+ */
+export function cell(label, content, kind, attributes) {
+  return h('td', { role: 'cell', class: kind, 'data-label': label, ...attributes }, content);
+}
