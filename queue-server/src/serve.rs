@@ -34,13 +34,13 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 use tracing::{error, warn};
 
-use crate::chain::chain;
 use self::accept::Acceptor;
 pub(crate) use self::body::{ArrivingBody, BodyTimedOut};
 use self::connection::Keep;
 pub use self::limits::ConnectionLimits;
 pub(crate) use self::limits::TURNED_AWAY;
 pub(crate) use self::listen::listen;
+use crate::chain::chain;
 use crate::http::error::ApiError;
 use crate::metrics::Connections;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use queue_log::Lsn;
 
-use crate::chain::chain;
 use super::Shared;
 use super::fault::Fault;
 use super::grant::{Bytes, Granted};
 use super::live::LiveQueue;
 use super::store::{FetchError, Logged, Rest};
+use crate::chain::chain;
 
 /// What became of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -79,7 +79,10 @@ impl Engine {
             if said.elapsed() >= PROGRESS {
                 said = Instant::now();
                 let mib = bytes >> 20;
-                info!(queue.count = replay.len(), "recovering: {mib} MiB of log read");
+                info!(
+                    queue.count = replay.len(),
+                    "recovering: {mib} MiB of log read"
+                );
             }
             replay.frame(at, frame)
         })?;

@@ -24,7 +24,6 @@ use tokio::time::timeout;
 use tokio_util::sync::WaitForCancellationFuture;
 use tracing::debug;
 
-use crate::chain::chain;
 use super::body::{AnsweringBody, ArrivingBody};
 use super::clock::{Clock, bound};
 use super::io::WatchedStream;
@@ -32,6 +31,7 @@ use super::limits::{ConnectionLimits, LINGER};
 use super::signals::{Phase, Signals};
 use super::waker::Left;
 use super::{Answers, Shared};
+use crate::chain::chain;
 use crate::http::request_id;
 
 /// Whether a connection is kept after an answer.

@@ -27,7 +27,10 @@ const DURATIONS: &[f64] = &[
     10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0, 86400.0, 345_600.0,
 ];
 
-const SPEC: Label = Label::any("spec", "the spec's name; `_unreadable` if it cannot be read, `_other` past 1,000 names");
+const SPEC: Label = Label::any(
+    "spec",
+    "the spec's name; `_unreadable` if it cannot be read, `_other` past 1,000 names",
+);
 /// Where runs are that have not ended.
 const PHASES: [&str; 3] = ["pending", "running", "stopping"];
 /// The conditions that are told.
@@ -90,10 +93,7 @@ const RUNS: Family = Family::gauge(
     "runs",
     "Runs that have not ended, by where they are.",
 )
-.by(&[
-    SPEC,
-    Label::of("phase", &PHASES),
-]);
+.by(&[SPEC, Label::of("phase", &PHASES)]);
 const AGE: Family = Family::gauge(
     "memq_run_age_seconds",
     "seconds",
@@ -260,7 +260,9 @@ impl Runs {
                     Phase::Skipped => "skipped",
                     _ => "failed",
                 };
-                let steps = self.steps.with_label_values(&[labels[0], labels[1], result]);
+                let steps = self
+                    .steps
+                    .with_label_values(&[labels[0], labels[1], result]);
                 steps.inc();
             }
             let failed = before.map_or(0, |before| before.failed_pods);

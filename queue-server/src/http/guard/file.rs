@@ -133,10 +133,7 @@ impl TokensFile {
             Err(fault) => {
                 let said = chain(&fault);
                 if last.fault.as_ref() != Some(&said) {
-                    error!(
-                        error.message = said,
-                        "the tokens from before stay valid"
-                    );
+                    error!(error.message = said, "the tokens from before stay valid");
                     last.fault = Some(said);
                 }
             }
