@@ -8,8 +8,25 @@ RUN = CONTROLLER + ',spec=~"$spec"'
 STEP = RUN + ',step=~"$step"'
 
 
-def ended(result, of="memq_runs_total", where=RUN):
-    return f'sum (increase({of}{{{where},result="{result}"}}[$__range]))'
+def counted(series):
+    """How much a counter grew in the time that is shown. One that came up in it began with what it counted first."""
+    return f"((increase({series}[$__range]) and {series} offset $__range) or {series})"
+
+
+def runs(result):
+    return f'memq_runs_total{{{RUN},result="{result}"}}'
+
+
+def steps_that(result):
+    return f'memq_steps_total{{{STEP},result="{result}"}}'
+
+
+TOOK = f"memq_run_duration_seconds_bucket{{{RUN}}}"
+FAILED_PODS = f"memq_pods_failed_total{{{STEP}}}"
+
+
+def ended(result):
+    return f"sum ({counted(runs(result))}) or vector(0)"
 
 
 RUNS = Row(
@@ -92,7 +109,7 @@ RUNS = Row(
             *(
                 Column(
                     result.capitalize(),
-                    f'sum by (namespace, spec) (increase(memq_runs_total{{{RUN},result="{result}"}}[$__range]))',
+                    f"sum by (namespace, spec) ({counted(runs(result))})",
                     steps=steps,
                 )
                 for result, steps in (
@@ -103,7 +120,7 @@ RUNS = Row(
             ),
             Column(
                 "Half took",
-                f"histogram_quantile(0.5, sum by (le, namespace, spec) (increase(memq_run_duration_seconds_bucket{{{RUN}}}[$__range])))",
+                f"histogram_quantile(0.5, sum by (le, namespace, spec) ({counted(TOOK)}))",
                 "s",
             ),
             links=(
@@ -122,7 +139,7 @@ RUNS = Row(
             *(
                 Column(
                     result.capitalize(),
-                    f'sum by (spec, step) (increase(memq_steps_total{{{STEP},result="{result}"}}[$__range]))',
+                    f"sum by (spec, step) ({counted(steps_that(result))})",
                     steps=steps,
                 )
                 for result, steps in (
@@ -133,7 +150,7 @@ RUNS = Row(
             ),
             Column(
                 "Failed pods",
-                f"sum by (spec, step) (increase(memq_pods_failed_total{{{STEP}}}[$__range]))",
+                f"sum by (spec, step) ({counted(FAILED_PODS)})",
                 steps=Steps("text", ((0.5, "yellow"),)),
             ),
             height=7,
@@ -271,10 +288,12 @@ DASHBOARD = dashboard(
         Choice(
             "spec",
             "Spec",
-            'memq_runs_total{namespace=~"$namespace"}',
+            '{__name__=~"memq_runs|memq_runs_total",namespace=~"$namespace"}',
             "What runs are called but for the letters that generateName adds.",
         ),
-        Choice("step", "Step", 'memq_steps_total{namespace=~"$namespace",spec=~"$spec"}'),
+        Choice(
+            "step", "Step", '{__name__=~"memq_step_workers|memq_steps_total",namespace=~"$namespace",spec=~"$spec"}'
+        ),
     ),
     RUNS,
     PROGRESS,
