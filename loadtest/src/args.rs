@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use queue_api::{QueueName, limits, parse_duration};
+use queue_client::TokenArg;
 
 use crate::ledger::LEAST_BODY;
 use crate::process::Storage;
@@ -134,6 +135,8 @@ pub(crate) struct TargetArgs {
         default_value = "http://127.0.0.1:8080"
     )]
     pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) token: TokenArg,
     /// Talk to a server that is not on this machine
     #[arg(long)]
     pub(crate) allow_remote: bool,

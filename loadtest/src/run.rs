@@ -86,9 +86,11 @@ async fn run(args: RunArgs) -> Result<()> {
     } = args;
     let TargetArgs {
         server,
+        token,
         allow_remote,
     } = target;
     let target = Target::resolve(&server, allow_remote).await?;
+    let target = target.with_token(token.token()?.as_ref());
     let book = new_book(body_bytes)?;
     let batch = usize::try_from(batch).context("a batch of that size")?;
     let work = Work {

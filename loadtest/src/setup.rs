@@ -34,10 +34,11 @@ pub fn new_book(body_bytes: u64) -> Result<Book> {
 
 /// A client that says at once when nobody is there.
 pub(crate) fn client(target: &Target) -> Result<Client> {
-    let client = Client::builder(&target.url())
-        .give_up_after(Duration::ZERO)
-        .build();
-    client.context("cannot set up a client")
+    let mut client = Client::builder(&target.url()).give_up_after(Duration::ZERO);
+    if let Some(shown) = target.authorization() {
+        client = client.secret_header("authorization", shown.clone());
+    }
+    client.build().context("cannot set up a client")
 }
 
 /// Makes the work's queue in the API that the work is about, so that a server that has only this

@@ -4,12 +4,15 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use queue_client::{HeaderValue, Token};
 
 /// A server to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     authority: String,
     address: SocketAddr,
+    /// The value of `Authorization`, if the server asks for it.
+    authorization: Option<HeaderValue>,
 }
 
 impl Target {
@@ -31,7 +34,24 @@ impl Target {
             allow_remote || address.ip().is_loopback(),
             "`{url}` is not on this machine; --allow-remote measures it all the same"
         );
-        Ok(Self { authority, address })
+        Ok(Self {
+            authority,
+            address,
+            authorization: None,
+        })
+    }
+
+    /// The same, to be shown this token with each request.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<&Token>) -> Self {
+        self.authorization = token.map(Token::header);
+        self
+    }
+
+    /// What is shown to it.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
     }
 
     /// Where to connect.

@@ -133,6 +133,10 @@ pub fn request(into: &mut Vec<u8>, method: &str, target: &Target, path: &str, bo
         into.extend_from_slice(part.as_bytes());
     }
     into.extend_from_slice(length.to_string().as_bytes());
+    if let Some(shown) = target.authorization() {
+        into.extend_from_slice(b"\r\nauthorization: ");
+        into.extend_from_slice(shown.as_bytes());
+    }
     into.extend_from_slice(b"\r\n\r\n");
     into.extend_from_slice(body);
 }
@@ -221,6 +225,14 @@ mod tests {
             String::from_utf8_lossy(&bytes),
             "POST /a HTTP/1.1\r\nhost: 127.0.0.1:9\r\ncontent-length: 2\r\n\r\nbc"
         );
+        let token = queue_client::Token::from_text("of-tests", "a test").expect("a token");
+        let target = target.with_token(Some(&token));
+        request(&mut bytes, "POST", &target, "/a", b"bc");
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            "POST /a HTTP/1.1\r\nhost: 127.0.0.1:9\r\ncontent-length: 2\r\nauthorization: Bearer of-tests\r\n\r\nbc"
+        );
+        assert!(!format!("{target:?}").contains("of-tests"));
     }
 
     #[tokio::test]

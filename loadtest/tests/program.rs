@@ -6,7 +6,8 @@ mod common;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{server, stop, target};
+use common::{server, server_with, stop, target};
+use queue_server::Access;
 
 /// Where the program may keep data, and leaves nothing behind.
 const DATA: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/loadtest");
@@ -14,7 +15,10 @@ const DATA: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/loadtest");
 /// Runs the program beside a server that must go on answering meanwhile.
 async fn memq_loadtest(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_memq-loadtest"));
-    command.args(args).env_remove("MEMQ_SERVER");
+    command.args(args);
+    for name in ["MEMQ_SERVER", "MEMQ_TOKEN", "MEMQ_TOKEN_FILE"] {
+        command.env_remove(name);
+    }
     let run = tokio::task::spawn_blocking(move || command.output());
     run.await.expect("it is waited for").expect("it starts")
 }
@@ -123,6 +127,47 @@ async fn bench_prints_a_row_for_each_operation() {
         .await
         .expect("a list");
     assert!(left.is_empty(), "the queues that were measured are deleted");
+    stop(server).await;
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_tokens_is_measured_with_one() {
+    let token = "a-token-for-measuring";
+    let file = |name: &str, text: String| {
+        let path = format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"));
+        std::fs::write(&path, text).expect("a file");
+        path
+    };
+    let tokens = file("tokens", format!("admin {token}\n"));
+    let file = file("token", format!("{token}\n"));
+    let access = Access {
+        tokens: Some(tokens.into()),
+        ..Access::default()
+    };
+    let server = server_with(access).await;
+    let url = server.url();
+    for op in ["put", "take"] {
+        for api in ["v1", "memq"] {
+            let run = [
+                "run",
+                "--server",
+                &url,
+                "--requests",
+                "20",
+                "--op",
+                op,
+                "--api",
+                api,
+            ];
+            let output = memq_loadtest(&run).await;
+            let said = text(&output.stderr);
+            assert!(!output.status.success(), "{said}");
+            let with = [&run[..], &["--token-file", &file]].concat();
+            let output = memq_loadtest(&with).await;
+            let said = text(&output.stderr);
+            assert!(output.status.success(), "{op} {api}: {said}");
+        }
+    }
     stop(server).await;
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use queue_client::TokenArg;
 
 use super::{DATA_DIR, body_bytes, connections, requests};
 use crate::process::Storage;
@@ -42,6 +43,8 @@ pub(crate) struct BenchArgs {
     /// then
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) token: TokenArg,
     /// Talk to a server that is not on this machine
     #[arg(long, requires = "server")]
     pub(crate) allow_remote: bool,

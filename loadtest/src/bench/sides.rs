@@ -78,7 +78,9 @@ impl Sides {
         let floor = Process::floor(pinned).await?;
         let server = match &args.server {
             Some(url) => Server {
-                target: Target::resolve(url, args.allow_remote).await?,
+                target: Target::resolve(url, args.allow_remote)
+                    .await?
+                    .with_token(args.token.token()?.as_ref()),
                 pid: None,
                 _process: None,
             },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use loadtest::target::Target;
-use queue_server::{Config, DiskStorage, Server, Storage};
+use queue_server::{Access, Config, DiskStorage, Server, Storage};
 
 /// A memq server whose log goes with it.
 pub(crate) struct Served {
@@ -33,6 +33,11 @@ impl Deref for Served {
 
 /// A memq server on a free port, with a log of its own.
 pub(crate) async fn server() -> Served {
+    server_with(Access::default()).await
+}
+
+/// The same, for whom this lets in.
+pub(crate) async fn server_with(access: Access) -> Served {
     static STARTED: AtomicU32 = AtomicU32::new(0);
     let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let name = format!("served-{}-{number}", std::process::id());
@@ -45,6 +50,7 @@ pub(crate) async fn server() -> Served {
             data_dir: data_dir.clone(),
             ..DiskStorage::default()
         }),
+        access,
         ..Config::default()
     };
     let mut server = Server::start(config).await.expect("the server starts");

@@ -112,8 +112,9 @@ impl Token {
         &self.0.from
     }
 
-    /// The value of `Authorization`.
-    pub(crate) fn header(&self) -> HeaderValue {
+    /// The value of `Authorization` as it is now, marked as sensitive: for clients that speak HTTP themselves.
+    #[must_use]
+    pub fn header(&self) -> HeaderValue {
         let header = self.0.header.lock();
         header.unwrap_or_else(PoisonError::into_inner).clone()
     }
