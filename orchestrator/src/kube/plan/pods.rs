@@ -115,11 +115,19 @@ pub(super) fn words(failure: &PodFailure) -> String {
         None if reason.is_empty() => "failed".to_owned(),
         None => format!("failed ({reason})"),
     };
-    // The last line is where programs say what went wrong.
-    let said = failure.message.trim().lines().next_back().unwrap_or("");
-    let said = text::fit(said, 200);
+    let said = text::fit(last_said(&failure.message), 200);
     let mark = if said.is_empty() { "" } else { ": " };
     format!("pod {pod} {how}{mark}{said}")
+}
+
+/// What a program said went wrong: the last that its log calls an error, as our workers' do, else its last line.
+fn last_said(message: &str) -> &str {
+    let mut lines = message.trim().lines().rev();
+    let error = lines.clone().find_map(|line| {
+        let (time, said) = line.split_once(" ERROR ")?;
+        time.ends_with('Z').then_some(said)
+    });
+    error.or_else(|| lines.next()).unwrap_or_default()
 }
 
 /// Why a Job does not start: a reason and a sentence.

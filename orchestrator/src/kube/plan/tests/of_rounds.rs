@@ -101,6 +101,24 @@ fn exits_that_no_other_worker_would_mend_fail_the_step_at_once() {
 }
 
 #[test]
+fn a_worker_that_gives_up_is_quoted_with_its_error_and_not_with_its_farewell() {
+    let mut stage = at_work(2, 9);
+    let open = job("r-keys-1", "keys", 2, at(10));
+    let log = "2026-01-01T00:00:01.5Z  INFO working\n2026-01-01T00:00:02.5Z ERROR this worker needs a token\n\
+               2026-01-01T00:00:02.6Z  WARN ended before the queue was finished";
+    stage.sees(
+        std::slice::from_ref(&open),
+        &[exited("w0", &open, 77, log, at(19))],
+    );
+    stage.look(20);
+    let ending = stage.step("keys").ending.clone().expect("an end");
+    assert_eq!(
+        ending.message,
+        "pod w0 exited 77: this worker needs a token; another worker would do no better"
+    );
+}
+
+#[test]
 fn missing_workers_make_a_round_beside_that_gets_what_the_old_one_leaves() {
     let mut stage = at_work(5, 90);
     let mut old = job("r-keys-1", "keys", 5, at(10));
