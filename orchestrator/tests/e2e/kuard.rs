@@ -30,7 +30,7 @@ pub(crate) fn ask(url: &str, method: &str, path: &str, body: &str) -> (String, S
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: queue\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .unwrap();
     let mut answer = String::new();
