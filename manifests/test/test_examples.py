@@ -103,8 +103,7 @@ class Examples(unittest.TestCase):
         rule = yaml.safe_load((manifests.ROOT / "examples/autoscaling/prometheus-adapter-values.yaml").read_text())
         rule = rule["rules"]["external"][0]
         series = re.match(r"\w+", rule["seriesQuery"]).group()
-        source = (manifests.ROOT.parent / "queue-server/src/http/metrics.rs").read_text()
-        self.assertIn(f'"{series}"', source)
+        self.assertIn(f"| `{series}` |", (manifests.ROOT.parent / "docs/metrics.md").read_text())
         hpa = next(o for _, o in manifests.examples() if o["kind"] == "HorizontalPodAutoscaler")
         self.assertEqual(hpa["spec"]["metrics"][0]["external"]["metric"]["name"], rule["name"]["as"])
 
