@@ -30,9 +30,9 @@ pub const CATALOG: Catalog = Catalog {
         },
         Group {
             title: "runs and steps",
-            about: "Runs of one spec share their series: numbers are added up, and of ages and ETAs the largest \
-                    is told. The spec's name is what its runs are called but for the letters that `generateName` adds. \
-                    Gauges go when their last run has ended.",
+            about: "Runs of one spec share their series: numbers are added up, and of ages and ETAs the largest is told. The \
+                    spec's name is what its runs are called but for the letters that `generateName` adds; `_unreadable` are \
+                    specs that cannot be read, `_other` those past 1,000 names. Gauges go when their last run has ended.",
             families: runs::FAMILIES,
         },
         Group {

@@ -27,10 +27,7 @@ const DURATIONS: &[f64] = &[
     10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0, 86400.0, 345_600.0,
 ];
 
-const SPEC: Label = Label::any(
-    "spec",
-    "the spec's name; `_unreadable` if it cannot be read, `_other` past 1,000 names",
-);
+const SPEC: Label = Label::any("spec", "the spec's name");
 /// Where runs are that have not ended.
 const PHASES: [&str; 3] = ["pending", "running", "stopping"];
 /// The conditions that are told.
