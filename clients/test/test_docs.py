@@ -12,20 +12,20 @@ import time
 from docs import block
 
 import memq
-from served import BOUND, CLIENT, PROGRAMS, ROOT, Served
+from served import BOUND, CLIENT, PROGRAMS, ROOT, Served, Server
 
 RUST = "queue-client/examples/drain.rs"
 
 
 class Docs(Served):
-    def run_in(self, folder: str, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "MEMQ_SERVER": self.url, "PYTHONPATH": str(CLIENT)}
+    def run_in(self, folder: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "MEMQ_SERVER": self.url, "PYTHONPATH": str(CLIENT), **variables}
         return subprocess.run(
             words, cwd=folder, env=environment, capture_output=True, text=True, timeout=BOUND, check=False
         )
 
-    def shell(self, queue: str, command: str) -> subprocess.CompletedProcess[str]:
-        return self.run_in("/", "sh", "-c", block("shell worker"), "worker.sh", queue, command)
+    def shell(self, queue: str, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.run_in("/", "sh", "-c", block("shell worker"), "worker.sh", queue, command, **variables)
 
     def test_the_shell_worker_drains_keeps_results_and_tells_of_failures(self) -> None:
         self.make(max_attempts=2, backoff={"min_ms": 1, "max_ms": 1, "factor": 1})
@@ -40,6 +40,24 @@ class Docs(Served):
         self.assertEqual(len(outcomes), 5)
         bad = outcomes["bad"]
         self.assertEqual((bad["state"], bad["attempts"], bad["error"]), ("dead", 2, "read bad\nno\n"))
+
+    def test_the_shell_worker_shows_the_token_of_its_file(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            tokens, headers = pathlib.Path(folder, "tokens"), pathlib.Path(folder, "headers")
+            tokens.write_text("work a-token-for-a-shell\n")
+            headers.write_text("Authorization: Bearer a-token-for-a-shell\n")
+            guarded = Server("--tokens", str(tokens))
+            self.addCleanup(guarded.stop)
+            self.url = guarded.url
+            memq.enqueue(self.url, "q", ["good", "bad"], create=True, seal=True, token="a-token-for-a-shell")
+            refused = self.shell("q", "cat")
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("unauthenticated", refused.stderr)
+            # A result too large is settled a second way.
+            large = "read -r a; test $a = good || head -c 17000000 /dev/zero"
+            done = self.shell("q", large, HEADERS=str(headers))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn("unauthenticated", done.stderr)
 
     def test_the_shell_worker_is_eight_lines_and_says_what_it_cannot_do(self) -> None:
         self.assertEqual(len(block("shell worker").splitlines()), 8)
