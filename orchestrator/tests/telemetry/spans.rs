@@ -1,0 +1,167 @@
+//! Spans, as a collector gets them: one trace from whoever loads an item to whoever settles it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+
+use crate::support::{PATIENCE, Server, memq, said};
+
+/// A collector of traces: keeps what it is sent, each span with the name of its service.
+#[derive(Debug, Clone, Default)]
+struct Collector {
+    spans: Arc<Mutex<Vec<(String, Span)>>>,
+}
+
+impl Collector {
+    async fn start(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new()
+            .route("/v1/traces", post(take))
+            .with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        format!("http://{address}")
+    }
+}
+
+async fn take(State(collector): State<Collector>, body: Bytes) {
+    let request = ExportTraceServiceRequest::decode(body).expect("a request in protobuf");
+    for of_resource in request.resource_spans {
+        let resource = of_resource.resource.expect("a resource");
+        let service = resource
+            .attributes
+            .into_iter()
+            .find(|it| it.key == "service.name");
+        let service = service.and_then(|it| it.value?.value);
+        let Some(Value::StringValue(service)) = service else {
+            panic!("no service.name")
+        };
+        let spans = of_resource
+            .scope_spans
+            .into_iter()
+            .flat_map(|scope| scope.spans);
+        let spans = spans.map(|span| (service.clone(), span));
+        collector.spans.lock().unwrap().extend(spans);
+    }
+}
+
+fn exporting(words: &[&str], to: &str) -> std::process::Command {
+    let mut command = memq(words);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", to);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_goes_on_through_all_three_programs() {
+    let collector = Collector::default();
+    let to = collector.start().await;
+    let words = ["server", "--listen", "127.0.0.1:0", "--storage", "memory"];
+    let server = Server::start(exporting(&words, &to));
+    let (url, there) = (server.url.clone(), to.clone());
+    let programs = tokio::task::spawn_blocking(move || {
+        let mut load = exporting(
+            &["load", "q", "-", "--server", &url, "--create", "--seal"],
+            &there,
+        );
+        load.stdin(one_item());
+        said(load);
+        let worker = [
+            "worker", "--server", &url, "--queue", "q", "--until", "drained", "--", "true",
+        ];
+        said(exporting(&worker, &there))
+    });
+    programs.await.unwrap();
+    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
+
+    let spans = collector.spans.lock().unwrap();
+    let named: Vec<(&str, &str)> = spans
+        .iter()
+        .map(|(from, it)| (from.as_str(), it.name.as_str()))
+        .collect();
+    let find = |service: &str, name: &str| {
+        let found = spans
+            .iter()
+            .find(|(from, span)| from == service && span.name == name);
+        &found
+            .unwrap_or_else(|| panic!("no {name} of {service} in {named:?}"))
+            .1
+    };
+    let load = find("memq", "load q");
+    let enqueue = find("memq-server", "POST /v1/queues/{queue}/items");
+    let attempt = find("memq-worker", "attempt q");
+    let settle = spans
+        .iter()
+        .find(|(_, span)| span.parent_span_id == attempt.span_id);
+    let (from, settle) = settle.unwrap_or_else(|| panic!("nothing settles in {named:?}"));
+    assert!(from == "memq-server" && settle.name.starts_with("POST /v1/queues/{queue}/"));
+    assert!(load.parent_span_id.is_empty(), "it begins the trace");
+    assert_eq!(enqueue.parent_span_id, load.span_id);
+    assert_eq!(attempt.parent_span_id, load.span_id);
+    for span in [enqueue, attempt, settle] {
+        assert_eq!(span.trace_id, load.trace_id);
+    }
+    let said: HashMap<&str, _> = attempt
+        .attributes
+        .iter()
+        .map(|it| (it.key.as_str(), &it.value))
+        .collect();
+    assert!(
+        said.contains_key("item.id") && said.contains_key("queue.name"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_never_answers_holds_nobody_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}", silent.local_addr().unwrap());
+    let words = ["server", "--listen", "127.0.0.1:0", "--storage", "memory"];
+    let server = Server::start(exporting(&words, &to));
+    let url = server.url.clone();
+    let ended = tokio::task::spawn_blocking(move || {
+        let began = Instant::now();
+        let mut load = exporting(
+            &["load", "q", "-", "--server", &url, "--create", "--seal"],
+            &to,
+        );
+        load.stdin(one_item());
+        said(load);
+        let worker = [
+            "worker", "--server", &url, "--queue", "q", "--until", "drained", "--", "true",
+        ];
+        let lines = said(exporting(&worker, &to));
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains("the queue is finished")),
+            "{lines:#?}"
+        );
+        server.stop();
+        began.elapsed()
+    });
+    // Three programs, each of which waits three seconds for its last spans.
+    let ended = ended.await.unwrap();
+    assert!(ended < PATIENCE / 2, "{ended:?}");
+    assert!(
+        ended > Duration::from_secs(1),
+        "spans were to be sent: {ended:?}"
+    );
+    drop(silent);
+}
+
+/// A line of items on standard input.
+fn one_item() -> std::process::Stdio {
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut file, b"an item\n").unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    file.into()
+}
