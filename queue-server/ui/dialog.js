@@ -5,14 +5,15 @@ import { sentence } from './notices.js';
 
 /**
  * @typedef {{title: string, body: import('./dom.js').Child[], submit: string, danger?: boolean, cancel?: string,
- *   act: (form: HTMLFormElement) => Promise<void> | void, wide?: boolean, signal?: AbortSignal,
+ *   act: (signal: AbortSignal) => Promise<void> | void, wide?: boolean, signal?: AbortSignal,
  *   opened?: (controls: DialogControls) => void}} DialogOptions
  * @typedef {{dialog: HTMLDialogElement, form: HTMLFormElement, submit: HTMLButtonElement,
  *   problem: (words: string) => void, close: () => void}} DialogControls
  */
 
 /**
- * Opens a dialog. `act` is called when its form is sent; if that fails, the dialog says why and stays.
+ * Opens a dialog. `act` is called when its form is sent; if that fails, the dialog says why and stays. Closed before
+ * that is done, it aborts.
  * @param {DialogOptions} options
  * @returns {Promise<boolean>} whether it was done, when the dialog is closed
  */
@@ -30,6 +31,7 @@ export function openDialog({ title, body, submit: label, danger, cancel = 'Cance
     h('div', { class: 'dialog-end' }, no, submit),
   ]);
   let done = false;
+  const end = new AbortController();
   const problem = (/** @type {string} */ words) => {
     fill(alert, sentence(words));
     if (words !== '') alert.scrollIntoView({ block: 'nearest' });
@@ -41,7 +43,7 @@ export function openDialog({ title, body, submit: label, danger, cancel = 'Cance
     problem('');
     submit.setAttribute('aria-disabled', 'true');
     try {
-      await act(form);
+      await act(end.signal);
       done = true;
       dialog.close();
     } catch (error) {
@@ -57,6 +59,7 @@ export function openDialog({ title, body, submit: label, danger, cancel = 'Cance
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
       dialog.remove();
+      end.abort();
       resolve(done);
     });
   });

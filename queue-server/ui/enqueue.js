@@ -6,6 +6,7 @@ import { field, openDialog, tick } from './dialog.js';
 import { bytes, counted } from './format.js';
 import { say } from './notices.js';
 import { parseDuration } from './quantities.js';
+import { queueAddress } from './router.js';
 import { pieces } from './upload.js';
 
 /** @typedef {'one' | 'lines' | 'ndjson'} Form */
@@ -94,8 +95,14 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
     progress,
   );
 
-  /** Sends it all; what is said to be enqueued is on disk. */
-  const send = async () => {
+  /** @type {Sent | null} */
+  let sent = null;
+
+  /**
+   * Sends it all; what is said to be enqueued is on disk.
+   * @param {AbortSignal} [signal]
+   */
+  const send = async (signal) => {
     const target = name.value.trim();
     if (target === '') throw new Error('name the queue');
     const source = file.files?.[0] ?? null;
@@ -118,55 +125,86 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
       key: chosen() === 'one' ? plain(key) : undefined,
       delay_ms: duration(delay, 'the delay'),
       ttl_ms: duration(ttl, 'the time to live'),
+      seal: (sealable && seal.box.checked) || undefined,
     };
     const body = source ?? new Blob([area.value]);
     if (source !== null && source.size === 0 && chosen() !== 'one') throw new Error('the file is empty');
-    const sent = await all(target, body, chosen(), query, sealable && seal.box.checked, (done) => {
-      if (body.size > 1024 * 1024) setText(progress, `${bytes(done)} of ${bytes(body.size)}`);
-    });
+    const of = source ?? area.value;
+    if (sent?.of !== of || sent.queue !== target) sent = { queue: target, of, end: 0, count: 0, duplicates: 0 };
+    if (chosen() === 'one') await sendOne(target, body, query, sent, signal);
+    else {
+      const progressed = (/** @type {number} */ done) => {
+        if (body.size > 1024 * 1024) setText(progress, `${bytes(done)} of ${bytes(body.size)}`);
+      };
+      try {
+        await sendMany(target, body, { ndjson: chosen() === 'ndjson', query, progress: progressed, signal }, sent);
+      } catch (error) {
+        if (sent.count === 0) throw error;
+        const kept = `${counted(sent.count, 'item')} before that are in ${target}`;
+        if (signal?.aborted) say(`Stopped: ${kept}.`);
+        const words = error instanceof Error ? error.message : String(error);
+        throw new Error(`${words}; ${kept}, and sending again goes on behind them`);
+      }
+    }
+    const { id } = sent;
+    const link = choose ? { href: queueAddress(target), label: 'Open the queue' } : undefined;
     const again = sent.duplicates > 0 ? `, ${counted(sent.duplicates, 'duplicate')} left out` : '';
-    say(`${counted(sent.count - sent.duplicates, 'item')} enqueued in ${target}${again}.`);
+    say(`${counted(sent.count - sent.duplicates, 'item')} enqueued in ${target}${again}.`, link);
     area.value = '';
     file.value = '';
     setText(progress, '');
-    return { queue: target, id: sent.id };
+    sent = null;
+    return { queue: target, id };
   };
   return { element, send, first: choose ? name : area };
 }
 
 /**
+ * What was sent of a file when something failed or was stopped: what the server took stays, and the next try goes on
+ * behind it.
+ * @typedef {{queue: string, of: File | string, end: number, count: number, duplicates: number, id?: string}} Sent
+ */
+
+/** How many of the items of an answer were left out. */
+function duplicatesIn(/** @type {{items?: {duplicate: boolean}[]}} */ { items = [] }) {
+  return items.filter((item) => item.duplicate).length;
+}
+
+/**
+ * One item, whole.
  * @param {string} queue
  * @param {Blob} body
- * @param {Form} form
  * @param {api.EnqueueOptions} query
- * @param {boolean} seal
- * @param {(bytes: number) => void} progress
+ * @param {Sent} sent
+ * @param {AbortSignal} [signal]
  */
-async function all(queue, body, form, query, seal, progress) {
-  const ndjson = form === 'ndjson';
-  if (form === 'one') {
-    const answer = await api.enqueue(
-      queue,
-      body,
-      { ...query, seal: seal || undefined },
-      { idempotencyKey: idempotencyKey() },
-    );
-    const duplicates = (answer.items ?? []).filter((item) => item.duplicate).length;
-    return { count: answer.count, duplicates, id: answer.items?.[0]?.id };
-  }
-  let count = 0;
-  let duplicates = 0;
-  for await (const { data, end } of pieces(body)) {
-    const last = end >= body.size;
-    const piece = { ...query, seal: (seal && last) || undefined };
+async function sendOne(queue, body, query, sent, signal) {
+  const answer = await api.enqueue(queue, body, query, { idempotencyKey: idempotencyKey(), signal });
+  sent.count = answer.count;
+  sent.duplicates = duplicatesIn(answer);
+  sent.id = answer.items?.[0]?.id;
+}
+
+/**
+ * Many items, a piece at a time.
+ * @param {string} queue
+ * @param {Blob} body
+ * @param {{ndjson: boolean, query: api.EnqueueOptions, progress: (bytes: number) => void, signal?: AbortSignal}} how
+ * @param {Sent} sent
+ */
+async function sendMany(queue, body, { ndjson, query: { seal, ...query }, progress, signal }, sent) {
+  const begin = sent.end;
+  for await (const { data, end } of pieces(body.slice(begin))) {
+    const last = begin + end >= body.size;
+    const piece = new Blob([/** @type {BlobPart} */ (data)]);
     // The same key however often it is sent: a piece whose answer was lost is not enqueued twice.
-    const how = { ndjson, idempotencyKey: idempotencyKey() };
-    const answer = await patiently(() => api.enqueue(queue, new Blob([/** @type {BlobPart} */ (data)]), piece, how));
-    count += answer.count;
-    duplicates += (answer.items ?? []).filter((item) => item.duplicate).length;
-    progress(end);
+    const how = { ndjson, idempotencyKey: idempotencyKey(), signal };
+    const answer = await patiently(() => api.enqueue(queue, piece, { ...query, seal: last && seal }, how));
+    sent.end = begin + end;
+    sent.count += answer.count;
+    sent.duplicates += duplicatesIn(answer);
+    progress(sent.end);
   }
-  return { count, duplicates, id: undefined };
 }
 
 const TRIES = 5;
@@ -204,8 +242,8 @@ export function enqueueDialog(store, start) {
     submit: 'Enqueue',
     wide: true,
     body: [fields.element],
-    async act() {
-      await fields.send();
+    async act(signal) {
+      await fields.send(signal);
     },
     opened() {
       fields.first.focus();

@@ -8,8 +8,8 @@
  *   done: number, ended: number, failed: number}} Row `ended` is done or died, `failed` are attempts
  */
 
-const MOST_ROWS = 600;
-const FINE_ROWS = 240;
+const MOST_ROWS = 400;
+const FINE_ROWS = 200;
 const SPACING_MS = 1_000;
 
 /**

@@ -7,9 +7,12 @@ const SHOWN_MS = 6_000;
 const polite = /** @type {HTMLElement} */ (document.getElementById('notices'));
 const urgent = /** @type {HTMLElement} */ (document.getElementById('problems'));
 
-/** @param {string} text */
-export function say(text) {
-  show(polite, text, 'notice', SHOWN_MS);
+/**
+ * @param {string} text
+ * @param {{href: string, label: string}} [link] where to see what it is about
+ */
+export function say(text, link) {
+  show(polite, text, 'notice', SHOWN_MS, link);
 }
 
 /**
@@ -36,14 +39,16 @@ export function sentence(words) {
  * @param {string} text
  * @param {string} kind
  * @param {number} forMs 0: until it is closed
+ * @param {{href: string, label: string}} [link]
  */
-function show(region, text, kind, forMs) {
+function show(region, text, kind, forMs, link) {
   // Said again, it is one notice and not two.
   for (const old of region.children) if (old.firstElementChild?.textContent === text) old.remove();
   const notice = h(
     'div',
     { class: kind },
     h('span', { class: 'notice-text' }, text),
+    link && h('a', { href: link.href }, link.label),
     button('×', () => notice.remove(), { class: 'notice-close', 'aria-label': 'Close this message' }),
   );
   region.append(notice);

@@ -254,7 +254,7 @@ export function itemView(scope, { queue: name, id }) {
       first,
       ' ',
       button(
-        'Whole',
+        'Show all',
         () =>
           actions.showText(`${what} of attempt ${attempt.attempt}`, async (hold) =>
             hold.append(textContent(text, what)),

@@ -24,6 +24,9 @@ use crate::runs::Runs;
 /// Names one start of the server: who connects again and finds another was away over a restart.
 const INSTANCE: HeaderName = HeaderName::from_static("memq-instance");
 
+/// Asks a proxy to pass on what comes when it comes.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// Places for streams.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Streams {
@@ -87,6 +90,8 @@ pub(super) async fn events(
         (CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (INSTANCE, instance),
+        // Told to nginx and those that understand it, which would hold an answer back until it is long.
+        (UNBUFFERED, HeaderValue::from_static("no")),
     ];
     Ok((headers, body).into_response())
 }
