@@ -227,6 +227,10 @@ async fn run_in(rundir: &RunDir, job: Job, outside: Outside) -> anyhow::Result<T
         past,
     );
     let stage = Arc::new(stage);
+    if let Some(server) = stage.server.client_of_given() {
+        // Also if no step needs it: whoever gave it watches it.
+        stage.account.report_to(&server);
+    }
     if torn {
         let name = &stage.job.spec.name;
         stage.board.say(&format!(

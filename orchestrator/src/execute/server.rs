@@ -75,6 +75,14 @@ impl ServerOf {
             .collect()
     }
 
+    /// A client of the given one, whether it answers or not; none if none was given, or what was given cannot be
+    /// used, as whoever [reaches](Self::reach) it hears.
+    pub(super) fn client_of_given(&self) -> Option<Client> {
+        let url = self.given.as_deref()?;
+        let client = Client::builder(url).token(self.token.token().ok()?);
+        client.give_up_after(self.patience).build().ok()
+    }
+
     /// Reaches the given one, or our own; starts that first, if nobody has.
     pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
         if let Some(url) = &self.given {

@@ -131,6 +131,27 @@ fn a_server_that_was_killed_hears_of_the_run_again_by_itself() {
 }
 
 #[test]
+fn a_server_that_was_killed_hears_of_a_run_in_which_nothing_happens_within_its_period() {
+    let lab = Lab::new();
+    let mut server = Server::start(&lab);
+    let waits = "- {name: waits, script: 'until [ -e go ]; do sleep 0.05; done'}\n";
+    lab.write("run.yaml", steps("quiet", waits));
+    let under_way = lab.start(&["run", ".", "--server", &server.url]);
+    told_of(&server, "quiet", "the step that waits", |told| {
+        told["steps"][0]["phase"] == "Running"
+    });
+    server.kill_and_start_again(&lab, "server");
+    let begin = std::time::Instant::now();
+    let again = told_of(&server, "quiet", "the run again", |_| true);
+    assert!(begin.elapsed().as_secs() <= 35, "{:?}", begin.elapsed());
+    assert_eq!(figures(&again, 0), ("Running", 0, 0, 1));
+    lab.write("go", "");
+    under_way.end().exits(0);
+    let report = run(&server, "quiet").expect("a report");
+    assert_eq!(figures(&report, 0), ("Succeeded", 1, 0, 1));
+}
+
+#[test]
 fn a_runs_own_server_says_where_it_can_be_watched_and_knows_the_run() {
     let lab = Lab::new();
     let step = "items: {list: [a]}\nscript: |\n  echo \"$MEMQ_SERVER\" > url\n  until [ -e go ]; do sleep 0.05; done\n";
