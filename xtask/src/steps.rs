@@ -28,8 +28,8 @@ use anyhow::{Context as _, Result, ensure};
 pub use manifests::render as render_manifests;
 use results::Results;
 
-/// The feature that programs may have. Tests are built with it, all of them, so that nothing is built twice; what is
-/// judged by `lint` and shipped is without.
+/// The feature that programs may have. Tests are built with it, all of them, and so is what writes files, so that
+/// nothing is built twice; what clippy judges and what is shipped is without.
 const EXPORT: &str = "otlp";
 
 /// Builds every program, runs every test and prints the sum.
@@ -128,9 +128,9 @@ pub fn lint() -> Result<()> {
 /// Names the step that failed; the files that are stale stand above it.
 pub fn generate(check: bool) -> Result<()> {
     for package in ["orchestrator", "queue-server"] {
-        let program = &["run", "--quiet", "--package", package, "--example"];
+        let program = &["run", "--quiet", "--package", package, "--features", EXPORT];
         let mut command = cargo(program);
-        command.arg("generate");
+        command.args(["--example", "generate"]);
         if check {
             step("generated files", command.args(["--", "--check"]))?;
         } else {
