@@ -33,6 +33,8 @@ enum Task {
     Image(steps::image::Args),
     /// Try on a cluster what memq promises on Kubernetes.
     E2e(Box<steps::e2e::Args>),
+    /// Take the pictures of the web page that the docs show.
+    Pictures,
     /// Render manifests/install.yaml and the chart's CRD from manifests/base.
     Manifests,
 }
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => steps::generate(check),
         Task::Image(args) => steps::image::run(args),
         Task::E2e(args) => steps::e2e::run(*args),
+        Task::Pictures => steps::pictures(),
         Task::Manifests => steps::render_manifests(),
     };
     match done {

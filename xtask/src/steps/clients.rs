@@ -38,6 +38,7 @@ pub(super) fn check() -> Result<()> {
         ".",
         "../test",
         "../../docs/migrate",
+        "../../queue-server/ui-test",
     ];
     let style = [&["ruff", "check", "--no-cache"][..], &ruff].concat();
     let format = [&["ruff", "format", "--check", "--no-cache"][..], &ruff].concat();

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::python::listed;
 use super::results::Results;
-use super::{say, step, step_with_results, target_folder};
+use super::{say, starts, step, step_with_results, target_folder};
 
 /// Written last into a folder of programs: one that was interrupted has none.
 const COMPLETE: &str = "complete";
@@ -106,16 +106,6 @@ fn apt(folder: &Path, words: &[&str]) -> Result<std::process::ExitStatus> {
         .current_dir(folder)
         .stdin(Stdio::null());
     command.status().context("apt-get does not start")
-}
-
-/// Whether a program is found in `PATH` and starts.
-fn starts(program: &Path) -> bool {
-    let mut command = Command::new(program);
-    command
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }
 
 fn root() -> &'static Path {

@@ -1,0 +1,119 @@
+"""Who may do what: tokens, and pages of somebody else."""
+
+import pathlib
+import tempfile
+import unittest
+
+from looked import Looked, act, asked, expect, figure
+from proxied import stranger
+
+READ, ADMIN = "read-only-0123456789", "may-do-all-0123456789"
+# Does on its own what a page of its own could do, and the rest when somebody clicks.
+HARMLESS = """<!doctype html><title>harmless</title>
+<form method=post enctype=text/plain action="WRONG/items"><input name=body value=bad><button>Win</button></form>
+<script>
+const send = (what, mode) => fetch('WRONG/' + what, { method: 'POST', mode, body: 'bad' });
+const tried = ['items', 'purge', 'pause', 'seal'].flatMap((what) => [send(what, 'no-cors'), send(what, 'cors')]);
+window.answers = Promise.all(tried.map((answer) => answer.then(({ type }) => type, () => 'refused')));
+</script>
+"""
+
+
+class Tokens(Looked):
+    token = ADMIN
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        tokens = pathlib.Path(folder.name) / "tokens"
+        tokens.write_text(f"read {READ}\nadmin {ADMIN}\n")
+        self.flags = ("--tokens", str(tokens))
+        super().setUp()
+        self.add("a")
+
+    def test_the_page_asks_for_a_token_until_it_is_a_good_one(self) -> None:
+        page = self.look("#/queues/q", permitted=("status of 401",))
+        dialog = asked(page, "This server wants a token")
+        dialog.get_by_role("button", name="Use this token").click()
+        expect(dialog.get_by_role("alert")).to_have_text("Enter the token")
+        dialog.get_by_label("Token").fill("wrong-0123456789abcdef")
+        dialog.get_by_role("button", name="Use this token").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("token")
+        expect(dialog.get_by_label("Token")).to_have_value("")
+        expect(dialog.get_by_label("Token")).to_have_attribute("type", "password")
+        dialog.get_by_label("Token").fill(ADMIN)
+        page.keyboard.press("Enter")
+        expect(figure(page, "Ready")).to_have_text("1")
+        act(page, "Pause")
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        # It is kept for this tab, and nowhere else.
+        page.reload()
+        expect(figure(page, "Ready")).to_have_text("1")
+        self.assertNotIn(ADMIN, page.evaluate("JSON.stringify([{...localStorage}, document.cookie, location.href])"))
+        self.assertIn(ADMIN, page.evaluate("JSON.stringify({...sessionStorage})"))
+
+    def test_who_gives_no_token_is_told_and_can_give_one_later(self) -> None:
+        page = self.look(permitted=("status of 401",))
+        asked(page, "This server wants a token").get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("heading", name="No access")).to_be_visible()
+        page.get_by_role("button", name="Enter a token").click()
+        asked(page, "This server wants a token").get_by_label("Token").fill(ADMIN)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="q", exact=True)).to_be_visible()
+
+    def test_a_token_that_may_only_read_is_told_so_in_words(self) -> None:
+        page = self.look("#/queues/q", permitted=("status of 401", "status of 403"))
+        dialog = asked(page, "This server wants a token")
+        dialog.get_by_label("Token").fill(READ)
+        page.keyboard.press("Enter")
+        expect(figure(page, "Ready")).to_have_text("1")
+        act(page, "Pause")
+        refused = page.locator("#problems")
+        expect(refused).to_contain_text("admin")
+        expect(refused).to_contain_text("read")
+        self.assertFalse(self.server.queue("q")["paused"])
+        act(page, "Enqueue")
+        enqueue = asked(page, "Enqueue in q")
+        enqueue.get_by_label("Items", exact=True).fill("x")
+        enqueue.get_by_role("button", name="Enqueue").click()
+        expect(enqueue.get_by_role("alert")).to_contain_text("work")
+        enqueue.get_by_role("button", name="Cancel").click()
+        self.assertEqual(self.counts(), {"ready": 1})
+        # The other token does it.
+        page.get_by_role("button", name="Token", exact=True).click()
+        dialog.get_by_label("Token").fill(ADMIN)
+        page.keyboard.press("Enter")
+        expect(dialog).to_have_count(0)
+        act(page, "Pause")
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+class Strangers(Looked):
+    def test_a_page_of_somebody_else_changes_nothing(self) -> None:
+        self.add("a")
+        url = stranger(
+            self,
+            HARMLESS.replace("WRONG", f"{self.server.url}/v1/queues/q"),
+        )
+        # Another port of the same host is another origin of the same site, another name is another site.
+        for origin in (url, url.replace("127.0.0.1", "localhost")):
+            with self.subTest(origin=origin):
+                page = self.look(url=origin, permitted=("CORS policy", "status of 40[34]", "ERR_FAILED"))
+                answers = page.evaluate("window.answers")
+                # The first of a pair is sent all the same; what it was answered nobody can read.
+                self.assertEqual(answers, ["opaque", "refused"] * 4)
+                page.get_by_role("button", name="Win").click()
+                expect(page.locator("body")).to_contain_text("forbidden")
+                queue = self.server.queue("q")
+                self.assertEqual(queue["counts"]["ready"], 1)
+                self.assertFalse(queue["paused"] or queue["sealed"])
+
+    def test_the_page_is_in_no_frame(self) -> None:
+        url = stranger(self, f"<!doctype html><title>frame</title><iframe src='{self.server.url}/'></iframe>")
+        page = self.look(url=url, permitted=("frame-ancestors", "Framing"))
+        with self.assertRaises(AssertionError):
+            expect(page.frame_locator("iframe").get_by_text("Queues").first).to_be_visible(timeout=1_000)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,93 @@
+"""A page that stays open while its server dies, and one that no stream reaches."""
+
+import unittest
+
+from looked import Looked, act, asked, cell, expect, figure, line, told
+from proxied import Proxy
+
+from served import until
+
+AWAY = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "ERR_EMPTY_RESPONSE",
+    "status of 503",
+)
+
+
+class Connection(Looked):
+    def test_a_server_that_is_killed_and_comes_back_is_shown_as_it_is(self) -> None:
+        self.add("a", "b", "c")
+        page = self.look("#/queues/q", permitted=AWAY)
+        expect(figure(page, "Ready")).to_have_text("3")
+        page.evaluate("window.same = true")
+        connection = page.locator("#connection")
+        expect(connection).to_have_text("Live")
+
+        self.server.kill()
+        expect(connection).to_have_text("Reconnecting…")
+        # What one does meanwhile fails in words, and nothing is lost of what was typed.
+        act(page, "Enqueue")
+        dialog = asked(page, "Enqueue in q")
+        dialog.get_by_label("One item").check()
+        dialog.get_by_label("Items", exact=True).fill("typed while it was away")
+        dialog.get_by_role("button", name="Enqueue").click()
+        expect(dialog.get_by_role("alert")).to_have_text("The server cannot be reached")
+
+        self.server.start()
+        self.settle(self.lease(), result="after")
+        expect(connection).to_have_text("Server restarted")
+        told(page, "The server was restarted")
+        expect(figure(page, "Done")).to_have_text("1")
+        dialog.get_by_role("button", name="Enqueue").click()
+        told(page, "1 item enqueued in q.")
+        expect(figure(page, "Ready")).to_have_text("3")
+        self.assertEqual(self.counts(), {"ready": 3, "done": 1})
+        self.assertTrue(page.evaluate("window.same"), "the page was loaded anew")
+        # And it goes on by itself.
+        self.add("d")
+        expect(figure(page, "Ready")).to_have_text("4")
+        expect(connection).to_have_text("Live")
+
+    def test_a_queue_that_was_deleted_while_the_page_was_away_is_gone(self) -> None:
+        self.add("a", to="kept")
+        self.add("a", to="lost")
+        page = self.look(permitted=AWAY)
+        expect(line(page, "lost")).to_be_visible()
+        self.server.kill()
+        expect(page.locator("#connection")).to_have_text("Reconnecting…")
+        self.server.start()
+        self.server.call("DELETE", "/v1/queues/lost")
+        expect(line(page, "lost")).to_have_count(0)
+        expect(cell(page, "kept", "Ready")).to_have_text("1")
+
+    def test_below_a_path_of_a_proxy_that_refuses_streams_the_page_asks_again_and_again(self) -> None:
+        self.add("a")
+        proxy = Proxy(self, self.server, "/deep/memq")
+        proxy.of_streams = 502
+        page = self.look(url=proxy.url, permitted=("status of 502",))
+        expect(page.locator("#connection")).to_have_text("Polling")
+        line(page, "q").get_by_role("link").click()
+        expect(figure(page, "Ready")).to_have_text("1")
+        self.add("b")
+        expect(figure(page, "Ready")).to_have_text("2")
+        # What one does goes through it, too.
+        act(page, "Pause")
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        self.assertTrue(self.server.queue("q")["paused"])
+
+    def test_a_proxy_that_holds_streams_back_is_found_out(self) -> None:
+        self.add("a")
+        proxy = Proxy(self, self.server)
+        page = self.look("#/queues/q", url=proxy.url, own_clock=True)
+        until("the page asked for a stream", lambda: proxy.streams == 1)
+        page.clock.fast_forward("00:11")
+        expect(page.locator("#connection")).to_have_text("Polling")
+        self.add("b")
+        expect(figure(page, "Ready")).to_have_text("2")
+        self.assertEqual(proxy.streams, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
