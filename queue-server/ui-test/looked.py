@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
-from served import BOUND, PROGRAMS, ROOT, Server
+from served import BOUND, PROGRAMS, Server
 
 BROWSER = os.environ.get("MEMQ_TEST_CHROMIUM", "/usr/bin/chromium")
 # Where a test that failed leaves what was to be seen.

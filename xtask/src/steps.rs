@@ -13,6 +13,7 @@ mod deny;
 pub mod e2e;
 pub mod image;
 mod manifests;
+mod page;
 mod prometheus;
 mod python;
 mod results;
@@ -20,12 +21,13 @@ mod schemathesis;
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
 pub use manifests::render as render_manifests;
+pub use page::pictures;
 use results::Results;
 
 /// The feature that programs may have. Tests are built with it, all of them, and so is what writes files, so that
@@ -64,6 +66,7 @@ pub fn test(passed_on: &[String]) -> Result<()> {
     if passed_on.is_empty() {
         results += manifests::test()?;
         results += clients::test()?;
+        results += page::test()?;
         results += prometheus::test()?;
         schemathesis::test()?;
     }
@@ -228,13 +231,23 @@ fn find_c_compiler() -> Result<()> {
         })
 }
 
+/// Whether a program is found in `PATH`, or where it is said to be, and starts.
+fn starts(program: &Path) -> bool {
+    let mut command = Command::new(program);
+    command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 fn announce(name: &str, command: &Command) {
     say(format_args!("==> {name}: {}", shown(command)));
 }
 
 /// The command as one would type it; the program without its folder.
 fn shown(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program());
+    let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(command.get_program());
     let mut words = vec![program.to_string_lossy()];
     words.extend(command.get_args().map(|arg| arg.to_string_lossy()));
