@@ -429,9 +429,11 @@ function summary({ store }) {
         out += endedPerSecond(known, now) ?? 0;
       }
       setText(values.queues, count(store.queues.size));
-      for (const name of names) setText(values[name], count(sums[name]));
+      for (const name of names) {
+        setText(values[name], count(sums[name]));
+        setAttribute(values[name], 'data-zero', sums[name] === 0 ? '' : null);
+      }
       setText(values.out, rate(out));
-      setAttribute(values.dead, 'data-zero', sums.dead === 0 ? '' : null);
     },
   };
 }
