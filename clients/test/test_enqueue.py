@@ -97,3 +97,15 @@ class Enqueueing(Served):
             with item:
                 got.append((len(item.body), item.key, item.group))
         self.assertEqual(got, [(1, None, "g"), (5_000_000, "k", "g"), (1, None, "g")])
+
+    def test_a_trace_goes_with_the_item_and_to_what_it_makes(self) -> None:
+        self.make()
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        memq.enqueue(self.url, "q", ["a"], traceparent=parent, tracestate="a=1", seal=True)
+        seen: list[tuple[str, Optional[str], Optional[str]]] = []
+        for item in memq.drain(self.url, "q"):
+            with item:
+                seen.append((item.text, item.traceparent, item.tracestate))
+                if item.text == "a":
+                    memq.enqueue(self.url, "q", "b", under=item)
+        self.assertEqual(seen, [("a", parent, "a=1"), ("b", parent, "a=1")])

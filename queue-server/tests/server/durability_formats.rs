@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::durability_whole_life::WholeLife;
 use crate::harness::Api;
 
-fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 /// A server on a copy of a data directory, and what the server that left it had told last. Where that
 /// tells when it was, it is that time again.
-fn on_fixture(name: &str) -> (Api, Value) {
+pub(crate) fn on_fixture(name: &str) -> (Api, Value) {
     let told = std::fs::read(fixtures().join(format!("{name}.json"))).expect("a file");
     let told: Value = serde_json::from_slice(&told).expect("JSON");
     let mut machine = Machine::default();

@@ -49,4 +49,5 @@ mod raw_leases;
 mod redrive;
 mod runs;
 mod settling;
+mod traces;
 mod waiting;
