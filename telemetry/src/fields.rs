@@ -81,7 +81,6 @@ pub const FIELDS: &[Field] = &[
     field("process.pid", "a process"),
     field("queue.count", "how many queues"),
     field("queue.name", "the queue"),
-    field("result.bytes", "length of an item's result"),
     field("run.action", "what the controller is about to do for a run"),
     field(
         "run.name",

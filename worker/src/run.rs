@@ -125,7 +125,7 @@ async fn listen(
             .serve(address, meters)
             .await
             .with_context(|| format!("cannot answer health probes on {address}"))?;
-        tracing::info!(server.address = %bound, "answering health probes");
+        tracing::info!(server.address = %bound, "answering health probes on http://{bound}");
     }
     Ok(())
 }
@@ -147,7 +147,7 @@ async fn drain_queue(
     match exit {
         Exit::Finished => tracing::info!(queue.name = %queue, "the queue is finished: {summary}"),
         _ => {
-            tracing::warn!(queue.name = %queue, exit.code = code, "ended before the queue was finished: {summary}")
+            tracing::warn!(queue.name = %queue, exit.code = code, "ended before the queue was finished: {summary}");
         }
     }
     if exit == Exit::Finished {
@@ -189,7 +189,7 @@ async fn count_the_dead(
             tracing::error!(
                 queue.name = %name,
                 error.message = %format_args!("{error:#}"),
-                "cannot count the dead items, which --max-dead {most} asks for"
+                "cannot count the dead items of queue {name}, which --max-dead {most} asks for"
             );
             if refused {
                 Exit::Refused

@@ -294,7 +294,7 @@ impl Server {
         };
         let url = wait_for("the server's address", || {
             let log = lab.read(&log_name);
-            let rest = log.split_once("listening address=")?.1;
+            let rest = log.split_once("listening server.address=")?.1;
             let (address, _) = rest.split_once('\n')?;
             Some(format!("http://{}", address.trim()))
         });

@@ -75,8 +75,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_finds_what_is_known_of_its_item() {
-        let script =
-            r#"echo "$MEMQ_ITEM_ID $MEMQ_ATTEMPT $MEMQ_PRIORITY $MEMQ_ITEM_KEY $MEMQ_ITEM_GROUP""#;
+        let script = r#"echo "$MEMQ_ITEM_ID $MEMQ_ATTEMPT $MEMQ_PRIORITY $MEMQ_ITEM_KEY $MEMQ_ITEM_GROUP $TRACEPARENT $TRACESTATE""#;
         let never = std::future::pending();
         let kill = CancellationToken::new();
         let command = command(&["sh", "-c", script]);
@@ -84,8 +83,9 @@ mod tests {
         let Verdict::Ack { result, .. } = verdict else {
             panic!("{verdict:?}")
         };
-        let expected = "0123456789abcdef0123456789abcdef 3 -5 user/42 customer a";
-        assert_eq!(result.as_deref(), Some(expected));
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 a=1";
+        let expected = format!("0123456789abcdef0123456789abcdef 3 -5 user/42 customer a {trace}");
+        assert_eq!(result, Some(expected));
     }
 
     #[test]

@@ -263,8 +263,10 @@ fn report(lease: &Lease, verdict: &Verdict, took: Duration) {
     let ms = millis(took);
     match verdict {
         Verdict::Ack { result, log: _ } => {
-            let bytes = result.as_ref().map(String::len);
-            tracing::info!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, result.bytes = bytes, "done");
+            let result = result.as_deref().unwrap_or_default();
+            let first_line = result.lines().next().unwrap_or_default();
+            let shown: String = first_line.chars().take(200).collect();
+            tracing::info!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, "done {shown}");
         }
         Verdict::Nack(failure, _) => {
             tracing::warn!(item.id = %item, item.attempt = attempt, trace.id = trace, duration_ms = ms, error.message = failure.headline(), "failed");

@@ -305,6 +305,11 @@ mod tests {
             ("memq-priority", "-5"),
             ("memq-item-key", "user/42"),
             ("memq-item-group", "customer%20a"),
+            (
+                "traceparent",
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            ),
+            ("tracestate", "a=1"),
             ("memq-queue", "jobs"),
         ] {
             assert_eq!(headers[name], value, "{name}");

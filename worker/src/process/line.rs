@@ -143,6 +143,7 @@ mod tests {
         let expected = serde_json::json!({
             "id": ITEM, "body": "two\nlines", "attempt": 3, "key": "user/42", "group": "customer a",
             "priority": -5, "enqueued": "2026-01-02T03:04:05Z", "queue": "jobs", "step": "resize",
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=1",
         });
         assert_eq!(read, expected);
     }

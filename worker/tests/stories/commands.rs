@@ -25,7 +25,7 @@ async fn a_command_finds_its_item_in_each_place() {
     let expected = format!("{} 1 q r1 s1 {} x{{}} {{", outcome.id, bench.url);
     assert_eq!(outcome.result, Some(expected));
     assert!(
-        worker.log().contains(&format!("item={}", outcome.id)),
+        worker.log().contains(&format!("item.id={}", outcome.id)),
         "{}",
         worker.log()
     );

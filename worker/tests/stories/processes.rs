@@ -211,7 +211,7 @@ async fn a_process_that_dies_while_it_is_idle_costs_no_item_an_attempt() {
     assert_eq!(bench.outcomes().await[1].state, Finish::Done);
     assert_eq!(noted(&note).len(), 2);
     worker
-        .says("a process without an item: the process was killed by signal 9")
+        .says("error.message=\"the process was killed by signal 9\"")
         .await;
 }
 
