@@ -49,7 +49,7 @@ impl Going {
                 _ => PHASES[0],
             },
             started: status.started_at,
-            conditions: HOLDING.into_iter().filter(|word| holds(&word)).collect(),
+            conditions: HOLDING.into_iter().filter(|word| holds(word)).collect(),
             steps: status.steps.iter().filter_map(Step::of).collect(),
         }
     }
