@@ -427,8 +427,8 @@ async fn logs_as_json_are_json_and_name_the_item() {
         .iter()
         .find(|line| line["message"] == "said")
         .expect("the line");
-    assert_eq!(said["item"], bench.done().await.id.to_string());
-    assert_eq!(said["stream"], "stdout");
+    assert_eq!(said["item.id"], bench.done().await.id.to_string());
+    assert_eq!(said["handler.stream"], "stdout");
 }
 
 #[tokio::test]

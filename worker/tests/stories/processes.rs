@@ -142,7 +142,7 @@ async fn what_it_prints_is_not_an_answer_and_belongs_to_its_item() {
             .find(|line| line["message"] == format!("warning {number}"))
             .unwrap();
         assert_eq!(
-            (&line["item"], &line["stream"]),
+            (&line["item.id"], &line["handler.stream"]),
             (&id.into(), &"stderr".into())
         );
     }
