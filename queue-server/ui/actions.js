@@ -35,6 +35,7 @@ export async function change(store, name, what) {
  * @param {Store} store
  * @param {string} name
  * @param {string[]} [chosen] states that are ticked at first
+ * @returns {Promise<boolean>} whether it was done
  */
 export function purge(store, name, chosen = ['ready', 'delayed']) {
   const states = /** @type {const} */ (['ready', 'delayed', 'dead']);
@@ -44,7 +45,7 @@ export function purge(store, name, chosen = ['ready', 'delayed']) {
   );
   const lost = h('p', { class: 'loss', 'aria-live': 'polite' });
   const ticked = () => states.filter((_, i) => boxes[i].box.checked);
-  openDialog({
+  return openDialog({
     title: `Purge ${name}`,
     danger: true,
     submit: 'Purge',

@@ -15,6 +15,8 @@ import { SseReader } from './sse.js';
 const SILENCE_MS = 40_000;
 /** A proxy that holds a stream back is found by the snapshot that does not come. */
 const FIRST_WORD_MS = 10_000;
+/** Streams that are tried before the page asks instead. */
+const TRIES = 2;
 const RETRY_MS = [250, 500, 1_000, 2_000, 4_000];
 const POLL_MS = 2_000;
 const UNSEEN_POLL_MS = 15_000;
@@ -31,6 +33,8 @@ export class Feed {
   /** When the server was heard last before it went away. */
   #lost = 0;
   #failures = 0;
+  /** Asking worked where no stream came. */
+  #streamless = false;
   #unseen = false;
   /** Which start of the server was heard last. @type {string | null} */
   #instance = null;
@@ -94,10 +98,15 @@ export class Feed {
       return;
     } else if (error.code === 'not_ready') {
       this.#away('starting', error.message);
-    } else if (error.status === 0 || error.status >= 502) {
+    } else if ((error.status === 0 || error.status >= 502) && !this.#streamless && this.#failures < TRIES) {
       this.#away('reconnecting', error.message);
     } else {
-      await this.#poll(POLL_FOR_MS, POLL_MS).catch(() => this.#away('reconnecting', error.message));
+      // It may be the stream alone that a proxy refuses or cuts. Where the server is gone, asking fails at once, too.
+      this.#streamless = true;
+      await this.#poll(POLL_FOR_MS, POLL_MS).catch(() => {
+        this.#streamless = false;
+        this.#away('reconnecting', error.message);
+      });
     }
     const wait = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
     this.#failures += 1;
@@ -135,7 +144,10 @@ export class Feed {
         clearTimeout(timer);
         timer = setTimeout(stop, SILENCE_MS);
         for (const { event, data } of reader.push(text.decode(value, { stream: true }))) {
-          if (event === 'snapshot') heard = true;
+          if (event === 'snapshot') {
+            heard = true;
+            this.#streamless = false;
+          }
           this.#apply(event, JSON.parse(data));
         }
       }

@@ -110,7 +110,9 @@ export function clock(ms) {
 export function bytes(n) {
   if (n === undefined) return NOTHING;
   if (n < 1024) return n === 1 ? '1 byte' : `${n} bytes`;
-  const power = Math.min(4, Math.floor(Math.log2(n) / 10));
+  let power = Math.min(4, Math.floor(Math.log2(n) / 10));
+  // What would be written as 1024 of a unit is one of the next.
+  if (power < 4 && Math.round(n / 1024 ** power) === 1024) power += 1;
   const value = n / 1024 ** power;
   const digits = value < 10 && !Number.isInteger(value) ? 1 : 0;
   return `${value.toFixed(digits)} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;

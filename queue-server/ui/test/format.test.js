@@ -41,6 +41,7 @@ test('sizes go up by 1024', () => {
   assert.equal(format.bytes(1024), '1 KiB');
   assert.equal(format.bytes(1536), '1.5 KiB');
   assert.equal(format.bytes(1024 ** 2 * 20), '20 MiB');
+  assert.equal(format.bytes(1024 ** 2 - 1), '1.0 MiB');
 });
 
 test('a percentage is 100 only when it is all, and 0 only when it is nothing', () => {

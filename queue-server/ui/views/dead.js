@@ -70,7 +70,13 @@ export function deadView(scope, name, start) {
       setText(problem, error instanceof Error ? error.message : String(error));
     }
   });
-  const purge = button('Purge all dead…', () => actions.purge(store, name, ['dead']), { class: 'danger-quiet' });
+  const purge = button(
+    'Purge all dead…',
+    async () => {
+      if (await actions.purge(store, name, ['dead'])) reload();
+    },
+    { class: 'danger-quiet' },
+  );
   const problem = h('p', { class: 'problem', role: 'alert' });
 
   /** @type {Map<string, Item>} */

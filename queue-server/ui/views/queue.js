@@ -39,7 +39,7 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
       'a',
       { href: queueAddress(name, tab) },
       LABELS[tab],
-      tab === 'dead' ? h('span', { class: 'pill', hidden: true }) : null,
+      tab === 'dead' ? [' ', h('span', { class: 'pill', hidden: true })] : null,
     ),
   );
   const deadCount = /** @type {HTMLElement} */ (links[TABS.indexOf('dead')].querySelector('.pill'));
