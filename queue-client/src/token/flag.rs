@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
 use super::{BadToken, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Token};
 
 /// Where a program is told to find the token for its server.
@@ -10,8 +12,13 @@ use super::{BadToken, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Token};
 pub struct TokenArg {
     /// File whose first line is the token that the server asks for, if it asks for one [default: the
     /// token in $MEMQ_TOKEN]
-    #[arg(long, env = TOKEN_FILE_VARIABLE, value_name = "FILE")]
+    #[arg(long, env = TOKEN_FILE_VARIABLE, value_name = "FILE", value_parser = file_or_nothing())]
     pub token_file: Option<PathBuf>,
+}
+
+/// A variable that is set to nothing is no mistake.
+fn file_or_nothing() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 impl TokenArg {
@@ -64,6 +71,23 @@ impl TokenArg {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        token: TokenArg,
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_none() {
+        for (words, file) in [
+            (&["memq", "--token-file", "f"], Some("f")),
+            (&["memq", "--token-file", ""], None),
+        ] {
+            let cli = <Cli as clap::Parser>::try_parse_from(words).expect("it is understood");
+            assert_eq!(cli.token.file(), file.map(PathBuf::from));
+        }
+    }
 
     #[test]
     fn the_file_wins_over_the_variable_and_without_both_there_is_no_token() {

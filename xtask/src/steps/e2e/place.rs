@@ -34,6 +34,8 @@ pub(super) struct Install {
     pub(super) start_limit: &'static str,
     /// Room of the server's volume, where the overlay has one.
     pub(super) volume: Option<&'static str>,
+    /// Whether the server asks for tokens. Their Secrets must be there.
+    pub(super) tokens: bool,
 }
 
 impl Install {
@@ -43,6 +45,7 @@ impl Install {
         controllers: 1,
         start_limit: "5m",
         volume: None,
+        tokens: false,
     };
 }
 
@@ -227,6 +230,7 @@ impl<'c> Place<'c> {
             controllers,
             start_limit,
             volume,
+            tokens,
         } = install;
         // kustomize takes no absolute path.
         let up = "../".repeat(
@@ -236,8 +240,16 @@ impl<'c> Place<'c> {
                 .count()
                 .saturating_sub(1),
         );
-        let overlay = cluster::manifests().join(overlay).canonicalize()?;
-        let overlay = overlay.display().to_string();
+        let below = |path: &str| -> Result<String> {
+            let whole = cluster::manifests().join(path).canonicalize()?;
+            let whole = whole.display().to_string();
+            Ok(format!("{up}{}", whole.trim_start_matches('/')))
+        };
+        let overlay = below(overlay)?;
+        let components = match tokens {
+            true => format!("components: [\"{}\"]\n", below("components/tokens")?),
+            false => String::new(),
+        };
         let image = &self.cluster.means.image;
         let (name, version) = split(image);
         let volume = volume.map_or(String::new(), |size| {
@@ -250,8 +262,8 @@ impl<'c> Place<'c> {
             r#"apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: {namespace}
-resources: ["{up}{overlay}"]
-images:
+resources: ["{overlay}"]
+{components}images:
 - {{name: memq, newName: "{name}", {version}}}
 replicas:
 - {{name: memq-controller, count: {controllers}}}
@@ -273,7 +285,6 @@ patches:
             - {{name: MEMQ_LOG_FORMAT, value: human}}
 {volume}"#,
             namespace = self.namespace,
-            overlay = overlay.trim_start_matches('/'),
         ))
     }
 

@@ -11,6 +11,7 @@ mod pools;
 mod refusals;
 mod runs;
 mod starts;
+mod tokens;
 
 use std::time::Duration;
 
@@ -175,6 +176,12 @@ pub(super) const STORIES: &[Story] = &[
         "`memq run --kube`, doctor and render where memq is installed",
         300,
         outside::installed,
+    ),
+    story(
+        "tokens",
+        "a server that asks for tokens: the parts of memq and whoever runs something have theirs, and no other is let in",
+        240,
+        tokens::asked_for,
     ),
     story(
         "detached",
