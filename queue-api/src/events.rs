@@ -52,6 +52,9 @@ pub struct RunDeleted {
 }
 
 impl Event {
+    /// What the stream calls the report of a run.
+    pub const RUN: &str = "run";
+
     /// What the stream calls it in its `event:` line.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -59,7 +62,7 @@ impl Event {
             Self::Snapshot(_) => "snapshot",
             Self::Queue(_) => "queue",
             Self::Deleted(_) => "deleted",
-            Self::Run(_) => "run",
+            Self::Run(_) => Self::RUN,
             Self::RunDeleted(_) => "run_deleted",
         }
     }
@@ -81,7 +84,7 @@ impl Event {
             "snapshot" => Self::Snapshot(serde_json::from_str(data)?),
             "queue" => Self::Queue(serde_json::from_str(data)?),
             "deleted" => Self::Deleted(serde_json::from_str(data)?),
-            "run" => Self::Run(serde_json::from_str(data)?),
+            Self::RUN => Self::Run(serde_json::from_str(data)?),
             "run_deleted" => Self::RunDeleted(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))

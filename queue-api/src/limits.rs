@@ -78,12 +78,15 @@ pub const MAX_RUN_MESSAGE_BYTES: usize = 2_048;
 pub const MAX_RUN_STEPS: usize = 500;
 /// Most queues of a step in a run's report.
 pub const MAX_STEP_QUEUES: usize = 10;
-/// Longest report of a run, in bytes of its JSON.
-pub const MAX_RUN_REPORT_BYTES: usize = 256 * 1024;
+/// Longest report of a run, in bytes of its JSON: a hundred steps, as many as a spec may have, with a sentence each.
+pub const MAX_RUN_REPORT_BYTES: usize = 64 * 1024;
 /// Most runs whose reports are kept; the one that ended first goes first.
 pub const MAX_RUNS: usize = 1_000;
-/// Bytes of all reports that are kept: a tenth of what so many of the longest would be.
-pub const MAX_RUNS_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of all reports that are kept: what who watches is shown when it begins. An eighth of what so many of
+/// the longest would be.
+pub const MAX_RUNS_BYTES: usize = 8 * 1024 * 1024;
+/// Most runs in one page of `GET /v1/runs`; a page ends sooner after [`MAX_PAGE_BYTES`].
+pub const MAX_PAGE_RUNS: usize = MAX_RUNS;
 /// How long a report of a run that has not ended is fresh. It is repeated every 30 s: three may be lost.
 pub const RUN_STALE_AFTER: Duration = Duration::from_secs(120);
 /// Bytes of a `tracestate` that are kept with an item: what the standard asks everybody to pass on. Members

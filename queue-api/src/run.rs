@@ -10,12 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 use crate::name::{QueueName, RunName};
 
-/// The answer of `GET /v1/runs`.
+/// The answer of `GET /v1/runs`: some of the runs that were reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunList {
-    /// All runs that were reported, the one that began last first.
+    /// The last report of each, of the one that began last first.
     pub runs: Vec<RunReport>,
+    /// Give this as `?after=` for the next page; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// How far a run is.

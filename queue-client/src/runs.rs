@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use queue_api::limits::MAX_PAGE_RUNS;
 use queue_api::{Code, RunList, RunName, RunReport};
 use reqwest::Method;
 
@@ -11,9 +12,18 @@ use crate::{Client, Result};
 impl Client {
     /// The last report of each run that the server knows, of the run that began last first.
     pub async fn runs(&self) -> Result<Vec<RunReport>> {
-        let call = Call::new(Method::GET, "list the runs", None, "/v1/runs");
-        let list: RunList = self.transport().send(&call).await?.json()?;
-        Ok(list.runs)
+        let mut runs = Vec::new();
+        let mut path = format!("/v1/runs?limit={MAX_PAGE_RUNS}");
+        loop {
+            let call = Call::new(Method::GET, "list the runs", None, path);
+            let list: RunList = self.transport().send(&call).await?.json()?;
+            runs.extend(list.runs);
+            let Some(next) = list.next else {
+                return Ok(runs);
+            };
+            // A number and a name, which need no encoding.
+            path = format!("/v1/runs?limit={MAX_PAGE_RUNS}&after={next}");
+        }
     }
 
     /// The last report of a run. One that nobody reported of late is `no_such_run`.

@@ -166,8 +166,15 @@ export async function listQueues() {
 
 /** @returns {Promise<Run[]>} none where the server knows no runs */
 export async function listRuns() {
+  /** @type {Run[]} */
+  const runs = [];
   try {
-    return (await json('v1/runs')).runs;
+    for (let after; ; ) {
+      const page = await json(`v1/runs${query({ limit: 1000, after })}`);
+      runs.push(...page.runs);
+      after = page.next;
+      if (after === undefined) return runs;
+    }
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return [];
     throw error;

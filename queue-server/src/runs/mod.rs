@@ -4,15 +4,19 @@
 //! before long, and nothing is written down. Nothing the server does depends on a report.
 
 mod store;
+mod told;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use queue_api::{RunName, RunReport};
+use axum::body::Bytes;
+use queue_api::RunName;
 use queue_core::Time;
 use tokio::sync::Notify;
 
 use crate::recent::Changed;
+pub(crate) use store::Page;
 use store::{Limits, Store};
+pub(crate) use told::{Place, Told};
 
 /// All runs that the server was told of.
 #[derive(Debug, Clone)]
@@ -41,9 +45,9 @@ impl Default for Runs {
 }
 
 impl Runs {
-    /// Takes a report that had so many bytes; true if the run was not known.
-    pub(crate) fn put(&self, report: RunReport, bytes: usize, now: Time) -> bool {
-        let new = self.0.lock().put(report, bytes, now);
+    /// Takes a report; true if the run was not known.
+    pub(crate) fn put(&self, told: Told, now: Time) -> bool {
+        let new = self.0.lock().put(told, now);
         self.0.more.notify_waiters();
         new
     }
@@ -55,14 +59,19 @@ impl Runs {
         known
     }
 
-    /// The last report of a run.
-    pub(crate) fn get(&self, name: &RunName, now: Time) -> Option<Arc<RunReport>> {
+    /// The last report of a run, as JSON in one line.
+    pub(crate) fn get(&self, name: &RunName, now: Time) -> Option<Bytes> {
         self.0.lock().get(name, now)
     }
 
-    /// The last report of each run, of the one that began last first.
-    pub(crate) fn list(&self, now: Time) -> Vec<Arc<RunReport>> {
-        self.0.lock().list(now)
+    /// The last reports of so many runs after this place, of the one that began last first.
+    pub(crate) fn page(&self, after: Option<&Place>, limit: usize, now: Time) -> Page {
+        self.0.lock().page(after, limit, now)
+    }
+
+    /// All runs, the one that began last first.
+    pub(crate) fn names(&self, now: Time) -> Vec<RunName> {
+        self.0.lock().names(now)
     }
 
     /// Watches all runs from now on: what changes after this is told.

@@ -1,7 +1,7 @@
 //! What was reported of runs, and for how long it holds: pure, time is passed in.
 //!
 //! 1. A run has one report, the last that came.
-//! 2. At most so many reports and so many bytes of them are kept. Where one more comes, those go of which the
+//! 2. At most so many reports and so many bytes of them, as they are kept, are there. Where one more comes, those go of which the
 //!    end was told first; where none has ended, those of which nobody has told for longest.
 //! 3. A run that has not ended is stale from [`RUN_STALE_AFTER`] after its last report until the next. That is
 //!    a change like any other: who watches is told of it.
@@ -9,13 +9,13 @@
 //! It does not know who reports, nor whether it is true.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
-use queue_api::limits::{MAX_RUNS, MAX_RUNS_BYTES, RUN_STALE_AFTER};
-use queue_api::{RunName, RunReport};
+use axum::body::Bytes;
+use queue_api::RunName;
+use queue_api::limits::{MAX_PAGE_BYTES, MAX_RUNS, MAX_RUNS_BYTES, RUN_STALE_AFTER};
 use queue_core::Time;
 
-use crate::engine::timestamp;
+use super::told::{Place, Told};
 use crate::recent::{Changed, Recent};
 
 /// All that is kept of runs.
@@ -23,7 +23,7 @@ use crate::recent::{Changed, Recent};
 pub(super) struct Store {
     limits: Limits,
     kept: HashMap<RunName, Kept>,
-    /// Bytes of all reports, as they came.
+    /// Bytes of all reports, as they are kept.
     bytes: usize,
     /// Reports that ever came.
     reports: u64,
@@ -41,12 +41,20 @@ pub(super) struct Limits {
 
 #[derive(Debug)]
 struct Kept {
-    report: Arc<RunReport>,
-    bytes: usize,
+    told: Told,
     /// Which report it is of all that ever came.
     number: u64,
     /// When it is stale; none of a run that has ended, or is stale.
     due: Option<Time>,
+}
+
+/// Some of the runs that are listed.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// Their reports, each as JSON.
+    pub(crate) reports: Vec<Bytes>,
+    /// The place of the last of them, if more come after it.
+    pub(crate) next: Option<Place>,
 }
 
 impl Default for Limits {
@@ -70,25 +78,22 @@ impl Store {
         }
     }
 
-    /// Takes a report that had so many bytes in place of the run's last one; true if there was none.
-    pub(super) fn put(&mut self, mut report: RunReport, bytes: usize, now: Time) -> bool {
+    /// Takes a report in place of the run's last one; true if there was none.
+    pub(super) fn put(&mut self, told: Told, now: Time) -> bool {
         self.pass(now);
-        let name = report.run.clone();
-        report.updated = Some(timestamp(now));
-        report.stale = false;
+        let name = told.run().clone();
         let before = self.kept.remove(&name);
         if let Some(before) = &before {
             self.let_go(&name, before);
         }
-        let due = (!report.phase.has_ended()).then(|| now + RUN_STALE_AFTER);
+        let due = (!told.has_ended()).then(|| now + RUN_STALE_AFTER);
         if let Some(due) = due {
             self.due.insert((due, name.clone()));
         }
         self.reports += 1;
-        self.bytes += bytes;
+        self.bytes += told.text().len();
         let kept = Kept {
-            report: Arc::new(report),
-            bytes,
+            told,
             number: self.reports,
             due,
         };
@@ -110,18 +115,43 @@ impl Store {
     }
 
     /// The last report of a run.
-    pub(super) fn get(&mut self, name: &RunName, now: Time) -> Option<Arc<RunReport>> {
+    pub(super) fn get(&mut self, name: &RunName, now: Time) -> Option<Bytes> {
         self.pass(now);
-        self.kept.get(name).map(|kept| Arc::clone(&kept.report))
+        self.kept.get(name).map(|kept| kept.told.text().clone())
     }
 
-    /// All reports, of the run that began last first.
-    pub(super) fn list(&mut self, now: Time) -> Vec<Arc<RunReport>> {
+    /// So many reports of the runs after this place, of the one that began last first; fewer where they are
+    /// long, and one at least.
+    pub(super) fn page(&mut self, after: Option<&Place>, limit: usize, now: Time) -> Page {
         self.pass(now);
-        let reports = self.kept.values().map(|kept| Arc::clone(&kept.report));
-        let mut reports: Vec<_> = reports.collect();
-        reports.sort_unstable_by(|a, b| b.started.cmp(&a.started).then_with(|| a.run.cmp(&b.run)));
-        reports
+        let mut page = Page::default();
+        let (mut bytes, mut last) = (0, None::<&Place>);
+        for told in self.listed() {
+            if after.is_some_and(|after| told.place() <= after) {
+                continue;
+            }
+            if page.reports.len() >= limit || bytes >= MAX_PAGE_BYTES {
+                page.next = last.cloned();
+                break;
+            }
+            bytes += told.text().len();
+            page.reports.push(told.text().clone());
+            last = Some(told.place());
+        }
+        page
+    }
+
+    /// All runs, the one that began last first.
+    pub(super) fn names(&mut self, now: Time) -> Vec<RunName> {
+        self.pass(now);
+        let listed = self.listed().into_iter();
+        listed.map(|told| told.run().clone()).collect()
+    }
+
+    fn listed(&self) -> Vec<&Told> {
+        let mut listed: Vec<_> = self.kept.values().map(|kept| &kept.told).collect();
+        listed.sort_unstable_by_key(|told| told.place());
+        listed
     }
 
     /// Number of the latest change.
@@ -148,7 +178,9 @@ impl Store {
                 return;
             };
             if let Some(kept) = self.kept.get_mut(&name) {
-                Arc::make_mut(&mut kept.report).stale = true;
+                self.bytes -= kept.told.text().len();
+                kept.told.go_stale();
+                self.bytes += kept.told.text().len();
                 kept.due = None;
                 self.recent.put(&name);
             }
@@ -158,7 +190,7 @@ impl Store {
     /// Who goes first, but for this one.
     fn first_to_go(&self, but: &RunName) -> Option<RunName> {
         let others = self.kept.iter().filter(|(name, _)| *name != but);
-        let first = others.min_by_key(|(_, kept)| (!kept.report.phase.has_ended(), kept.number));
+        let first = others.min_by_key(|(_, kept)| (!kept.told.has_ended(), kept.number));
         first.map(|(name, _)| name.clone())
     }
 
@@ -173,7 +205,7 @@ impl Store {
 
     /// Counts a report no more.
     fn let_go(&mut self, name: &RunName, kept: &Kept) {
-        self.bytes -= kept.bytes;
+        self.bytes -= kept.told.text().len();
         if let Some(due) = kept.due {
             self.due.remove(&(due, name.clone()));
         }

@@ -1,6 +1,6 @@
 //! Runs as whoever carries them out reports them, and as those see them who watch.
 
-use queue_api::limits::{MAX_RUN_REPORT_BYTES, MAX_RUNS};
+use queue_api::limits::{MAX_PAGE_BYTES, MAX_RUN_REPORT_BYTES, MAX_RUNS, MAX_RUNS_BYTES};
 use serde_json::{Value, json};
 
 use crate::harness::{Api, Events};
@@ -69,6 +69,7 @@ async fn a_report_that_is_not_as_it_should_be_changes_nothing() {
         step[field] = value;
         with("steps", json!([step]))
     };
+    let short = json!({"name": "s", "phase": "Pending", "done": 0, "failed": 0, "total": 1});
     for (spoilt, told) in [
         (with("run", json!("other")), "`other`"),
         (with("run", json!("-r")), "not a run name"),
@@ -76,7 +77,7 @@ async fn a_report_that_is_not_as_it_should_be_changes_nothing() {
         (with("phase", json!("running")), "unknown variant `running`"),
         (with("started", json!("yesterday")), "the report"),
         (with("eta", json!(1)), "unknown field `eta`"),
-        (with("steps", json!(vec![keys(1); 501])), "501"),
+        (with("steps", json!(vec![short; 501])), "501"),
         (step("done", json!(-1)), "-1"),
         (step("rate_per_s", json!(-0.5)), "steps[0].rate_per_s"),
         (
@@ -193,4 +194,69 @@ async fn of_more_runs_than_are_kept_the_first_that_ended_goes_and_watchers_hear_
     let gone = ("run_deleted".to_owned(), json!({"run": "r7"}));
     assert_eq!(events.next().await, gone);
     api.get("/v1/runs/r7").await.problem(404, "no_such_run");
+}
+
+#[tokio::test]
+async fn many_long_reports_are_listed_page_by_page_and_watched_whole() {
+    let api = Api::start();
+    let mut long = report("r", "Running");
+    long["steps"] = json!(vec![keys(1); 200]);
+    let bytes = long.to_string().len();
+    assert!((40_000..MAX_RUN_REPORT_BYTES).contains(&bytes), "{bytes}");
+    let kept = MAX_RUNS_BYTES / (bytes + 200);
+    for run in 0..kept {
+        let run = format!("r{run:03}");
+        long["run"] = json!(run);
+        api.put(&format!("/v1/runs/{run}"), long.to_string())
+            .await
+            .is(201);
+    }
+    let (mut listed, mut pages, mut query) = (Vec::new(), 0, "?limit=1000".to_owned());
+    loop {
+        let page = api.get(&format!("/v1/runs{query}")).await.is(200);
+        let text = page.text();
+        assert!(text.len() < MAX_PAGE_BYTES + MAX_RUN_REPORT_BYTES + 1_024);
+        let page: Value = serde_json::from_str(&text).expect("JSON");
+        listed.extend(page["runs"].as_array().expect("runs").clone());
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => query = format!("?limit=1000&after={next}"),
+            None => break,
+        }
+    }
+    assert!(pages > 4, "{pages} pages");
+    assert_eq!(listed.len(), kept);
+    let mut events = Events::open(&api, "").await;
+    let (_, snapshot) = events.next().await;
+    assert_eq!(snapshot["runs"], json!(listed));
+}
+
+#[tokio::test]
+async fn a_list_of_runs_goes_on_at_a_place_and_nowhere_else() {
+    let api = Api::start();
+    for run in ["a", "b", "c"] {
+        api.put(
+            &format!("/v1/runs/{run}"),
+            report(run, "Running").to_string(),
+        )
+        .await
+        .is(201);
+    }
+    let page = api.get("/v1/runs?limit=2").await.is(200).json();
+    assert_eq!(page["runs"].as_array().map(Vec::len), Some(2));
+    let next = page["next"].as_str().expect("a place");
+    let rest = api.get(&format!("/v1/runs?after={next}")).await.is(200);
+    let rest = rest.json();
+    assert_eq!(rest["runs"][0]["run"], "c");
+    assert_eq!(rest.get("next"), None);
+    for (query, told) in [
+        ("limit=0", "limit is 0: give 1 to 1000"),
+        ("limit=1001", "limit is 1001"),
+        ("after=c", "after is no place"),
+        ("page=2", "unknown field"),
+    ] {
+        let answer = api.get(&format!("/v1/runs?{query}")).await;
+        let detail = answer.problem(400, "bad_request");
+        assert!(detail.contains(told), "{detail}");
+    }
 }

@@ -1,40 +1,81 @@
 //! Runs: reports of those who carry them out, kept for those who watch.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
-use queue_api::limits::MAX_RUN_REPORT_BYTES;
+use axum::response::Response;
+use queue_api::limits::{MAX_PAGE_BYTES, MAX_PAGE_RUNS, MAX_RUN_REPORT_BYTES};
 use queue_api::{Code, RunList, RunName, RunReport};
+
+use serde::Deserialize;
 
 use super::Shared;
 use crate::http::App;
-use crate::http::answer::Json;
+use crate::http::answer::json;
 use crate::http::error::ApiError;
-use crate::http::input::{FromPath, Payload};
+use crate::http::input::{FromPath, FromQuery, Payload};
 use crate::http::openapi::{DeletesRun, NoQueue, OneRun, Reports, ShowsRun};
-use crate::runs::Runs;
+use crate::runs::{Page, Place, Runs, Told};
+
+/// Runs in a page where the caller names no number.
+const DEFAULT_RUNS: usize = 100;
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RunsQuery {
+    /// Most runs, default 100.
+    #[param(minimum = 1, maximum = 1_000)]
+    limit: Option<usize>,
+    /// Only runs that come after this place: `next` of the page before.
+    #[param(pattern = "^-?[0-9]{1,18}\\.[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
+    after: Option<String>,
+}
 
 #[utoipa::path(
     get, path = "/v1/runs", tag = "runs", operation_id = "listRuns",
-    summary = "All runs that were reported",
+    summary = "Runs that were reported",
+    params(RunsQuery),
     responses(
-        (status = 200, description = "The last report of each, of the run that began last first", body = RunList),
+        (status = 200, description = "The last report of each, of the run that began last first. A page ends after 1 MiB, too", body = RunList),
         NoQueue,
     )
 )]
 pub(super) async fn list(
     State(engine): Shared,
     State(runs): State<Runs>,
-) -> Result<Json<RunList>, ApiError> {
+    FromQuery(RunsQuery { limit, after }): FromQuery<RunsQuery>,
+) -> Result<Response, ApiError> {
     engine.check_ready()?;
-    let reports = runs
-        .list(engine.now())
-        .into_iter()
-        .map(Arc::unwrap_or_clone);
-    Ok(Json(RunList {
-        runs: reports.collect(),
-    }))
+    let limit = limit.unwrap_or(DEFAULT_RUNS);
+    if !(1..=MAX_PAGE_RUNS).contains(&limit) {
+        let detail = format!("limit is {limit}: give 1 to {MAX_PAGE_RUNS}");
+        return Err(ApiError::bad_request(detail));
+    }
+    let after = after.map(|after| after.parse::<Place>());
+    let after = after.transpose().map_err(|()| {
+        ApiError::bad_request("after is no place in the list: give `next` of the page before")
+    })?;
+    let page = runs.page(after.as_ref(), limit, engine.now());
+    Ok(json(StatusCode::OK, listed(&page)))
+}
+
+/// A [`RunList`] of reports that are JSON already.
+fn listed(page: &Page) -> Vec<u8> {
+    let mut text = Vec::with_capacity(MAX_PAGE_BYTES / 16);
+    text.extend_from_slice(b"{\"runs\":[");
+    for (at, report) in page.reports.iter().enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(report);
+    }
+    text.push(b']');
+    if let Some(next) = &page.next {
+        // A number and a name: nothing in it needs to be escaped.
+        text.extend_from_slice(format!(",\"next\":\"{next}\"").as_bytes());
+    }
+    text.push(b'}');
+    text
 }
 
 #[utoipa::path(
@@ -50,10 +91,10 @@ pub(super) async fn show(
     State(engine): Shared,
     State(runs): State<Runs>,
     FromPath(name): FromPath<RunName>,
-) -> Result<Json<RunReport>, ApiError> {
+) -> Result<Response, ApiError> {
     engine.check_ready()?;
     match runs.get(&name, engine.now()) {
-        Some(report) => Ok(Json(Arc::unwrap_or_clone(report))),
+        Some(report) => Ok(json(StatusCode::OK, report.into())),
         None => Err(unknown(&name)),
     }
 }
@@ -92,7 +133,9 @@ pub(super) async fn put(
     report
         .check()
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
-    match runs.put(report, bytes, engine.now()) {
+    let now = engine.now();
+    let told = Told::of(report, now).map_err(ApiError::internal)?;
+    match runs.put(told, now) {
         true => Ok(StatusCode::CREATED),
         false => Ok(StatusCode::NO_CONTENT),
     }

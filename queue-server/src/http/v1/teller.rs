@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use queue_api::{Deleted, Event, QueueName, RunDeleted, RunName};
-use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -145,12 +144,17 @@ impl Teller {
                     let event = if let Some(name) = queues.pop() {
                         self.queue(name).await?
                     } else if let Some(name) = runs.pop() {
-                        self.run(name)
+                        match self.run(&name) {
+                            Some(report) => {
+                                say(Event::RUN, &report, &mut text);
+                                continue;
+                            }
+                            None => Event::RunDeleted(RunDeleted { run: name }),
+                        }
                     } else {
                         return Ok(text);
                     };
-                    let said = format!("event: {}\ndata: {}\n\n", event.name(), event.data()?);
-                    text.extend_from_slice(said.as_bytes());
+                    say(event.name(), event.data()?.as_bytes(), &mut text);
                 }
             }
         }
@@ -173,7 +177,8 @@ impl Teller {
                 // One that was deleted meanwhile is told of by the next look.
                 Some(name) => {
                     if let Event::Queue(queue) = self.queue(name).await? {
-                        snapshot.entry(&queue, text)?;
+                        snapshot.begin_entry(text);
+                        serde_json::to_writer(&mut *text, &queue)?;
                     }
                 }
                 None if snapshot.runs.is_some() => {
@@ -184,8 +189,9 @@ impl Teller {
             },
             Part::Runs => match snapshot.runs.as_mut().and_then(Vec::pop) {
                 Some(name) => {
-                    if let Event::Run(report) = self.run(name) {
-                        snapshot.entry(&report, text)?;
+                    if let Some(report) = self.run(&name) {
+                        snapshot.begin_entry(text);
+                        text.extend_from_slice(&report);
                     }
                 }
                 None => return Ok(snapshot.end(text)),
@@ -257,12 +263,9 @@ impl Teller {
         let names = queues.iter().rev().map(|queue| queue.name());
         let asked = names.filter(|name| self.only.as_ref().is_none_or(|only| only == *name));
         let runs = self.runs.as_ref().map(|(runs, _)| {
-            let reports = runs.list(self.engine.now());
-            reports
-                .iter()
-                .rev()
-                .map(|report| report.run.clone())
-                .collect()
+            let mut names = runs.names(self.engine.now());
+            names.reverse();
+            names
         });
         Ok(Left::Snapshot(Snapshot {
             queues: asked.cloned().collect(),
@@ -284,29 +287,32 @@ impl Teller {
         }
     }
 
-    /// A run that was listed, as it was told of last.
-    fn run(&self, run: RunName) -> Event {
-        let known = self.runs.as_ref();
-        match known.and_then(|(runs, _)| runs.get(&run, self.engine.now())) {
-            Some(report) => Event::Run(Box::new(Arc::unwrap_or_clone(report))),
-            None => Event::RunDeleted(RunDeleted { run }),
-        }
+    /// The last report of a run that was listed, as JSON; none if it is gone.
+    fn run(&self, run: &RunName) -> Option<Bytes> {
+        let (runs, _) = self.runs.as_ref()?;
+        runs.get(run, self.engine.now())
     }
 }
 
 impl Snapshot {
-    /// An entry of the list it is in.
-    fn entry(&mut self, entry: &impl Serialize, text: &mut Vec<u8>) -> serde_json::Result<()> {
+    /// What stands before an entry of the list it is in.
+    fn begin_entry(&mut self, text: &mut Vec<u8>) {
         if self.follows {
             text.push(b',');
         }
         self.follows = true;
-        serde_json::to_writer(text, entry)
     }
 
     fn end(&self, text: &mut Vec<u8>) -> Option<()> {
         text.extend_from_slice(b"]}\n\n");
         None
+    }
+}
+
+/// Writes an event, whose data is one line.
+fn say(name: &str, data: &[u8], text: &mut Vec<u8>) {
+    for part in [b"event: ", name.as_bytes(), b"\ndata: ", data, b"\n\n"] {
+        text.extend_from_slice(part);
     }
 }
 

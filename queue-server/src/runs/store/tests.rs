@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use queue_api::RunPhase::{self, Cancelled, Failed, Pending, Running, Stopping, Succeeded};
+use queue_api::RunReport;
 
 use super::*;
+use crate::engine::timestamp;
 
 const AT: Time = Time(1_700_000_000_000);
 
@@ -32,9 +34,26 @@ fn store(runs: usize, bytes: usize) -> Store {
     Store::new(Limits { runs, bytes })
 }
 
+fn told(report: RunReport, now: Time) -> Told {
+    Told::of(report, now).expect("JSON")
+}
+
+/// A report that is kept in so many bytes, or as few as can be.
+fn long(run: &str, phase: RunPhase, bytes: usize) -> Told {
+    let mut report = report(run, phase);
+    report.message = Some(String::new());
+    let least = told(report.clone(), AT).text().len();
+    report.message = Some("m".repeat(bytes - least));
+    told(report, AT)
+}
+
+fn read(text: &Bytes) -> RunReport {
+    serde_json::from_slice(text).expect("a report")
+}
+
 fn names(store: &mut Store, now: Time) -> Vec<String> {
-    let reports = store.list(now);
-    reports.iter().map(|it| it.run.to_string()).collect()
+    let names = store.names(now);
+    names.iter().map(ToString::to_string).collect()
 }
 
 fn these(names: &[&str]) -> Changed<RunName> {
@@ -55,13 +74,16 @@ fn a_run_goes_stale_unless_it_ended_or_was_told_of() {
         (Failed, JUST * 100, false),
         (Cancelled, JUST * 100, false),
     ] {
-        let mut store = store(10, 1_000);
-        assert!(store.put(report("r", phase), 10, AT), "it was not known");
-        let shown = store.get(&name("r"), AT + then).expect("it is kept");
+        let mut store = store(10, 10_000);
+        assert!(
+            store.put(told(report("r", phase), AT), AT),
+            "it was not known"
+        );
+        let shown = read(&store.get(&name("r"), AT + then).expect("it is kept"));
         assert_eq!(shown.stale, stale, "{phase:?} after {then:?}");
         assert_eq!(shown.updated, Some(timestamp(AT)), "when it was told last");
-        assert!(!store.put(report("r", phase), 10, AT + then));
-        let shown = store.get(&name("r"), AT + then).expect("it is kept");
+        assert!(!store.put(told(report("r", phase), AT + then), AT + then));
+        let shown = read(&store.get(&name("r"), AT + then).expect("it is kept"));
         assert!(!shown.stale, "{phase:?} is told of again");
         assert_eq!(shown.updated, Some(timestamp(AT + then)));
     }
@@ -69,22 +91,22 @@ fn a_run_goes_stale_unless_it_ended_or_was_told_of() {
 
 #[test]
 fn what_a_report_says_of_when_and_whether_it_came_is_passed_over() {
-    let mut store = store(10, 1_000);
+    let mut store = store(10, 10_000);
     let mut lies = report("r", Running);
     lies.updated = Some(Timestamp::MAX);
     lies.stale = true;
-    store.put(lies, 10, AT);
-    let shown = store.get(&name("r"), AT).expect("it is kept");
+    store.put(told(lies, AT), AT);
+    let shown = read(&store.get(&name("r"), AT).expect("it is kept"));
     assert_eq!((shown.updated, shown.stale), (Some(timestamp(AT)), false));
 }
 
 #[test]
 fn to_go_stale_is_a_change_and_comes_once() {
-    let mut store = store(10, 1_000);
-    store.put(report("ended", Succeeded), 10, AT);
-    store.put(report("goes-on", Running), 10, AT);
+    let mut store = store(10, 10_000);
+    store.put(told(report("ended", Succeeded), AT), AT);
+    store.put(told(report("goes-on", Running), AT), AT);
     // Within one millisecond: the later of the two deadlines is not taken away with the earlier.
-    store.put(report("goes-on", Running), 10, AT);
+    store.put(told(report("goes-on", Running), AT), AT);
     assert_eq!(store.next(), Some(AT + JUST));
     let seen = store.last(AT);
     assert_eq!(store.since(seen, AT + (JUST - BARELY)), these(&[]));
@@ -92,18 +114,21 @@ fn to_go_stale_is_a_change_and_comes_once() {
     assert_eq!(store.next(), None);
     let seen = store.last(AT + JUST);
     assert_eq!(store.since(seen, AT + JUST * 2), these(&[]));
-    store.put(report("goes-on", Running), 10, AT + JUST * 2);
+    store.put(
+        told(report("goes-on", Running), AT + JUST * 2),
+        AT + JUST * 2,
+    );
     assert_eq!(store.since(seen, AT + JUST * 2), these(&["goes-on"]));
     assert_eq!(store.next(), Some(AT + JUST * 3));
 }
 
 #[test]
 fn one_that_ended_or_was_forgotten_wakes_nobody() {
-    let mut store = store(10, 1_000);
-    store.put(report("ends", Running), 10, AT);
-    store.put(report("ends", Failed), 10, AT + BARELY);
+    let mut store = store(10, 10_000);
+    store.put(told(report("ends", Running), AT), AT);
+    store.put(told(report("ends", Failed), AT + BARELY), AT + BARELY);
     assert_eq!(store.next(), None);
-    store.put(report("goes", Running), 10, AT);
+    store.put(told(report("goes", Running), AT), AT);
     let seen = store.last(AT);
     assert!(store.delete(&name("goes"), AT));
     assert!(!store.delete(&name("goes"), AT));
@@ -114,18 +139,18 @@ fn one_that_ended_or_was_forgotten_wakes_nobody() {
 
 #[test]
 fn the_one_that_began_last_is_listed_first() {
-    let mut store = store(10, 1_000);
+    let mut store = store(10, 10_000);
     for (run, second) in [("b", 2), ("c", 3), ("a", 2)] {
         let mut report = report(run, Running);
         report.started = Timestamp::from_second(second).expect("an instant");
-        store.put(report, 10, AT);
+        store.put(told(report, AT), AT);
     }
     assert_eq!(names(&mut store, AT), ["c", "a", "b"]);
 }
 
 #[test]
 fn where_there_is_no_room_the_first_that_ended_goes_and_none_that_goes_on_before_it() {
-    let mut store = store(4, 1_000);
+    let mut store = store(4, 10_000);
     for (run, phase) in [
         ("quiet", Running),
         ("goes-on", Running),
@@ -134,7 +159,7 @@ fn where_there_is_no_room_the_first_that_ended_goes_and_none_that_goes_on_before
         ("late", Failed),
         ("quiet", Running),
     ] {
-        store.put(report(run, phase), 10, AT);
+        store.put(told(report(run, phase), AT), AT);
     }
     let mut seen = store.last(AT);
     for (new, phase, gone) in [
@@ -145,7 +170,7 @@ fn where_there_is_no_room_the_first_that_ended_goes_and_none_that_goes_on_before
         ("new-5", Succeeded, "new-1"),
         ("new-6", Running, "new-5"),
     ] {
-        assert!(store.put(report(new, phase), 10, AT), "{new}");
+        assert!(store.put(told(report(new, phase), AT), AT), "{new}");
         assert_eq!(store.since(seen, AT), these(&[new, gone]));
         seen = store.last(AT);
     }
@@ -155,21 +180,71 @@ fn where_there_is_no_room_the_first_that_ended_goes_and_none_that_goes_on_before
 
 #[test]
 fn bytes_are_bounded_too_and_come_back() {
-    let mut store = store(100, 100);
-    store.put(report("a", Succeeded), 60, AT);
-    store.put(report("b", Running), 40, AT);
+    let mut store = store(100, 1_000);
+    store.put(long("a", Succeeded, 600), AT);
+    store.put(long("b", Running, 400), AT);
     assert_eq!(names(&mut store, AT), ["a", "b"]);
-    store.put(report("b", Running), 41, AT);
+    store.put(long("b", Running, 401), AT);
     assert_eq!(names(&mut store, AT), ["b"]);
-    store.put(report("c", Running), 59, AT);
+    store.put(long("c", Running, 599), AT);
     assert_eq!(names(&mut store, AT), ["b", "c"]);
     store.delete(&name("b"), AT);
-    store.put(report("d", Running), 41, AT);
+    store.put(long("d", Running, 401), AT);
     assert_eq!(
         (names(&mut store, AT), store.bytes),
-        (vec!["c".into(), "d".into()], 100)
+        (vec!["c".into(), "d".into()], 1_000)
     );
     // Longer than all that is allowed: there is room for nothing else, and it is kept.
-    store.put(report("e", Running), 101, AT);
+    store.put(long("e", Running, 1_001), AT);
     assert_eq!(names(&mut store, AT), ["e"]);
+}
+
+#[test]
+fn what_is_counted_is_what_is_kept_of_stale_ones_too() {
+    let mut store = store(10, 10_000);
+    store.put(long("a", Running, 600), AT);
+    store.put(long("b", Succeeded, 600), AT);
+    let kept = |store: &Store| {
+        let texts = store.kept.values().map(|kept| kept.told.text().len());
+        texts.sum::<usize>()
+    };
+    assert_eq!((store.bytes, kept(&store)), (1_200, 1_200));
+    assert!(read(&store.get(&name("a"), AT + JUST).expect("it is kept")).stale);
+    assert_eq!(store.bytes, kept(&store));
+    assert!(store.bytes > 1_200, "it says that it is stale");
+    store.delete(&name("a"), AT + JUST);
+    assert_eq!(store.bytes, 600);
+}
+
+#[test]
+fn a_list_goes_on_where_it_stopped_though_the_run_is_gone() {
+    let mut store = store(10, 10_000);
+    for run in ["a", "b", "c", "d", "e"] {
+        store.put(told(report(run, Running), AT), AT);
+    }
+    let runs = |page: &Page| {
+        let runs = page.reports.iter().map(|text| read(text).run.to_string());
+        runs.collect::<Vec<_>>()
+    };
+    let page = store.page(None, 2, AT);
+    assert_eq!(runs(&page), ["a", "b"]);
+    store.delete(&name("b"), AT);
+    let page = store.page(page.next.as_ref(), 2, AT);
+    assert_eq!(runs(&page), ["c", "d"]);
+    let page = store.page(page.next.as_ref(), 2, AT);
+    assert_eq!((runs(&page), page.next), (vec!["e".into()], None));
+    let all = store.page(None, 4, AT);
+    assert_eq!((all.reports.len(), all.next), (4, None));
+}
+
+#[test]
+fn a_page_of_long_reports_ends_early() {
+    let each = MAX_PAGE_BYTES / 2;
+    let mut store = store(10, 10 * each);
+    for run in ["a", "b", "c", "d", "e"] {
+        store.put(long(run, Running, each), AT);
+    }
+    let page = store.page(None, 10, AT);
+    assert_eq!(page.reports.len(), 2);
+    assert!(page.next.is_some());
 }
