@@ -258,7 +258,7 @@ impl Office {
                 let found = match shared.queues.queues().await {
                     Ok(found) => found,
                     Err(error) => {
-                        warn!(error = %super::say(&error), "cannot look for queues of runs that are gone");
+                        warn!(error.message = %super::say(&error), "cannot look for queues of runs that are gone");
                         return;
                     }
                 };
@@ -270,7 +270,7 @@ impl Office {
                     let (queue, items) = (orphan.name.as_str(), orphan.unfinished);
                     // Nothing but a name says whose it is: what is not finished is for a person to remove.
                     if items > 0 {
-                        info!(queue, items, "a queue of a run that is gone is not finished; `memq queue rm` removes it");
+                        info!(queue.name = queue, item.count = items, "a queue of a run that is gone is not finished; `memq queue rm` removes it");
                         continue;
                     }
                     remove_queue(&shared, queue, false).await;
@@ -297,7 +297,7 @@ async fn keep(shared: Arc<Shared>, key: RunKey, bells: Arc<Bells>, loads: TaskTr
             return;
         }
         shared.metrics.failed("panic");
-        error!(run = %key, "the keeper of a run panicked; taking it up again later");
+        error!(run.name = %key, "the keeper of a run panicked; taking it up again later");
         tokio::time::sleep(AFTER_PANIC).await;
     }
 }
@@ -312,7 +312,7 @@ async fn remove_queue(shared: &Shared, name: &str, force: bool) {
             Ok(()) => return,
             Err(error) if error.code() == Some(Code::NoSuchQueue) => return,
             Err(error) if again == 0 || !error.is_transient() => {
-                warn!(error = %super::say(&error), "cannot remove the queue of a run that is gone");
+                warn!(error.message = %super::say(&error), "cannot remove the queue of a run that is gone");
                 return;
             }
             Err(_) => tokio::time::sleep(TRY_AGAIN).await,

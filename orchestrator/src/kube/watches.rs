@@ -51,7 +51,11 @@ pub(super) async fn follow<K>(
             return;
         };
         hear(Heard::Lost);
-        warn!(kube.kind = what, error.message = error, "cannot watch; listing all again");
+        warn!(
+            kube.kind = what,
+            error.message = error,
+            "cannot watch; listing all again"
+        );
         let wait = waits.next().unwrap_or(LONGEST_WAIT);
         let waited = stop.run_until_cancelled(tokio::time::sleep(wait)).await;
         if waited.is_none() {
