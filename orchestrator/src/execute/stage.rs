@@ -75,7 +75,9 @@ impl Stage {
     pub(super) async fn reach(&self) -> anyhow::Result<Reached> {
         let server = self.server.reach().await?;
         if self.account.report_to(&server.client) && server.is_own() && self.job.announce {
-            self.board.say(&format!("watch it at {}/", server.url));
+            let name = &self.job.spec.name;
+            self.board
+                .say(&format!("watch it at {}/#/runs/{name}", server.url));
         }
         Ok(server)
     }

@@ -175,7 +175,7 @@ fn a_runs_own_server_says_where_it_can_be_watched_and_knows_the_run() {
     under_way
         .end()
         .exits(0)
-        .complains(&format!("watch it at {url}/\n"));
+        .complains(&format!("watch it at {url}/#/runs/watched\n"));
 
     let quiet = lab.run(&["run", ".", "-o", "json"]).exits(0);
     quiet.never_complains("watch it at");
