@@ -31,14 +31,19 @@ class Proxy:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                if self.path.endswith("/v1/events"):
+                if not self.path.startswith(f"{path}/"):
+                    self._answer(404, [], b"")
+                elif self.path.endswith("/v1/events"):
                     proxy.streams += 1
                     if proxy.of_streams is None:
                         proxy._ended.wait(BOUND)
                         self.close_connection = True
                     else:
                         self._answer(proxy.of_streams, [("Content-Type", "text/html")], b"<h1>Bad gateway</h1>")
-                    return
+                else:
+                    self._pass_on()
+
+            def _pass_on(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 host, port = server.address.split(":")
                 far = http.client.HTTPConnection(host, int(port), timeout=BOUND)
