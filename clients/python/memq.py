@@ -611,6 +611,12 @@ class _Server:
     _known: ClassVar[dict[tuple[str, _Token], _Server]] = {}
 
     def __init__(self, url: str, token: _Token) -> None:
+        if "@" in url:
+            # Addresses stand in logs and messages, so what comes before is not repeated here either.
+            raise ValueError(
+                f"the address of the server at {url.rpartition('@')[2]!r} has something before an `@`, which others "
+                "would see: give a token as `token` or by MEMQ_TOKEN_FILE"
+            )
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"{url!r} is not the address of a server: write it like {DEFAULT_URL}")
@@ -619,12 +625,8 @@ class _Server:
         port = parts.port if parts.port is not None else 80 if self._tls is None else 443
         self._host, self._port, self._base = parts.hostname, port, parts.path.rstrip("/")
         self._token, self._shown = token, token.header()
-        if self._shown is None and parts.username is not None:
-            words = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            self._shown = f"Basic {base64.b64encode(words.encode()).decode()}"
-        # Without the password: it goes into messages.
         self._local = threading.local()
-        self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self.url = parts.geturl()
 
     @classmethod
     def of(cls, url: Optional[str], token: Optional[str] = None) -> _Server:

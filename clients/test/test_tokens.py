@@ -64,9 +64,6 @@ class Tokens(Served):
             done += 1
         self.assertEqual(done, 2)
 
-    def test_an_address_can_have_one_as_its_password(self) -> None:
-        self.assertEqual(self.add(url=self.url.replace("http://", f"http://anybody:{WORK}@")), 1)
-
     def test_a_role_that_does_not_suffice_is_named(self) -> None:
         with self.assertRaisesRegex(memq.Forbidden, "read.*work") as caught:
             self.add(READ)

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use queue_api::{Code, Queue, QueueList, QueueName};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -54,7 +53,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Shows this token with each call, rather than what the server's address may have before its host.
+    /// Shows this token with each call.
     #[must_use]
     pub fn token(mut self, token: Option<Token>) -> Self {
         self.token = token;
@@ -72,7 +71,7 @@ impl ClientBuilder {
 
     /// The client. Nothing is sent yet.
     pub fn build(self) -> Result<Client> {
-        let Base { url, local, token } = base_of(&self.url)?;
+        let Base { url, local } = base_of(&self.url)?;
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("memq/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -91,19 +90,14 @@ impl ClientBuilder {
         }
         let http = http.build().map_err(|e| Error::Setup(Box::new(e)))?;
         Ok(Client {
-            transport: Arc::new(Transport::new(
-                http,
-                url,
-                self.token.or(token),
-                self.give_up_after,
-            )),
+            transport: Arc::new(Transport::new(http, url, self.token, self.give_up_after)),
         })
     }
 }
 
 impl Client {
-    /// A client of the server at this address, `http://host:port` with or without a path prefix. What stands before
-    /// an `@` in it is shown to the server as user and password; [`ClientBuilder::token`] is the better way.
+    /// A client of the server at this address, `http://host:port` with or without a path prefix. One with a user or a
+    /// password before its host is refused, for addresses are shown to many: see [`ClientBuilder::token`].
     pub fn new(url: &str) -> Result<Self> {
         Self::builder(url).build()
     }
@@ -173,12 +167,15 @@ impl Client {
 
 /// An address, taken apart.
 struct Base {
-    /// Without a trailing slash, and with nothing before the host.
+    /// Without a trailing slash.
     url: String,
     /// Whether it is this machine's own.
     local: bool,
-    /// What stood before the host.
-    token: Option<Token>,
+}
+
+/// Whether a server may be at this address: what [`Client`] checks, too, for whoever passes it on.
+pub fn check_address(address: &str) -> Result<()> {
+    base_of(address).map(drop)
 }
 
 fn base_of(text: &str) -> Result<Base> {
@@ -187,12 +184,19 @@ fn base_of(text: &str) -> Result<Base> {
         rule,
     };
     let example = "write it like http://127.0.0.1:8080";
-    let mut url = reqwest::Url::parse(text).map_err(|e| bad(format!("{e}; {example}")))?;
+    let url = reqwest::Url::parse(text).map_err(|e| bad(format!("{e}; {example}")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(format!("only http and https are spoken; {example}")));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(bad(format!("it must end before any ? or #; {example}")));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // Addresses stand in logs, in arguments and in what a cluster keeps.
+        return Err(bad(
+            "what stands before its `@` would be seen by others; give a token by --token-file or MEMQ_TOKEN_FILE"
+                .into(),
+        ));
     }
     let host = url.host_str().unwrap_or_default();
     let local = host == "localhost"
@@ -200,21 +204,9 @@ fn base_of(text: &str) -> Result<Base> {
             .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok_and(|ip| ip.is_loopback());
-    let (user, password) = (url.username(), url.password());
-    let token = (!user.is_empty() || password.is_some())
-        .then(|| {
-            let plain = |text: &str| percent_decode_str(text).collect::<Vec<_>>();
-            Token::from_address(&plain(user), &plain(password.unwrap_or_default()))
-        })
-        .flatten();
-    if token.is_some() {
-        // An address that has a host can be without a user.
-        let (_no_password, _no_user) = (url.set_password(None), url.set_username(""));
-    }
     Ok(Base {
         url: url.as_str().trim_end_matches('/').into(),
         local,
-        token,
     })
 }
 
@@ -246,7 +238,6 @@ mod tests {
         ] {
             let read = base_of(text).expect(text);
             assert_eq!((read.url.as_str(), read.local), (base, local), "{text}");
-            assert!(read.token.is_none(), "{text}");
         }
         for text in [
             "",
@@ -263,12 +254,18 @@ mod tests {
             );
         }
     }
+
     #[test]
-    fn what_stands_before_the_host_is_shown_to_the_server_alone() {
-        let read = base_of("http://me:a%20b@127.0.0.1:8080/sub/").expect("an address");
-        assert_eq!(read.url, "http://127.0.0.1:8080/sub");
-        let token = read.token.expect("a token");
-        assert_eq!(token.header(), "Basic bWU6YSBi");
+    fn what_stands_before_the_host_is_refused_and_not_repeated() {
+        for text in [
+            "http://x:secret@h",
+            "http://secret@h/sub",
+            "https://:secret@h:1",
+        ] {
+            let error = base_of(text).err().expect(text).to_string();
+            assert!(!error.contains("secret"), "{error}");
+            assert!(error.contains("MEMQ_TOKEN_FILE"), "{error}");
+        }
         for text in ["http://x:secret@h/?a", "x:secret@h", "ftp://secret@h"] {
             let error = base_of(text).err().expect(text).to_string();
             assert!(!error.contains("secret"), "{error}");

@@ -72,7 +72,7 @@ mod token;
 mod transport;
 
 pub use address::{DEFAULT_URL, SERVER_VARIABLE, named_server};
-pub use client::{Client, ClientBuilder, without_user};
+pub use client::{Client, ClientBuilder, check_address, without_user};
 pub use enqueue::{Bodies, EnqueueOptions, Placed};
 pub use error::Error;
 pub use lease::Lease;

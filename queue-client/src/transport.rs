@@ -277,17 +277,17 @@ impl Transport {
     }
 
     async fn once(&self, call: &Call<'_>) -> std::result::Result<Answer, Failure> {
-        let mut token = self.header();
-        loop {
+        let token = self.header();
+        let ask = |token: Option<HeaderValue>| {
             let request = self.request(call, token.as_ref());
-            let request = request.timeout(call.try_timeout);
-            let answer = self.answer(call, request).await;
-            let failure = answer.as_ref().err().map(|failure| &failure.error);
-            match self.newer(token.as_ref(), failure).await {
-                // What was refused was not carried out.
-                Some(newer) => token = Some(newer),
-                None => return answer,
-            }
+            self.answer(call, request.timeout(call.try_timeout))
+        };
+        let answer = ask(token.clone()).await;
+        let failure = answer.as_ref().err().map(|failure| &failure.error);
+        match self.newer(token.as_ref(), failure).await {
+            // What was refused was not carried out. Once: a server that refuses this one, too, has its reasons.
+            Some(newer) => ask(Some(newer)).await,
+            None => answer,
         }
     }
 
@@ -346,13 +346,11 @@ impl Transport {
 
     /// Opens a call whose answer is read as it comes, without an end in time. Tried once.
     pub(crate) async fn open(&self, call: &Call<'_>) -> Result<reqwest::Response> {
-        let mut token = self.header();
-        loop {
-            let opened = self.open_with(call, token.as_ref()).await;
-            match self.newer(token.as_ref(), opened.as_ref().err()).await {
-                Some(newer) => token = Some(newer),
-                None => return opened,
-            }
+        let token = self.header();
+        let opened = self.open_with(call, token.as_ref()).await;
+        match self.newer(token.as_ref(), opened.as_ref().err()).await {
+            Some(newer) => self.open_with(call, Some(&newer)).await,
+            None => opened,
         }
     }
 

@@ -108,6 +108,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         config_map,
         local_server,
     } = args;
+    // They are told to workers and written down for all who may see runs.
+    for address in [&server, &local_server] {
+        queue_client::check_address(address)?;
+    }
     telemetry::start_log(log_format)?;
     let kube = Kube::try_default()
         .await

@@ -10,8 +10,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 
 #[cfg(feature = "clap")]
@@ -47,8 +45,6 @@ pub enum TokenFrom {
     Text(&'static str),
     /// The first line of a file.
     File(PathBuf),
-    /// The user and the password in the server's address.
-    Address,
 }
 
 /// A token that cannot be used. Its message says what is wrong and shows nothing of it.
@@ -89,13 +85,6 @@ impl Token {
         let path = path.into();
         let header = read(&path)?;
         Ok(Self::new(TokenFrom::File(path), header))
-    }
-
-    /// What a server's address has before its host.
-    pub(crate) fn from_address(user: &[u8], password: &[u8]) -> Option<Self> {
-        let both = STANDARD.encode([user, b":", password].concat());
-        let header = HeaderValue::from_str(&format!("Basic {both}")).ok()?;
-        Some(Self::new(TokenFrom::Address, header))
     }
 
     fn new(from: TokenFrom, mut header: HeaderValue) -> Self {
@@ -161,7 +150,6 @@ impl fmt::Display for TokenFrom {
             Self::Nowhere => f.write_str("nowhere"),
             Self::Text(name) => f.write_str(name),
             Self::File(path) => write!(f, "the file `{}`", path.display()),
-            Self::Address => f.write_str("the server's address"),
         }
     }
 }
@@ -215,7 +203,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("token");
         std::fs::write(&path, TOKEN).expect("it can be written");
-        let client = crate::Client::builder(&format!("http://x:{TOKEN}@127.0.0.1:1"))
+        let address = format!("http://x:{TOKEN}@127.0.0.1:1");
+        assert!(!format!("{:?}", crate::Client::builder(&address)).contains(TOKEN));
+        let client = crate::Client::builder("http://127.0.0.1:1")
             .token(Some(Token::from_file(&path).expect("a token")));
         let shown = format!("{client:?} {:?}", client.clone().build().expect("a client"));
         assert!(!shown.contains(TOKEN), "{shown}");

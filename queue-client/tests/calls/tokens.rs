@@ -59,7 +59,7 @@ fn write(path: &Path, token: &str) {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_with_each_call_and_one_of_the_address_as_user_and_password() {
+async fn a_token_is_shown_with_each_call() {
     let known = Known::new(Mutex::new("Bearer of-tests"));
     let (url, _) = guarded(&known, r#"{"count":1}"#).await;
     let token = Token::from_text("of-tests", "a test").unwrap();
@@ -67,29 +67,6 @@ async fn a_token_is_shown_with_each_call_and_one_of_the_address_as_user_and_pass
         .enqueue("x", EnqueueOptions::default())
         .await;
     assert_eq!(placed.unwrap().count, 1);
-
-    let with_user = url.replace("http://", "http://me:word@");
-    let error = queue(&with_user, None).purge().await.unwrap_err();
-    assert!(
-        matches!(
-            &error,
-            Error::Unauthenticated {
-                token: TokenFrom::Address,
-                ..
-            }
-        ),
-        "{error}"
-    );
-    *known.lock().unwrap() = "Basic bWU6d29yZA==";
-    let placed = queue(&with_user, None)
-        .enqueue("x", EnqueueOptions::default())
-        .await;
-    assert_eq!(placed.unwrap().count, 1);
-    *known.lock().unwrap() = "Bearer of-tests";
-    let placed = queue(&with_user, Some(token))
-        .enqueue("x", EnqueueOptions::default())
-        .await;
-    assert_eq!(placed.unwrap().count, 1, "the token that is given wins");
 }
 
 #[tokio::test]
@@ -189,4 +166,23 @@ async fn a_file_that_holds_the_refused_token_still_or_none_at_all_is_the_end_of_
     write(&path, "wrong");
     assert!(queue.show().await.is_err());
     assert_eq!(calls.load(SeqCst), 5, "another token is tried once");
+}
+
+#[tokio::test]
+async fn a_file_that_has_another_token_each_time_is_not_followed_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    write(&path, "t0");
+    let file = path.clone();
+    let (url, calls) = serve_at(move |call, _| {
+        write(&file, &format!("t{}", call + 1));
+        async { refused(StatusCode::UNAUTHORIZED, "unauthenticated") }
+    })
+    .await;
+    let queue = queue(&url, Some(Token::from_file(&path).unwrap()));
+    assert!(queue.show().await.is_err());
+    assert_eq!(calls.load(SeqCst), 2, "once, and once more");
+    let client = Client::builder(&url).token(Some(Token::from_file(&path).unwrap()));
+    assert!(client.build().unwrap().backup().await.is_err());
+    assert_eq!(calls.load(SeqCst), 4);
 }
