@@ -72,6 +72,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         account,
         image,
         token: token.token().map_err(queue_client::Error::from)?,
+        server: super::server_of_env(),
     };
     let found = Box::pin(doctor::examine(&link, &question)).await;
     output.answer(&found, || text(&found))?;

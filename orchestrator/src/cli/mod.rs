@@ -144,6 +144,12 @@ impl ServerArg {
     }
 }
 
+/// The server that the variable names, if it does.
+fn server_of_env() -> Option<String> {
+    let named = std::env::var(queue_client::SERVER_VARIABLE).ok();
+    named.filter(|named| !named.is_empty())
+}
+
 /// A mistake on the command line that only the surroundings show.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -67,7 +67,7 @@ the same joblog goes on where the last one stopped: what is done is skipped, wha
 With --kube it runs in the cluster of the kubeconfig, as Jobs, and is followed from here: a controller
 that is installed there carries it out, else the run brings its own and takes it away at the end. Files
 of items are loaded from here, and outcomes fetched, through a forwarded port, with the token that is named
-here if the server asks for one; MEMQ_SERVER, --grace and
+here if the server asks for one (MEMQ_SERVER says that one outside the cluster may see it); --grace and
 --server-timeout have no meaning then. Ctrl-C leaves the run to the cluster; `memq cancel` ends it.
 A joblog is written if --joblog names a new file.
 

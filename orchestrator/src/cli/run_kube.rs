@@ -116,6 +116,7 @@ pub(super) async fn run(asked: Asked<'_>, kube: Kube) -> anyhow::Result<u8> {
         patience: None,
         detach,
         token,
+        trusted: super::server_of_env(),
         server: None,
     };
     let followed = watch(following, listening).await;

@@ -57,6 +57,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         patience: timeout,
         detach: false,
         token: token.token().map_err(queue_client::Error::from)?,
+        trusted: super::server_of_env(),
         server: None,
     };
     Box::pin(run_kube::follow(following, output)).await

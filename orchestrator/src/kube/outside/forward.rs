@@ -122,6 +122,11 @@ impl Forward {
         }
     }
 
+    /// The labels of the pods it leads to.
+    pub(crate) fn selector(&self) -> &str {
+        &self.way.goal.selector
+    }
+
     /// The image of what was reached last.
     pub(crate) fn image(&self) -> Option<String> {
         let image = self.way.image.lock();

@@ -21,8 +21,10 @@ const SERVERS: &str = "app.kubernetes.io/name=memq,app.kubernetes.io/component=s
 pub(crate) enum Reach {
     /// Through the API server to a pod.
     Forward(Forward),
-    /// By its own address: it does not lie in the cluster, or a test stands for it.
-    Direct(String),
+    /// By the address that whoever asks named.
+    Named(String),
+    /// By the address that the cluster tells: it does not lie in it.
+    Told(String),
 }
 
 impl Reach {
@@ -30,7 +32,7 @@ impl Reach {
     pub(crate) fn client(&self) -> ClientBuilder {
         match self {
             Self::Forward(forward) => forward.client(),
-            Self::Direct(url) => queue_client::Client::builder(url),
+            Self::Named(url) | Self::Told(url) => queue_client::Client::builder(url),
         }
     }
 
@@ -38,9 +40,27 @@ impl Reach {
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Forward(forward) => forward.trouble(),
-            Self::Direct(_) => None,
+            Self::Named(_) | Self::Told(_) => None,
         }
     }
+
+    /// Whether a person's token may be shown there. Whoever may write a run's status could name any server,
+    /// and one that a run brought asks for no token: it is for the one that was named, and for the one that
+    /// the cluster's runs share.
+    pub(crate) fn is_trusted(&self) -> bool {
+        match self {
+            Self::Forward(forward) => !is_of_run(forward.selector()),
+            Self::Named(_) => true,
+            Self::Told(_) => false,
+        }
+    }
+}
+
+/// Whether pods that are chosen so belong to one run.
+fn is_of_run(selector: &str) -> bool {
+    selector
+        .split(',')
+        .any(|word| word.split('=').next() == Some(RUN_LABEL))
 }
 
 /// A host and port of a cluster's network.
@@ -51,14 +71,21 @@ struct Inside {
     port: u16,
 }
 
-/// Opens a way to the server that workers of `namespace` reach by this address.
+/// Opens a way to the server that workers of `namespace` reach by this address; whoever asks may have named one.
 pub(crate) async fn to_server(
     client: &Client,
     server: &str,
     namespace: &str,
+    named: Option<&str>,
 ) -> std::io::Result<Reach> {
     let Some(inside) = inside(server, namespace) else {
-        return Ok(Reach::Direct(server.to_owned()));
+        let server = server.to_owned();
+        let plain = |address: &str| address.trim_end_matches('/').to_owned();
+        let is_named = named.is_some_and(|named| plain(named) == plain(&server));
+        return Ok(match is_named {
+            true => Reach::Named(server),
+            false => Reach::Told(server),
+        });
     };
     let services = Api::<Service>::namespaced(client.clone(), &inside.namespace);
     let goal = match services.get_opt(&inside.service).await {
@@ -132,6 +159,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kube::fake::{FakeApi, NAMESPACE};
 
     #[test]
     fn an_address_of_the_cluster_is_told_from_one_of_the_world() {
@@ -155,6 +183,48 @@ mod tests {
         ] {
             assert_eq!(found(outside), None, "{outside}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_for_the_shared_server_and_the_one_that_was_named() {
+        let api = FakeApi::start().await;
+        let client = api.client();
+        let service = |name: &str, selector: serde_json::Value| {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+                "spec": {"selector": selector, "ports": [{"port": 8080}]}})
+        };
+        api.put(service("memq", json!({"app.kubernetes.io/name": "memq"})));
+        api.put(service(
+            "own",
+            json!({"app.kubernetes.io/name": "memq", (RUN_LABEL): "r"}),
+        ));
+        let trusted = async |server: &str, named: Option<&str>| {
+            let reach = to_server(&client, server, NAMESPACE, named).await;
+            reach.expect("a way").is_trusted()
+        };
+        assert!(trusted("http://memq:8080", None).await);
+        assert!(!trusted("http://own:8080", None).await, "of one run");
+        for outside in [
+            "http://127.0.0.1:1",
+            "http://queue.example.com",
+            "https://memq:8080",
+        ] {
+            assert!(!trusted(outside, None).await, "{outside}");
+            assert!(
+                !trusted(outside, Some("http://10.0.0.1")).await,
+                "{outside}"
+            );
+            assert!(
+                trusted(outside, Some(&format!("{outside}/"))).await,
+                "{outside}"
+            );
+        }
+        assert!(
+            !to_own(&client, "r", NAMESPACE)
+                .await
+                .expect("a way")
+                .is_trusted()
+        );
     }
 
     #[test]

@@ -245,10 +245,11 @@ pub(super) async fn server(
     client: &Client,
     namespace: &str,
     controller: &Controller,
+    named: Option<&str>,
 ) -> (Finding, Option<Reach>) {
     let about = "queue server";
     let url = controller.server.as_str();
-    let reach = match reach::to_server(client, url, namespace).await {
+    let reach = match reach::to_server(client, url, namespace, named).await {
         Ok(reach) => reach,
         Err(error) => {
             let message = format!("no port of this machine is free: {error}");
@@ -263,7 +264,7 @@ pub(super) async fn server(
     let Err(error) = queues.ready().await else {
         let image = match &reach {
             Reach::Forward(forward) => forward.image(),
-            Reach::Direct(_) => None,
+            Reach::Named(_) | Reach::Told(_) => None,
         };
         let image = image.map_or(String::new(), |image| format!(", image {image}"));
         let answers = Finding::well(about, format!("{url} answers{image}"));

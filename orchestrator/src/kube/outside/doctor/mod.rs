@@ -44,6 +44,8 @@ pub(crate) struct Question {
     pub(crate) image: String,
     /// What whoever asks shows to the queue server.
     pub(crate) token: Option<Token>,
+    /// The queue server that they name: it may see their token wherever it lies.
+    pub(crate) server: Option<String>,
 }
 
 /// How a thing is.
@@ -157,7 +159,8 @@ pub(crate) async fn examine(link: &Link, question: &Question) -> Findings {
             found.role("memq-controller", &missing);
         }
         let leader = install::leader(client, &controller.namespace).await;
-        let (server, reach) = install::server(client, namespace, controller).await;
+        let (server, reach) =
+            install::server(client, namespace, controller, question.server.as_deref()).await;
         let tokens = match reach {
             Some(reach) => {
                 let mine = question.token.clone();

@@ -9,10 +9,15 @@ use crate::kube::clock;
 use crate::kube::fake::{FakeApi, NAMESPACE};
 
 async fn examined(api: &FakeApi, whose: Whose) -> Findings {
-    examined_with(api, whose, None).await
+    examined_with(api, whose, None, None).await
 }
 
-async fn examined_with(api: &FakeApi, whose: Whose, token: Option<Token>) -> Findings {
+async fn examined_with(
+    api: &FakeApi,
+    whose: Whose,
+    token: Option<Token>,
+    server: Option<String>,
+) -> Findings {
     let link = Link {
         client: api.client(),
         namespace: NAMESPACE.into(),
@@ -24,6 +29,7 @@ async fn examined_with(api: &FakeApi, whose: Whose, token: Option<Token>) -> Fin
         account: None,
         image: "memq:1".into(),
         token,
+        server,
     };
     examine(&link, &question).await
 }
@@ -63,6 +69,7 @@ async fn a_namespace_that_there_is_not_is_said_before_anything_else_of_it() {
         account: None,
         image: "memq:1".into(),
         token: None,
+        server: None,
     };
     let found = examine(&link, &question).await;
     let last = found.findings.last().expect("findings");
@@ -225,7 +232,7 @@ async fn whoever_lacks_a_token_that_the_queue_server_asks_for_is_named() {
     ];
     api.put(told(&guarded, &all));
     let mine = || Some(Token::from_text(admin, "a test").expect("a token"));
-    let found = examined_with(&api, Whose::Controllers, mine()).await;
+    let found = examined_with(&api, Whose::Controllers, mine(), Some(guarded.url())).await;
     let lacks = of(&found, "tokens")[0];
     assert!(
         lacks.state == missing && lacks.help.contains("create secret generic workers"),
@@ -233,19 +240,25 @@ async fn whoever_lacks_a_token_that_the_queue_server_asks_for_is_named() {
     );
     let secret = |key: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "workers"}, "data": {key: "eA=="}});
     api.put(secret("tokens"));
-    let found = examined_with(&api, Whose::Controllers, mine()).await;
+    let found = examined_with(&api, Whose::Controllers, mine(), Some(guarded.url())).await;
     let lacks = of(&found, "tokens")[0];
     assert!(lacks.message.contains("no key `token`"), "{lacks:?}");
     api.put(secret("token"));
-    let found = examined_with(&api, Whose::Controllers, mine()).await;
+    let found = examined_with(&api, Whose::Controllers, mine(), Some(guarded.url())).await;
     let well = of(&found, "tokens")[0];
     assert_eq!(
         (well.state, of(&found, "tokens").len()),
         (State::Well, 1),
         "{found:?}"
     );
+    let found = examined_with(&api, Whose::Controllers, mine(), None).await;
+    let withheld = of(&found, "tokens")[0];
+    assert!(
+        withheld.state == unknown && withheld.help.contains("MEMQ_SERVER"),
+        "nobody but the cluster names that server: {withheld:?}"
+    );
     let strange = Token::from_text("nobody-knows-this-one", "a test").ok();
-    let found = examined_with(&api, Whose::Controllers, strange).await;
+    let found = examined_with(&api, Whose::Controllers, strange, Some(guarded.url())).await;
     let mine = of(&found, "tokens")[0];
     assert!(mine.message.contains("your own is of no use"), "{mine:?}");
     assert!(!format!("{found:?}").contains("nobody-knows"));

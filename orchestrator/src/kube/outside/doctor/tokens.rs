@@ -92,6 +92,11 @@ async fn of_person(reach: &Reach, mine: Option<Token>) -> Option<Finding> {
         let help = "give yours with --token-file, MEMQ_TOKEN_FILE or MEMQ_TOKEN";
         return Some(Finding::unknown(ABOUT, message).help(help));
     }
+    if !reach.is_trusted() {
+        let message = "yours is shown to no server that only the cluster names";
+        let help = "if you trust it with your token, set MEMQ_SERVER to its address";
+        return Some(Finding::unknown(ABOUT, message).help(help));
+    }
     let error = let_in(reach, mine).await.err()?;
     let message = format!("your own is of no use: {error}");
     Some(Finding::missing(ABOUT, message))

@@ -72,6 +72,8 @@ pub(crate) struct Following {
     pub(crate) detach: bool,
     /// The token that the queue server asks for.
     pub(crate) token: Option<Token>,
+    /// The queue server that whoever follows names: it may see their token wherever it lies.
+    pub(crate) trusted: Option<String>,
     /// The queue server, where it is not reached through the cluster.
     pub(crate) server: Option<String>,
 }
@@ -84,7 +86,7 @@ pub(crate) async fn follow(
 ) -> anyhow::Result<Report> {
     let (tell, news) = outcomes::channel();
     let mut follower = Follower {
-        reach: following.server.clone().map(Reach::Direct),
+        reach: following.server.clone().map(Reach::Named),
         begun: Instant::now(),
         tally: Tally::new(0, 0),
         fills: Vec::new(),
@@ -234,15 +236,27 @@ impl Follower {
         let opened = match form {
             Form::Ephemeral => reach::to_own(client, name, namespace).await,
             Form::Installed if status.server.is_empty() => return Ok(()),
-            Form::Installed => reach::to_server(client, &status.server, namespace).await,
+            Form::Installed => {
+                let trusted = self.following.trusted.as_deref();
+                reach::to_server(client, &status.server, namespace, trusted).await
+            }
         };
-        self.reach = Some(opened.context("cannot listen on a port of this machine")?);
+        let reach = opened.context("cannot listen on a port of this machine")?;
+        let withheld = self.following.token.is_some() && !reach.is_trusted();
+        if withheld && *form == Form::Installed {
+            self.stage.say(&format!(
+                "{} is named by the run alone and is not shown your token: set MEMQ_SERVER to it if you trust it",
+                status.server
+            ));
+        }
+        self.reach = Some(reach);
         Ok(())
     }
 
     fn queues(&self) -> Option<Queues> {
-        let client = self.reach.as_ref()?.client();
-        let client = client.token(self.following.token.clone());
+        let reach = self.reach.as_ref()?;
+        let token = self.following.token.clone();
+        let client = reach.client().token(token.filter(|_| reach.is_trusted()));
         client.give_up_after(PATIENCE).build().ok()
     }
 

@@ -84,6 +84,7 @@ async fn started(client: &Client, order: &Order, form: Form, extras: Extras) -> 
         patience: extras.patience,
         detach: false,
         token: None,
+        trusted: None,
         server: extras.server,
     };
     let stage = Stage::new("r");
@@ -341,6 +342,7 @@ async fn items_of_this_machine_are_loaded_and_their_outcomes_come_back_into_the_
         patience: None,
         detach: false,
         token: None,
+        trusted: None,
         server: Some(server.url()),
     };
     let waiting = tokio::spawn(follow::follow(following, heard, Stage::new("r")));
