@@ -244,7 +244,8 @@ impl Running {
         kill: &CancellationToken,
     ) -> (Failure, bool) {
         let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
-        drop(self.stdin);
+        // Its standard input stays open: a program that stopped answering and goes on would else end because of
+        // us, with a code that looks as if it had broken down.
         let listen = said.listen(&mut self.child, stdout, stderr, std::future::ready(()));
         tokio::pin!(listen);
         match tokio::time::timeout(EXIT_TIME, &mut listen).await {
