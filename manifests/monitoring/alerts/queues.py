@@ -1,4 +1,4 @@
-"""What is wrong with a queue. `_other`, the sum of the less busy ones, is left out: no queue is called that."""
+"""What is wrong with a queue. `_other`, the sum of the less busy ones, is left out: no queue can be made with that name."""
 
 from ..rules import Condition, Group, Rule
 
@@ -28,14 +28,15 @@ GROUP = Group(
             "warning",
             QUEUE,
             (
-                Condition(f'max {BY} (memq_queue_oldest_ready_seconds{{queue!="_other"}})', "> 600"),
+                # Not by an item's age: one that was delayed, or is redriven, is old the moment it is ready.
+                Condition(items("ready"), "> 0"),
                 Condition(f"{items('leased')} + {PARKED}", "== 0"),
                 Condition(events("leased|taken", "10m"), "== 0"),
                 NOT_PAUSED,
             ),
-            "5m",
+            "15m",
             f"nobody works on queue {AT}",
-            "Its oldest ready item has waited for {{ $value | humanizeDuration }}; no worker has an item of it or waits for one.",
+            "It has {{ $value | humanize }} ready items, and has had some for a quarter of an hour; no worker has an item of it or waits for one.",
         ),
         Rule(
             "MemqQueueStalled",

@@ -44,9 +44,10 @@ GROUP = Group(
             SPEC,
             (
                 Condition(
-                    # The first failure of a spec makes the series, and has nothing to increase from.
+                    # The first run of a spec may fail before its series was scraped at 0, and has nothing to increase from
+                    # then. What was there within the hour before is none of these, were some scrapes missed or not.
                     f"sum {BY_SPEC} (increase({FAILED}[15m]))",
-                    f"> 0.5\nor\nsum {BY_SPEC} ({FAILED} > 0 unless {FAILED} offset 15m)",
+                    f"> 0.5\nor\nsum {BY_SPEC} ({FAILED} > 0 unless last_over_time({FAILED}[1h] offset 15m))",
                 ),
             ),
             "0s",

@@ -89,7 +89,7 @@ QUEUES = Row(
         ),
         Graph(
             "Oldest ready items",
-            "The ten queues whose oldest waiting item has waited longest.",
+            "The ten queues whose oldest item that waits for a worker came in longest ago.",
             (Query(f"topk (10, max by (namespace, queue) (memq_queue_oldest_ready_seconds{{{ALL}}}))", "{{queue}}"),),
             unit="s",
             width=12,

@@ -19,6 +19,12 @@ def flag(name):
     return Query(f'max (memq_queue_is{{{ONE},flag="{name}"}})', name)
 
 
+BACKLOG = f"sum (memq_queue_backlog_items{{{ONE}}})"
+# Without a speed only an empty queue has one: 0. A queue that is stuck must not look like one that is done.
+TIME_LEFT = (
+    f"{BACKLOG} / (sum (rate({EVENTS % 'acked|dead|taken'}[$__rate_interval])) > 0) or ({BACKLOG} == 0)"
+)
+
 NOW = Row(
     "Now",
     (
@@ -58,12 +64,8 @@ NOW = Row(
         ),
         Stat(
             "Time left",
-            "The backlog by the speed of the last minutes. No value while nothing is finished.",
-            (
-                Query(
-                    f"sum (memq_queue_backlog_items{{{ONE}}}) / (sum (rate({EVENTS % 'acked|dead|taken'}[$__rate_interval])) > 0) or vector(0) * sum (memq_queue_backlog_items{{{ONE}}})"
-                ),
-            ),
+            "The backlog by the speed of the last minutes. No value while nothing is finished and something is left.",
+            (Query(TIME_LEFT),),
             unit="s",
             steps=Steps("text"),
         ),

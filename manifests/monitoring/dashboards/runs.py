@@ -9,7 +9,7 @@ STEP = RUN + ',step=~"$step"'
 
 
 def counted(series):
-    """How much a counter grew in the time that is shown. One that came up in it began with what it counted first."""
+    """How much a counter grew in the time that is shown. One that came up in it counts whole: a run may end before it was scraped at 0."""
     return f"((increase({series}[$__range]) and {series} offset $__range) or {series})"
 
 

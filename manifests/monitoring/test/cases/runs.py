@@ -65,6 +65,15 @@ CASES = (
     Fires(
         "MemqRunFailed",
         "the first failure of a spec",
+        series("memq_runs_total", SPEC, "_x5 0+0x4 1+0x30", result="failed"),
+        10,
+        AT_SPEC,
+        "a run of nightly (controller in namespace batch) failed",
+        "A run of this spec failed within the last quarter of an hour. `memq ls` names it, `memq why RUN` says why.",
+    ),
+    Fires(
+        "MemqRunFailed",
+        "the first run of a spec fails between two scrapes",
         series("memq_runs_total", SPEC, "_x10 1+0x30", result="failed"),
         10,
         AT_SPEC,
@@ -85,6 +94,12 @@ CASES = (
         "the last one failed an hour ago",
         series("memq_runs_total", SPEC, "_x10 1+0x90", result="failed"),
         75,
+    ),
+    Case(
+        "MemqRunFailed",
+        "some failed long ago, and Prometheus was away for ten minutes",
+        series("memq_runs_total", SPEC, "3+0x30 _x10 3+0x60", result="failed"),
+        50,
     ),
     Case(
         "MemqRunFailed",
