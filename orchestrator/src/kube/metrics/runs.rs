@@ -33,7 +33,11 @@ const PHASES: [&str; 3] = ["pending", "running", "stopping"];
 /// The conditions that are told.
 const HOLDING: [&str; 3] = ["Blocked", "CapacityBlocked", "DeadlineInfeasible"];
 const STEP: Label = Label::any("step", "the step's name in the spec");
-const RESULT: Label = Label::of("result", &["succeeded", "failed", "cancelled"]);
+/// How runs end, as [`result`] says it.
+const RESULTS: [&str; 3] = ["succeeded", "failed", "cancelled"];
+const RESULT: Label = Label::of("result", &RESULTS);
+/// How steps end.
+const STEP_RESULTS: [&str; 3] = ["succeeded", "failed", "skipped"];
 
 /// The words for what decided a number of workers, as [`word`] says them.
 const CAPS: [&str; 17] = [
@@ -73,11 +77,7 @@ const STEPS_ENDED: Family = Family::counter(
     "steps",
     "Steps that have ended, by result.",
 )
-.by(&[
-    SPEC,
-    STEP,
-    Label::of("result", &["succeeded", "failed", "skipped"]),
-]);
+.by(&[SPEC, STEP, Label::of("result", &STEP_RESULTS)]);
 const PODS_FAILED: Family = Family::counter(
     "memq_pods_failed_total",
     "pods",
@@ -233,7 +233,22 @@ impl Runs {
         registry.register(Box::new(durations))?;
         registry.register(Box::new(steps))?;
         registry.register(Box::new(pods_failed))?;
+        // These end as soon as they are taken up.
+        runs.begin(UNREADABLE, &RunStatus::default());
         Ok(runs)
+    }
+
+    /// Has the series of what may yet be counted of a spec, so that the first time is a change that can be seen.
+    fn begin(&self, spec: &str, status: &RunStatus) {
+        for result in RESULTS {
+            self.ended.with_label_values(&[spec, result]);
+        }
+        for step in &status.steps {
+            for result in STEP_RESULTS {
+                self.steps.with_label_values(&[spec, &step.name, result]);
+            }
+            self.pods_failed.with_label_values(&[spec, &step.name]);
+        }
     }
 
     /// A status was written in place of another.
@@ -264,7 +279,6 @@ impl Runs {
             }
             let failed = before.map_or(0, |before| before.failed_pods);
             let more = step.failed_pods.saturating_sub(failed);
-            // A step that runs has its series, so that the first failure is a change that can be seen.
             self.pods_failed.with_label_values(&labels).inc_by(more);
         }
     }
@@ -300,11 +314,14 @@ impl Runs {
 impl Shown {
     /// The run is of this spec, and stands there.
     pub(in crate::kube) fn is(&self, spec: &str, status: &RunStatus) {
+        let spec = self.runs.label(spec);
+        // Of one that has ended as well: the next of its spec may fail at once.
+        self.runs.begin(&spec, status);
         if status.phase.has_ended() {
             self.runs.going().remove(&self.key);
             return;
         }
-        let going = Going::of(self.runs.label(spec), status);
+        let going = Going::of(spec, status);
         self.runs.going().insert(self.key.clone(), going);
     }
 }

@@ -6,7 +6,7 @@ use ::metrics::check::Scrape;
 
 use super::*;
 use crate::kube::cluster::RunKey;
-use crate::kube::metrics::{CATALOG, Metrics};
+use crate::kube::metrics::{CATALOG, Metrics, UNREADABLE};
 use crate::kube::status::Condition;
 use crate::size::Eta;
 
@@ -265,12 +265,57 @@ fn ends_are_counted_once_by_the_specs_name() {
         photos("memq_run_duration_seconds_sum", ("result", "failed")),
         Some(90.0)
     );
-    assert_eq!(photos("memq_steps_total", ("step", "resize")), Some(1.0));
+    assert_eq!(photos("memq_steps_total", ("result", "failed")), Some(1.0));
     assert_eq!(photos("memq_steps_total", ("result", "skipped")), Some(1.0));
     assert_eq!(
         photos("memq_pods_failed_total", ("step", "resize")),
         Some(3.0)
     );
+}
+
+#[test]
+fn the_first_failure_of_a_spec_is_a_change_that_can_be_seen() {
+    let metrics = Metrics::new().expect("legal metrics");
+    let read = || {
+        let text = metrics.text().expect("legal families");
+        Scrape::read(&text).expect("what Prometheus reads")
+    };
+    let runs = |spec: &str| {
+        let scrape = read();
+        ["succeeded", "failed", "cancelled"]
+            .map(|result| scrape.value("memq_runs_total", &[("spec", spec), ("result", result)]))
+    };
+    let steps = || {
+        let scrape = read();
+        ["succeeded", "failed", "skipped"].map(|result| {
+            let resize = [("spec", "photos"), ("step", "resize"), ("result", result)];
+            scrape.value("memq_steps_total", &resize)
+        })
+    };
+    assert_eq!(runs("photos"), [None; 3], "nobody has heard of it");
+    assert_eq!(runs("_unreadable"), [Some(0.0); 3], "these end at once");
+    let status = running(at(0), terms(), 1);
+    let shown = metrics.shown(&key("photos-1"));
+    shown.is("photos", &status);
+    assert_eq!(runs("photos"), [Some(0.0); 3]);
+    assert_eq!(steps(), [Some(0.0); 3]);
+    let resize = [("spec", "photos"), ("step", "resize")];
+    assert_eq!(read().value("memq_pods_failed_total", &resize), Some(0.0));
+    let mut ended = status.clone();
+    ended.phase = RunPhase::Failed;
+    ended.steps[0].phase = Phase::Failed;
+    metrics.wrote("photos", &status, &ended);
+    shown.is("photos", &ended);
+    assert_eq!(runs("photos"), [Some(0.0), Some(1.0), Some(0.0)]);
+    assert_eq!(steps(), [Some(0.0), Some(1.0), Some(0.0)]);
+
+    // The next controller sees the run as it ended, and counts it no more: it is there for the next of that spec.
+    let next = Metrics::new().expect("legal metrics");
+    next.shown(&key("photos-1")).is("photos", &ended);
+    let text = next.text().expect("legal families");
+    let scrape = Scrape::read(&text).expect("what Prometheus reads");
+    let failed = [("spec", "photos"), ("result", "failed")];
+    assert_eq!(scrape.value("memq_runs_total", &failed), Some(0.0));
 }
 
 #[test]
@@ -288,7 +333,9 @@ fn a_thousand_specs_have_names_and_the_rest_has_one() {
     }
     let text = metrics.text().expect("legal families");
     let scrape = Scrape::read(&text).expect("what Prometheus reads");
-    assert_eq!(scrape.having("memq_runs_total", &[]).count(), 1_001);
+    let succeeded = scrape.having("memq_runs_total", &[("result", "succeeded")]);
+    let specs = succeeded.filter(|sample| sample.labels["spec"] != UNREADABLE);
+    assert_eq!(specs.count(), 1_001);
     assert_eq!(
         scrape.value("memq_runs_total", &[("spec", "_other")]),
         Some(3.0)
