@@ -159,18 +159,24 @@ function query(fields) {
 
 const at = (/** @type {string} */ name) => `v1/queues/${encodeURIComponent(name)}`;
 
-/** @returns {Promise<Queue[]>} */
-export async function listQueues() {
-  return (await json('v1/queues')).queues;
+/**
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Queue[]>}
+ */
+export async function listQueues(signal) {
+  return (await json('v1/queues', { signal })).queues;
 }
 
-/** @returns {Promise<Run[]>} none where the server knows no runs */
-export async function listRuns() {
+/**
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Run[]>} none where the server knows no runs
+ */
+export async function listRuns(signal) {
   /** @type {Run[]} */
   const runs = [];
   try {
-    for (let after; ; ) {
-      const page = await json(`v1/runs${query({ limit: 1000, after })}`);
+    for (let after; ;) {
+      const page = await json(`v1/runs${query({ limit: 1000, after })}`, { signal });
       runs.push(...page.runs);
       after = page.next;
       if (after === undefined) return runs;

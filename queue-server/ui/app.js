@@ -4,7 +4,7 @@
 //!
 //! - Pure, with tests in test/: `format` (values as words), `quantities` (what people type), `sse` (the event format),
 //!   `router` (addresses), `history` (what a queue was over time), `upload` (a file in pieces the server takes),
-//!   `patch` (settings within settings).
+//!   `sending` (none twice), `patch` (settings within settings).
 //! - The server: `api` (calls and their failures), `session` (the token), `events` (keeps `store` as the server is),
 //!   `store` (what is known, told of once a frame).
 //! - Parts: `dom` (makes elements; reads no markup, ever), `dialog`, `notices`, `charts`, `content` (what an item holds),
@@ -14,16 +14,18 @@
 //! - `views/`: a page each. A view is `(scope, route) => element`; `scope.signal` aborts when the reader goes on, and with
 //!   it all that the view listens to.
 //!
+//! `late.js` is no module: it says so where these do not come.
+//!
 //! There is no build: what is in this folder is what the browser loads. Rules: no framework, no markup from strings, no
 //! inline style or script (the server forbids them), every call by `api`, every text of an item by `textContent`.
 //! Tests find things by role and accessible name, so names of buttons, fields, tables and headings are an interface:
 //! change them with the tests.
 
 import { ApiError, onUnauthenticated } from './api.js';
-import { fill, h, setAttribute, setText } from './dom.js';
+import { button, fill, h, setAttribute, setText } from './dom.js';
 import { field, openDialog } from './dialog.js';
 import { Feed } from './events.js';
-import { duration } from './format.js';
+import { clock, duration } from './format.js';
 import { complain, say, sentence } from './notices.js';
 import { parse } from './router.js';
 import { setToken, token } from './session.js';
@@ -33,7 +35,7 @@ import { itemView } from './views/item.js';
 import { queueView } from './views/queue.js';
 import { queuesView } from './views/queues.js';
 import { runView } from './views/run.js';
-import { runsView } from './views/runs.js';
+import { isOver, runsView } from './views/runs.js';
 
 /** What a view is given: what it shows, and until when it is shown. */
 export class Scope {
@@ -62,10 +64,22 @@ export class Scope {
     this.store.listen(listener, this.signal);
   }
 
+  /**
+   * The signal of a call that ends with the view, or when the call after it begins.
+   * @param {AbortController} [before]
+   */
+  call(before) {
+    before?.abort();
+    const call = new AbortController();
+    this.signal.addEventListener('abort', () => call.abort(), { signal: call.signal });
+    return call;
+  }
+
   /** A scope inside this one that may end before it. */
   inner() {
     const scope = new Scope(this.store);
-    this.signal.addEventListener('abort', () => scope.end());
+    // Or each scope that ever was inside would stay as long as this one, with all that it showed.
+    this.signal.addEventListener('abort', () => scope.end(), { signal: scope.signal });
     return scope;
   }
 
@@ -165,6 +179,7 @@ const WORDS = {
   polling: 'Polling',
   reconnecting: 'Reconnecting…',
   starting: 'Server is starting…',
+  gone: 'No answer',
   locked: 'No access',
 };
 const connection = byId('connection');
@@ -174,8 +189,10 @@ let connected = { state: 'connecting' };
 let restartedShown;
 
 /** @param {import('./events.js').Connection} now */
-function tell({ state, detail }) {
-  connected = { state, detail };
+function tell(now) {
+  const { state, detail } = now;
+  connected = now;
+  tellAway(now);
   // Access was given after all.
   if (current === null && (state === 'live' || state === 'polling')) show(true);
   if (restartedShown !== undefined && (state === 'live' || state === 'polling')) return;
@@ -185,6 +202,33 @@ function tell({ state, detail }) {
   setAttribute(connection, 'title', detail ?? null);
   setText(connection, WORDS[state]);
   if (state === 'locked') locked(detail ?? 'this server wants a token');
+}
+
+const away = byId('away');
+
+/**
+ * A server that does not come back is said to be away, with what is shown as it was.
+ * @param {import('./events.js').Connection} now
+ */
+function tellAway({ state, since, everyMs }) {
+  away.hidden = state !== 'gone';
+  if (state !== 'gone' || since === undefined) {
+    if (away.hasChildNodes()) fill(away);
+    return;
+  }
+  // Told once: whoever hears the page should not hear it at every try.
+  if (away.hasChildNodes()) return;
+  const runs = [...store.runs.values()];
+  const words = [
+    `The server does not answer since ${clock(since)}; trying again every ${duration(everyMs)}.`,
+    'What is shown is as it was then.',
+    runs.length > 0 && runs.every(isOver) ? 'All its runs were over: a server of memq run ends with its run.' : '',
+  ];
+  fill(
+    away,
+    h('p', null, words.join(' ').trim()),
+    button('Try now', () => feed.retry()),
+  );
 }
 
 /**
@@ -285,5 +329,6 @@ addEventListener('unhandledrejection', (event) => {
   event.preventDefault();
   if (event.reason?.name !== 'AbortError') complain(event.reason);
 });
+document.documentElement.setAttribute('data-started', '');
 show(true);
 feed.run();

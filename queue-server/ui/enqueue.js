@@ -7,7 +7,7 @@ import { bytes, counted } from './format.js';
 import { say } from './notices.js';
 import { parseDuration } from './quantities.js';
 import { queueAddress } from './router.js';
-import { pieces } from './upload.js';
+import { sendMany, sendOne, sentOf } from './sending.js';
 
 /** @typedef {'one' | 'lines' | 'ndjson'} Form */
 
@@ -16,14 +16,6 @@ const FORMS = /** @type {const} */ ([
   ['lines', 'An item a line', 'Each line that is not empty is an item.'],
   ['ndjson', 'NDJSON', 'Each line is {"body": …}, with key, group, priority, delay_ms or ttl_ms if you like.'],
 ]);
-
-/**
- * A name for a request that may be sent again. Not `randomUUID`, which pages without TLS do not have.
- */
-export function idempotencyKey() {
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  return `web-${[...random].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-}
 
 /**
  * The fields of an enqueue, for a dialog or a page.
@@ -95,7 +87,7 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
     progress,
   );
 
-  /** @type {Sent | null} */
+  /** @type {import('./sending.js').Sent | null} */
   let sent = null;
 
   /**
@@ -129,21 +121,27 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
     };
     const body = source ?? new Blob([area.value]);
     if (source !== null && source.size === 0 && chosen() !== 'one') throw new Error('the file is empty');
-    const of = source ?? area.value;
-    if (sent?.of !== of || sent.queue !== target) sent = { queue: target, of, end: 0, count: 0, duplicates: 0 };
-    if (chosen() === 'one') await sendOne(target, body, query, sent, signal);
+    const form = chosen();
+    const { seal: sealing, ...others } = query;
+    sent = sentOf(sent, [target, form, query], source ?? area.value);
+    /** @type {import('./sending.js').Call} */
+    const call = (piece, { last, idempotencyKey }) => {
+      const how = { ndjson: form === 'ndjson', idempotencyKey, signal };
+      return api.enqueue(target, piece, { ...others, seal: (last && sealing) || undefined }, how);
+    };
+    if (form === 'one') await sendOne(sent, body, call);
     else {
       const progressed = (/** @type {number} */ done) => {
         if (body.size > 1024 * 1024) setText(progress, `${bytes(done)} of ${bytes(body.size)}`);
       };
       try {
-        await sendMany(target, body, { ndjson: chosen() === 'ndjson', query, progress: progressed, signal }, sent);
+        await sendMany(sent, body, call, { progress: progressed });
       } catch (error) {
         if (sent.count === 0) throw error;
         const kept = `${counted(sent.count, 'item')} before that are in ${target}`;
         if (signal?.aborted) say(`Stopped: ${kept}.`);
         const words = error instanceof Error ? error.message : String(error);
-        throw new Error(`${words}; ${kept}, and sending again goes on behind them`);
+        throw new Error(`${words}; ${kept}, and sending the same again goes on behind them`);
       }
     }
     const { id } = sent;
@@ -157,76 +155,6 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
     return { queue: target, id };
   };
   return { element, send, first: choose ? name : area };
-}
-
-/**
- * What was sent of a file when something failed or was stopped: what the server took stays, and the next try goes on
- * behind it.
- * @typedef {{queue: string, of: File | string, end: number, count: number, duplicates: number, id?: string}} Sent
- */
-
-/** How many of the items of an answer were left out. */
-function duplicatesIn(/** @type {{items?: {duplicate: boolean}[]}} */ { items = [] }) {
-  return items.filter((item) => item.duplicate).length;
-}
-
-/**
- * One item, whole.
- * @param {string} queue
- * @param {Blob} body
- * @param {api.EnqueueOptions} query
- * @param {Sent} sent
- * @param {AbortSignal} [signal]
- */
-async function sendOne(queue, body, query, sent, signal) {
-  const answer = await api.enqueue(queue, body, query, { idempotencyKey: idempotencyKey(), signal });
-  sent.count = answer.count;
-  sent.duplicates = duplicatesIn(answer);
-  sent.id = answer.items?.[0]?.id;
-}
-
-/**
- * Many items, a piece at a time.
- * @param {string} queue
- * @param {Blob} body
- * @param {{ndjson: boolean, query: api.EnqueueOptions, progress: (bytes: number) => void, signal?: AbortSignal}} how
- * @param {Sent} sent
- */
-async function sendMany(queue, body, { ndjson, query: { seal, ...query }, progress, signal }, sent) {
-  const begin = sent.end;
-  for await (const { data, end } of pieces(body.slice(begin))) {
-    const last = begin + end >= body.size;
-    const piece = new Blob([/** @type {BlobPart} */ (data)]);
-    // The same key however often it is sent: a piece whose answer was lost is not enqueued twice.
-    const how = { ndjson, idempotencyKey: idempotencyKey(), signal };
-    const answer = await patiently(() => api.enqueue(queue, piece, { ...query, seal: last && seal }, how));
-    sent.end = begin + end;
-    sent.count += answer.count;
-    sent.duplicates += duplicatesIn(answer);
-    progress(sent.end);
-  }
-}
-
-const TRIES = 5;
-
-/**
- * Tries again what failed for a moment alone: many pieces should not stop at one of them.
- * @template T
- * @param {() => Promise<T>} call
- * @returns {Promise<T>}
- */
-async function patiently(call) {
-  for (let tried = 1; ; tried += 1) {
-    try {
-      return await call();
-    } catch (error) {
-      const passing =
-        error instanceof api.ApiError && (error.status === 0 || error.status === 503 || error.code === 'overloaded');
-      if (!passing || tried === TRIES) throw error;
-      const wait = Math.min(error.retryAfterMs ?? 500 * 2 ** tried, 10_000);
-      await new Promise((resolve) => setTimeout(resolve, wait, undefined));
-    }
-  }
 }
 
 /**

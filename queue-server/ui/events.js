@@ -7,8 +7,10 @@ import { ApiError, events, listQueues, listRuns } from './api.js';
 import { SseReader } from './sse.js';
 
 /**
- * @typedef {'connecting' | 'live' | 'polling' | 'reconnecting' | 'starting' | 'locked'} State
- * @typedef {{state: State, detail?: string}} Connection
+ * `gone`: it was not heard for so long that it may not come back.
+ * @typedef {'connecting' | 'live' | 'polling' | 'reconnecting' | 'starting' | 'gone' | 'locked'} State
+ * @typedef {{state: State, detail?: string, since?: number, everyMs?: number}} Connection since when it is away, how
+ *   often it is tried
  */
 
 /** The server says something every 15 seconds; after so long without, the stream is dead. */
@@ -18,6 +20,11 @@ const FIRST_WORD_MS = 10_000;
 /** Streams that are tried before the page asks instead. */
 const TRIES = 2;
 const RETRY_MS = [250, 500, 1_000, 2_000, 4_000];
+/** A server that is away for so long may be gone for good. */
+const GONE_AFTER_MS = 60_000;
+const GONE_RETRY_MS = 15_000;
+/** Longer than any answer takes that somebody waits for. */
+const POLL_PATIENCE_MS = 10_000;
 const POLL_MS = 2_000;
 const UNSEEN_POLL_MS = 15_000;
 const UNSEEN_AFTER_MS = 60_000;
@@ -108,9 +115,9 @@ export class Feed {
         this.#away('reconnecting', error.message);
       });
     }
-    const wait = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
+    const soon = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
     this.#failures += 1;
-    await this.#sleep(wait * (0.75 + Math.random() / 2));
+    await this.#sleep(this.#isGone() ? GONE_RETRY_MS : soon * (0.75 + Math.random() / 2));
   }
 
   /**
@@ -119,7 +126,13 @@ export class Feed {
    */
   #away(state, detail) {
     if (this.#lost === 0 && this.#store.loaded) this.#lost = Date.now();
-    this.#tell({ state, detail });
+    if (state === 'reconnecting' && this.#isGone())
+      this.#tell({ state: 'gone', detail, since: this.#lost, everyMs: GONE_RETRY_MS });
+    else this.#tell({ state, detail });
+  }
+
+  #isGone() {
+    return this.#lost !== 0 && Date.now() - this.#lost >= GONE_AFTER_MS;
   }
 
   /** Reads one stream to its end. */
@@ -236,8 +249,17 @@ export class Feed {
   async #poll(forMs, everyMs) {
     const end = Date.now() + forMs;
     while (Date.now() < end && !this.#wake.signal.aborted) {
-      const [queues, runs] = await Promise.all([listQueues(), listRuns()]);
-      this.#heard(queues, runs, 'polling');
+      const call = new AbortController();
+      const stop = () => call.abort(new ApiError(0, 'unreachable', 'the server does not answer'));
+      const timer = setTimeout(stop, POLL_PATIENCE_MS);
+      this.#wake.signal.addEventListener('abort', stop);
+      try {
+        const [queues, runs] = await Promise.all([listQueues(call.signal), listRuns(call.signal)]);
+        this.#heard(queues, runs, 'polling');
+      } finally {
+        clearTimeout(timer);
+        this.#wake.signal.removeEventListener('abort', stop);
+      }
       await this.#sleep(everyMs);
     }
   }
@@ -249,11 +271,13 @@ export class Feed {
   #sleep(ms) {
     const { signal } = this.#wake;
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms, undefined);
-      signal.addEventListener('abort', () => {
+      const end = () => {
         clearTimeout(timer);
+        signal.removeEventListener('abort', end);
         resolve(undefined);
-      });
+      };
+      const timer = setTimeout(end, ms);
+      signal.addEventListener('abort', end);
     });
   }
 }

@@ -1,16 +1,25 @@
 //! What a queue was over time, as far as this page saw it: the server keeps no such thing. Pure.
 //!
-//! A row is kept where something changed, at most one a second; of rows older than a few minutes half are let go
-//! each time there are too many. So an idle queue costs nothing, and an hour costs as much as a day.
+//! A row is kept where something changed, and the older it is the further apart its neighbours are: one a second of the
+//! last minutes, one in 20 seconds of the last hour, none of what is older. So an idle queue costs nothing, a busy one
+//! some 400 rows, and what is left lies evenly over the time that a chart shows.
 
 /**
- * @typedef {{at: number, ready: number, leased: number, delayed: number, dead: number, enqueued: number,
- *   done: number, ended: number, failed: number}} Row `ended` is done or died, `failed` are attempts
+ * @typedef {{at: number, since?: number, ready: number, leased: number, delayed: number, dead: number,
+ *   enqueued: number, done: number, ended: number, failed: number}} Row `ended` is done or died, `failed` are attempts;
+ *   what changed since the row before did so between `since` and `at`
  */
 
-const MOST_ROWS = 400;
-const FINE_ROWS = 200;
 const SPACING_MS = 1_000;
+/** How far apart rows are by their age; each spacing is a multiple of the one before, and older rows are let go. */
+const TIERS = [
+  { until: 2.5 * 60_000, spacing: SPACING_MS },
+  { until: 11 * 60_000, spacing: 5_000 },
+  { until: 62 * 60_000, spacing: 20_000 },
+];
+const OLDEST_MS = TIERS[TIERS.length - 1].until;
+/** Rows that may come before the old ones are gone through again. */
+const THIN_EVERY = 32;
 
 /**
  * @param {import('./api.js').Queue} queue
@@ -28,7 +37,8 @@ export function row(queue, at) {
     enqueued: totals.enqueued,
     done: totals.acked + totals.taken,
     ended: totals.acked + totals.taken + totals.dead,
-    failed: totals.nacked + totals.dead + totals.lease_expired,
+    // Not `dead`: who dies of the last nack is among the nacked.
+    failed: totals.nacked + totals.lease_expired,
   };
 }
 
@@ -37,21 +47,51 @@ export class History {
   /** @type {Row[]} */
   rows = [];
 
-  /** @param {Row} next */
+  #added = 0;
+
+  /**
+   * @param {Row} next without `since`, it changed in the second before
+   */
   add(next) {
     const last = this.rows.at(-1);
     // Another queue of the same name, or a server that forgot: nothing to compare with.
     if (last && (next.enqueued < last.enqueued || next.ended < last.ended)) this.rows = [];
     const before = this.rows.at(-2);
+    let since = Math.max(next.since ?? next.at - SPACING_MS, this.rows.at(-1)?.at ?? 0);
     // The newest row is always as things are now; it becomes one to keep when a second is over.
-    if (last && before && last.at - before.at < SPACING_MS && this.rows.length > 1) this.rows.pop();
-    this.rows.push(next);
-    if (this.rows.length > MOST_ROWS) this.#thin();
+    if (last && before && last.at - before.at < SPACING_MS) {
+      since = last.since ?? last.at;
+      this.rows.pop();
+    }
+    this.rows.push({ ...next, since: Math.min(since, next.at) });
+    this.#added += 1;
+    if (this.#added >= THIN_EVERY) this.#thin(next.at);
   }
 
-  #thin() {
-    const fine = this.rows.length - FINE_ROWS;
-    this.rows = this.rows.filter((_, i) => i >= fine || i % 2 === 0);
+  /**
+   * Keeps the last row of each stretch of time: what a total grew by is never lost, but when it did gets vaguer. Going
+   * over the same rows again changes nothing, since the stretches of old rows are made of whole ones of younger rows.
+   * @param {number} now
+   */
+  #thin(now) {
+    this.#added = 0;
+    /** @type {Row[]} */
+    const kept = [];
+    /** @type {number | undefined} */
+    let since;
+    this.rows.forEach((row, i) => {
+      const spacing = TIERS.find(({ until }) => now - row.at < until)?.spacing;
+      const next = this.rows[i + 1];
+      // One row from before is left: it says how things were when the time began.
+      if (spacing === undefined && next && now - next.at >= OLDEST_MS) return;
+      if (spacing !== undefined && next && Math.floor(next.at / spacing) === Math.floor(row.at / spacing)) {
+        since ??= row.since;
+        return;
+      }
+      kept.push(since === undefined ? row : { ...row, since });
+      since = undefined;
+    });
+    this.rows = kept;
   }
 
   /**
@@ -60,6 +100,14 @@ export class History {
    * @returns {Row | undefined}
    */
   asOf(at) {
+    return this.rows[this.#behind(at) - 1];
+  }
+
+  /**
+   * The place of the first row after a time.
+   * @param {number} at
+   */
+  #behind(at) {
     let low = 0;
     let high = this.rows.length;
     while (low < high) {
@@ -67,7 +115,21 @@ export class History {
       if (this.rows[middle].at <= at) low = middle + 1;
       else high = middle;
     }
-    return this.rows[low - 1];
+    return low;
+  }
+
+  /**
+   * What a total was at a time: as of the row before, and on the way to the next while it changed.
+   * @param {'enqueued' | 'done' | 'ended' | 'failed'} total
+   * @param {number} at not before the first row
+   */
+  #total(total, at) {
+    const place = this.#behind(at);
+    const then = this.rows[place - 1];
+    const next = this.rows[place];
+    const since = next?.since ?? next?.at;
+    if (next === undefined || since === undefined || at <= since) return then[total];
+    return then[total] + ((next[total] - then[total]) * (at - since)) / (next.at - since);
   }
 
   /**
@@ -79,11 +141,9 @@ export class History {
    */
   rate(total, now, windowMs) {
     const first = this.rows[0];
-    const last = this.asOf(now);
-    if (!first || !last || now - first.at < 3_000) return undefined;
+    if (!first || now - first.at < 3_000) return undefined;
     const from = Math.max(now - windowMs, first.at);
-    const then = this.asOf(from) ?? first;
-    return ((last[total] - then[total]) * 1_000) / (now - from);
+    return ((this.#total(total, now) - this.#total(total, from)) * 1_000) / (now - from);
   }
 
   /**

@@ -132,5 +132,14 @@ export function settingsFields(settings) {
     }
     return nested(changed, settings);
   };
-  return { element: h('div', { class: 'settings' }, ...fields), patch };
+  /** What is typed and not saved, by setting. */
+  const typed = () => {
+    const changed = [...given].filter(([, { box, was }]) => box.value.trim() !== was);
+    return new Map(changed.map(([path, { box }]) => [path, box.value]));
+  };
+  /** @param {ReadonlyMap<string, string>} texts as `typed` gave them */
+  const type = (texts) => {
+    for (const [path, text] of texts) if (given.has(path)) given.get(path).box.value = text;
+  };
+  return { element: h('div', { class: 'settings' }, ...fields), patch, typed, type };
 }

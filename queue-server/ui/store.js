@@ -26,6 +26,8 @@ export class Store {
   #listeners = new Set();
   /** @type {Changes | null} */
   #pending = null;
+  /** When the server said something last. @type {number | undefined} */
+  #heard;
 
   /**
    * All there is.
@@ -41,7 +43,9 @@ export class Store {
       this.queues.delete(name);
       this.#changes().queues.add(name);
     }
-    for (const queue of queues) forgot = this.#take(queue) || forgot;
+    // What is new in it happened at some time since the server was heard last.
+    const since = this.#heard;
+    for (const queue of queues) forgot = this.#take(queue, since) || forgot;
     this.runs = new Map(runs.map((run) => [run.run, run]));
     this.loaded = true;
     this.#changes().everything = true;
@@ -83,13 +87,15 @@ export class Store {
 
   /**
    * @param {Queue} queue
+   * @param {number} [since] when it began to change; else just before
    * @returns {boolean} whether the server measured more before than it has now
    */
-  #take(queue) {
+  #take(queue, since) {
     const at = Date.now();
+    this.#heard = at;
     const known = this.queues.get(queue.name);
     const history = known?.history ?? new History();
-    history.add(row(queue, at));
+    history.add({ ...row(queue, at), since });
     this.queues.set(queue.name, { queue, at, history });
     this.#changes().queues.add(queue.name);
     const measured = (/** @type {Queue | undefined} */ q) => q?.handling?.completions ?? 0;

@@ -1,7 +1,9 @@
 //! Tables whose lines become cards where there is little room. The roles say again what the elements mean, because
 //! a browser forgets it once a table is laid out as something else.
 
-import { h } from './dom.js';
+import { serverNow } from './api.js';
+import { h, setText, time } from './dom.js';
+import { ago } from './format.js';
 
 /** @typedef {import('./dom.js').Child} Child */
 /** @typedef {'number' | 'name' | 'when' | 'worker' | 'remark' | 'row-actions' | 'tick-cell' | 'trend' | string} Kind */
@@ -47,4 +49,26 @@ export function nameCell(...children) {
  */
 export function cell(label, content, kind, attributes) {
   return h('td', { role: 'cell', class: kind, 'data-label': label, ...attributes }, content);
+}
+
+/**
+ * How long ago a moment was, for a cell; `keepAges` lets it go on.
+ * @param {string | undefined} when RFC 3339
+ */
+export function age(when) {
+  return when === undefined ? '–' : time(when, since(when));
+}
+
+/** @param {string} when */
+const since = (when) => ago(serverNow() - Date.parse(when));
+
+/**
+ * Lets the ages in a table go on while it is shown.
+ * @param {import('./app.js').Scope} scope
+ * @param {Element} body
+ */
+export function keepAges(scope, body) {
+  scope.every(1_000, () => {
+    for (const element of body.querySelectorAll('time')) setText(element, since(element.dateTime));
+  });
 }

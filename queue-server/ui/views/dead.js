@@ -4,13 +4,13 @@
 //! The server's list knows no filter by error, so the page looks through the dead items itself, a piece at a time, and
 //! says how far it looked. What is redriven by filter is decided by the server, over all of them.
 
-import { listItems, serverNow } from '../api.js';
+import { listItems } from '../api.js';
 import * as actions from '../actions.js';
-import { button, catchFocus, fill, h, setText, time } from '../dom.js';
-import { ago, counted, exactly, firstLine, moment, preview, shortId } from '../format.js';
+import { button, catchFocus, fill, h, setText } from '../dom.js';
+import { counted, exactly, firstLine, moment, preview, shortId } from '../format.js';
 import { field } from '../dialog.js';
 import { go, queueAddress } from '../router.js';
-import { cell, line, tableOf } from '../tables.js';
+import { age, cell, keepAges, line, tableOf } from '../tables.js';
 import { itemName } from './items.js';
 
 const PAGE = 50;
@@ -87,7 +87,7 @@ export function deadView(scope, name, start) {
   let cursor;
   let ended = false;
   let looked = 0;
-  let call = new AbortController();
+  let call = scope.call();
   /** Whether it was the reader who made the list another one. */
   let acted = false;
   const again = () => {
@@ -122,10 +122,8 @@ export function deadView(scope, name, start) {
     (which.ended_before === undefined || Date.parse(item.ended ?? '') < Date.parse(which.ended_before));
 
   const look = async () => {
-    call.abort();
-    const mine = new AbortController();
+    const mine = scope.call(call);
     call = mine;
-    scope.signal.addEventListener('abort', () => mine.abort());
     setText(problem, '');
     /** @type {Record<string, any>} */
     let which;
@@ -178,14 +176,13 @@ export function deadView(scope, name, start) {
       labels();
     });
     const why = firstLine(item.error) || 'said nothing';
-    const died = item.ended === undefined ? '–' : time(item.ended, ago(serverNow() - Date.parse(item.ended)));
     return line(
       cell(null, box, 'tick-cell'),
       itemName(name, item),
       cell('Why', h('span', { class: 'preview', title: preview(item.error, 1_000) }, why), 'why'),
       cell('Exit code', item.exit_code ?? '–', 'number'),
       cell('Attempts', exactly(item.attempts), 'number'),
-      cell('Died', died, 'when number', { title: moment(item.ended) }),
+      cell('Died', age(item.ended), 'when number', { title: moment(item.ended) }),
     );
   };
 
@@ -261,6 +258,7 @@ export function deadView(scope, name, start) {
     changed = true;
     labels();
   });
+  keepAges(scope, tbody);
   // What one chooses from must not change under the hand.
   scope.every(2_000, () => {
     if (

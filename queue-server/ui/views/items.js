@@ -4,10 +4,10 @@ import { listItems, serverNow } from '../api.js';
 import { cancel } from '../actions.js';
 import { stateBadge } from '../badges.js';
 import { bodyBytes } from '../content.js';
-import { button, catchFocus, fill, h, setText, time } from '../dom.js';
-import { ago, bytes, count, duration, exactly, moment, preview, shortId } from '../format.js';
+import { button, catchFocus, fill, h, setText } from '../dom.js';
+import { bytes, count, duration, exactly, moment, preview, shortId } from '../format.js';
 import { go, itemAddress, queueAddress } from '../router.js';
-import { cell, line, nameCell, tableOf } from '../tables.js';
+import { age, cell, keepAges, line, nameCell, tableOf } from '../tables.js';
 
 const STATES = /** @type {const} */ (['', 'ready', 'leased', 'delayed', 'dead', 'done', 'expired', 'cancelled']);
 const LIMIT = 50;
@@ -83,7 +83,7 @@ export function itemsView(scope, name, start) {
   let pages = [undefined];
   /** @type {string | undefined} */
   let following;
-  let call = new AbortController();
+  let call = scope.call();
   /** Whether it was the reader who made the list another one. */
   let acted = false;
   const again = () => {
@@ -92,10 +92,8 @@ export function itemsView(scope, name, start) {
   };
 
   const load = async () => {
-    call.abort();
-    const mine = new AbortController();
+    const mine = scope.call(call);
     call = mine;
-    scope.signal.addEventListener('abort', () => mine.abort());
     try {
       const page = await listItems(
         name,
@@ -132,9 +130,7 @@ export function itemsView(scope, name, start) {
       itemName(name, item),
       cell('State', stateBadge(item.state)),
       cell('Attempts', exactly(item.attempts), 'number'),
-      cell('Enqueued', time(item.enqueued, ago(serverNow() - Date.parse(item.enqueued))), 'when', {
-        title: moment(item.enqueued),
-      }),
+      cell('Enqueued', age(item.enqueued), 'when', { title: moment(item.enqueued) }),
       cell(null, remark(item), 'remark'),
       cell(null, ENDED.includes(item.state) ? null : act, 'row-actions'),
     );
@@ -164,6 +160,7 @@ export function itemsView(scope, name, start) {
     stale ||= changes.everything || changes.queues.has(name);
     labels();
   });
+  keepAges(scope, tbody);
   // The first page goes on by itself, as long as nobody is reading or choosing in it.
   scope.every(2_000, () => {
     if (stale && pages.length === 1 && !tbody.matches(':hover') && !tbody.contains(document.activeElement)) load();

@@ -112,7 +112,11 @@ class Row {
       this.#cells.push([column, cell(column.label, null, 'number', { 'data-key': column.key })]);
     }
     const numbers = this.#cells.map(([, made]) => made);
-    this.element = line(nameCell(this.#name, this.#badges), ...numbers, cell(null, this.#spark.element, 'trend'));
+    this.element = line(
+      nameCell(this.#name, this.#badges),
+      ...numbers,
+      cell('Unfinished, 2 min', this.#spark.element, 'trend'),
+    );
   }
 
   /**

@@ -1,9 +1,14 @@
-//! A queue's settings, to change: each holds from the moment it is saved.
+//! A queue's settings, to change: each holds from the moment it is saved. What was typed and not saved is still there
+//! when the reader comes back, as long as the page is open.
 
 import { putQueue } from '../api.js';
-import { button, fill, h } from '../dom.js';
+import { button, fill, h, setText } from '../dom.js';
+import { counted } from '../format.js';
 import { say, sentence } from '../notices.js';
 import { settingsFields } from '../settings.js';
+
+/** What was typed and not saved, by queue. @type {Map<string, ReadonlyMap<string, string>>} */
+const drafts = new Map();
 
 /**
  * @param {import('../app.js').Scope} scope
@@ -11,13 +16,26 @@ import { settingsFields } from '../settings.js';
  */
 export function settingsView({ store }, name) {
   const problem = h('p', { class: 'problem', role: 'alert' });
-  const hold = h('div');
+  const hold = h('div', { oninput: () => keep() });
+  const unsaved = h('p', { class: 'muted grow', role: 'status' });
   const save = h('button', { type: 'submit', class: 'primary' }, 'Save settings');
   /** @type {ReturnType<typeof settingsFields>} */
   let fields;
   const show = () => {
     fields = settingsFields(store.queues.get(name)?.queue.settings ?? {});
+    fields.type(drafts.get(name) ?? new Map());
     fill(hold, fields.element);
+    keep();
+  };
+  const keep = () => {
+    const typed = fields.typed();
+    if (typed.size === 0) drafts.delete(name);
+    else drafts.set(name, typed);
+    setText(unsaved, typed.size === 0 ? '' : `${counted(typed.size, 'setting')} changed and not saved.`);
+  };
+  const forget = () => {
+    drafts.delete(name);
+    show();
   };
   const form = h(
     'form',
@@ -35,7 +53,7 @@ export function settingsView({ store }, name) {
           }
           save.disabled = true;
           store.queue((await putQueue(name, patch)).queue);
-          show();
+          forget();
           say(`Settings of ${name} are saved.`);
         } catch (error) {
           fill(problem, sentence(error instanceof Error ? error.message : String(error)));
@@ -47,7 +65,7 @@ export function settingsView({ store }, name) {
     h('p', { class: 'hint' }, 'Durations as 30s, 10m, 1h30m; sizes as 64 KiB, 1 MiB. An empty field is the default.'),
     hold,
     problem,
-    h('div', { class: 'dialog-end' }, button('Undo changes', show), save),
+    h('div', { class: 'dialog-end' }, unsaved, button('Undo changes', forget), save),
   );
   show();
   return { element: h('section', { class: 'card' }, h('h2', null, 'Settings'), form), go: undefined };
