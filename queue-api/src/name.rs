@@ -43,6 +43,16 @@ impl core::error::Error for NameError {}
 pub struct QueueName(Arc<str>);
 
 impl QueueName {
+    /// The name under which many queues are told of as one. No queue is made with it; one that was, by a
+    /// version that did not know better, is a queue as others.
+    pub const REST: &'static str = "_other";
+
+    /// Whether no queue may be made with this name.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.as_str() == Self::REST
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -19,6 +19,11 @@ pub(crate) enum Fault {
     /// The MemQ API creates a queue once.
     #[error("queue `{0}` exists already")]
     QueueExists(QueueName),
+    /// Call it something else.
+    #[error(
+        "no queue can be made with the name `{0}`: metrics tell of many queues together under it"
+    )]
+    NameReserved(QueueName),
     /// Wait for the leases to end, or force it.
     #[error(
         "queue `{name}` has {leased} leased items: wait for them, or delete it with ?force=true"
@@ -194,6 +199,7 @@ impl Fault {
         match self {
             Self::NoSuchQueue(_) => Code::NoSuchQueue,
             Self::QueueExists(_)
+            | Self::NameReserved(_)
             | Self::Settings(_)
             | Self::ForeignItem { .. }
             | Self::NothingToBackUp

@@ -6,8 +6,8 @@ use super::fault::Fault;
 use super::live::Inner;
 use super::{EngineLimits, Shared};
 
-/// Items that are ready, leased, delayed or dead, and the bytes of their bodies and of what their attempts
-/// left, over all queues.
+/// Items that are ready, leased, delayed or dead, and the bytes of their bodies and traces and of what their
+/// attempts left, over all queues.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     items: AtomicU64,
@@ -82,7 +82,7 @@ impl Inner {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use queue_api::SettingsPatch;
@@ -95,7 +95,7 @@ mod tests {
 
     /// An engine on a disk, with room for so many bytes of bodies in memory, that moves its commands to
     /// disk.
-    fn on_disk(disk: &FaultyDisk, body_memory: u64) -> Arc<Engine> {
+    pub(in crate::engine) fn on_disk(disk: &FaultyDisk, body_memory: u64) -> Arc<Engine> {
         let engine = engine_in(Storage::Log {
             disk: Arc::new(disk.clone()),
             options: Options {

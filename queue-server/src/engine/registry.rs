@@ -25,6 +25,9 @@ impl Engine {
             // What the log tells of must be there before anything is made beside it.
             Err(fault) => return Err(fault),
         }
+        if name.is_reserved() {
+            return Err(Fault::NameReserved(name.clone()));
+        }
         let settings = patch.apply(&Settings::default())?;
         self.shared.room_for(Room::Grow, 0, MADE_BYTES)?;
         // Counted before the shard is locked: `len` takes all shards in turn. A few makers at once may
@@ -121,7 +124,10 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use queue_log::faulty::FaultyDisk;
+
     use super::*;
+    use crate::engine::held::tests::on_disk;
     use crate::engine::tests::engine;
     use crate::engine::{Entry, Incoming};
 
@@ -145,5 +151,53 @@ mod tests {
         assert_eq!((enqueued.first.0, made), (0, false));
         let other = queue.incarnation;
         assert_ne!(engine.queue(&name).expect("a queue").incarnation, other);
+    }
+
+    #[tokio::test]
+    async fn the_name_of_the_rest_is_for_none_but_a_queue_that_has_it_already() {
+        let engine = engine();
+        let patch = SettingsPatch::default();
+        let name: QueueName = QueueName::REST.parse().expect("a name");
+        for refused in [
+            engine.create(&name).await.map(|()| true),
+            engine.put(&name, &patch).await.map(|(_, made)| made),
+            engine
+                .in_a_queue(&name, &patch, async |_, made| Ok(made))
+                .await
+                .map(|(made, _)| made),
+        ] {
+            let fault = refused.expect_err("a name that stands for many");
+            assert!(matches!(fault, Fault::NameReserved(_)), "{fault}");
+        }
+        assert!(matches!(engine.queue(&name), Err(Fault::NoSuchQueue(_))));
+    }
+
+    #[tokio::test]
+    async fn an_old_queue_with_the_name_of_the_rest_goes_on_over_restarts() {
+        let disk = FaultyDisk::new();
+        let (patch, settings) = (SettingsPatch::default(), Settings::default());
+        let name: QueueName = QueueName::REST.parse().expect("a name");
+        let enqueue = async |queue: Arc<LiveQueue>, _| {
+            queue.enqueue(Incoming::of(&[Entry::plain(b"item")])).await
+        };
+        // As an earlier version made it.
+        let engine = on_disk(&disk, 1 << 20);
+        let queue = LiveQueue::new(name.clone(), 7, Arc::clone(&engine.shared), settings);
+        engine.list(&Arc::new(queue));
+        let entered = engine.in_a_queue(&name, &patch, enqueue).await;
+        assert!(entered.is_ok_and(|(_, made)| !made));
+
+        let disk = disk.crash(1);
+        let engine = on_disk(&disk, 1 << 20);
+        let (queue, made) = engine.put(&name, &patch).await.expect("a queue as others");
+        assert_eq!((queue.counts.ready, made), (1, false));
+        let entered = engine.in_a_queue(&name, &patch, enqueue).await;
+        assert!(entered.is_ok_and(|(_, made)| !made));
+        engine
+            .delete(&name, false)
+            .await
+            .expect("a queue to delete");
+        let again = engine.put(&name, &patch).await.map(|(_, made)| made);
+        assert!(matches!(again, Err(Fault::NameReserved(_))), "{again:?}");
     }
 }

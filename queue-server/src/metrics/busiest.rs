@@ -54,7 +54,7 @@ impl Default for Busiest {
 }
 
 impl Busiest {
-    fn of(most: usize) -> Self {
+    pub(super) fn of(most: usize) -> Self {
         Self {
             most,
             queues: HashMap::new(),
@@ -148,13 +148,18 @@ impl Busiest {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use queue_core::{Counts, Totals};
 
     use super::*;
 
     /// A queue in which so many items came in, and so many wait.
-    fn queue(name: &str, incarnation: u64, enqueued: u64, ready: u64) -> QueueFigures {
+    pub(in crate::metrics) fn queue(
+        name: &str,
+        incarnation: u64,
+        enqueued: u64,
+        ready: u64,
+    ) -> QueueFigures {
         QueueFigures {
             name: name.parse().expect("a name"),
             incarnation,

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use metrics::{Family, Label, Rows};
 use prometheus::proto::MetricFamily;
+use queue_api::QueueName;
 use queue_core::{Counts, Totals};
 
 use super::busiest::{Busiest, Chosen};
 use crate::engine::QueueFigures;
 
 /// The name under which the rest is told.
-const OTHER: &str = "_other";
+const OTHER: &str = QueueName::REST;
 
 const QUEUE: Label = Label::any("queue", "its name, or `_other`");
 
@@ -77,7 +78,7 @@ const IS: Family = Family::gauge(
 const OLDEST_READY: Family = Family::gauge(
     "memq_queue_oldest_ready_seconds",
     "seconds",
-    "How long the oldest ready item has been in the queue; 0 if none is ready.",
+    "How long the oldest ready item has been in the queue, delays and earlier attempts included; 0 if none is ready.",
 )
 .by(&[QUEUE]);
 
@@ -327,7 +328,7 @@ pub(super) fn collect(
     });
     for queue in told {
         let told = Told::of(queue);
-        // A queue may be called that, and a series must not come twice.
+        // An old queue may be called that, and a series must not come twice.
         match &mut other {
             Some(other) if queue.name.as_str() == OTHER => *other = other.and(told),
             _ => families.tell(queue.name.as_str(), &told),
@@ -372,4 +373,27 @@ pub(super) fn totals(totals: &Totals) -> [u64; EVENTS_KNOWN] {
         purged,
         taken,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::busiest::tests::queue;
+    use super::*;
+
+    #[test]
+    fn an_old_queue_with_the_name_of_the_rest_is_told_with_it() {
+        let queues = [
+            queue(OTHER, 1, 90, 50),
+            queue("a", 2, 80, 40),
+            queue("b", 3, 7, 1),
+        ];
+        let mut busiest = Busiest::of(2);
+        let families = collect(&queues, &mut busiest, Instant::now());
+        let text = metrics::text(families.into()).expect("legal families");
+        let backlog = |name| format!("memq_queue_backlog_items{{queue=\"{name}\"}}");
+        assert!(text.contains(&format!("{} 51", backlog(OTHER))), "{text}");
+        assert!(text.contains(&format!("{} 40", backlog("a"))), "{text}");
+        assert_eq!(text.matches(&backlog(OTHER)).count(), 1);
+        assert!(!text.contains(&backlog("b")), "{text}");
+    }
 }
