@@ -61,6 +61,22 @@ class Connection(Looked):
         expect(line(page, "lost")).to_have_count(0)
         expect(cell(page, "kept", "Ready")).to_have_text("1")
 
+    def test_a_server_that_does_not_come_back_is_said_to_be_away_and_since_when(self) -> None:
+        self.add("a", "b")
+        page = self.look("#/queues/q", permitted=AWAY, own_clock=True)
+        expect(figure(page, "Ready")).to_have_text("2")
+        connection = page.locator("#connection")
+        self.server.kill()
+        expect(connection).to_have_text("Reconnecting…")
+        page.clock.fast_forward("01:05")
+        expect(connection).to_have_text("No answer")
+        expect(page.get_by_text("The server does not answer since")).to_contain_text("trying again every 15 s")
+        expect(figure(page, "Ready")).to_have_text("2")
+        self.server.start()
+        page.get_by_role("button", name="Try now").click()
+        expect(connection).to_have_text("Server restarted")
+        expect(page.get_by_text("The server does not answer since")).to_have_count(0)
+
     def test_below_a_path_of_a_proxy_that_refuses_streams_the_page_asks_again_and_again(self) -> None:
         self.add("a")
         proxy = Proxy(self, self.server, "/deep/memq")

@@ -87,6 +87,23 @@ class Items(Looked):
         page.get_by_role("button", name="Follow", exact=True).click()
         expect(table.get_by_role("rowheader")).to_have_count(3)
 
+    def test_the_few_that_died_are_found_in_a_long_joblog(self) -> None:
+        self.bury("no such file", "one.jpg", "two.jpg", "three.jpg")
+        for _ in range(4):
+            self.add(*(f"{number}.jpg" for number in range(200)))
+            self.settle(self.lease(200))
+        page = self.look("#/queues/q/joblog")
+        names = page.get_by_role("table", name="Joblog").get_by_role("rowheader")
+        expect(names).to_have_count(200)
+        page.get_by_label("Show outcomes").select_option("dead")
+        expect(names).to_have_count(3)
+        expect(page.get_by_text("The last 3 dead; looked at 803")).to_be_visible()
+        page.reload()
+        expect(page.get_by_label("Show outcomes")).to_have_value("dead")
+        expect(names).to_have_count(3)
+        page.get_by_label("Show outcomes").select_option("cancelled")
+        expect(page.get_by_text("None of the 803 that are known ended as cancelled.")).to_be_visible()
+
     def test_items_are_found_by_state_and_group(self) -> None:
         self.load("q", *({"body": f"item {n}", "group": f"group {n % 3}"} for n in range(6)))
         self.lease()

@@ -77,17 +77,18 @@ class Runs(Looked):
 
     def test_a_run_prints_where_to_watch_it_and_is_seen_there(self) -> None:
         run = self.start()
-        where: list[str] = []
+        where: list[tuple[str, str]] = []
 
         def printed() -> bool:
             self.assertIsNone(run.poll(), "".join(self.said))
-            where.extend(re.findall(r"http://[0-9.:]+", "".join(self.said)))
+            where.extend(re.findall(r"(http://[0-9.:]+)/(#/runs/frames\S*)", "".join(self.said)))
             return where != []
 
         until("the run says where it is watched", printed)
-        page = self.look(
-            "#/runs", url=where[0], permitted=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING")
-        )
+        url, at = where[0]
+        page = self.look(at, url=url, permitted=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING"))
+        expect(page.get_by_role("heading", name="render")).to_be_visible()
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Runs").click()
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name=re.compile("^frames")))
         expect(row).to_contain_text("running")
         expect(row).to_contain_text("1 of 3")
