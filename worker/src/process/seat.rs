@@ -224,3 +224,35 @@ async fn rest(until: Option<Instant>) {
         tokio::time::sleep_until(until).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_given_up_when_nothing_of_use_comes_five_times_in_a_row() {
+        let starts = Starts::default();
+        for _ in 0..4 {
+            starts.died(Told::Useless);
+        }
+        assert!(!starts.are_hopeless());
+        // It can start, after all.
+        starts.died(Told::Starts);
+        for _ in 0..4 {
+            starts.died(Told::Useless);
+        }
+        assert!(!starts.are_hopeless(), "not in a row");
+        starts.died(Told::Useless);
+        assert!(starts.are_hopeless());
+    }
+
+    #[test]
+    fn a_program_that_ever_answered_is_never_given_up() {
+        let starts = Starts::default();
+        starts.answered();
+        for _ in 0..9 {
+            assert!(!starts.died(Told::Useless), "one has answered");
+        }
+        assert!(!starts.are_hopeless());
+    }
+}

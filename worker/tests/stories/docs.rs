@@ -52,7 +52,10 @@ async fn the_process_in_python_handles_items() {
         results,
         [Some("ONE"), Some("Z\u{c9}RO \"TWO\"\nLINES"), None]
     );
-    let printed = format!("shouting one item.id={} handler.stream=\"stdout\"", outcomes[0].id);
+    let printed = format!(
+        "shouting one item.id={} handler.stream=\"stdout\"",
+        outcomes[0].id
+    );
     assert!(worker.log().contains(&printed), "{}", worker.log());
     // A body that is no text is an error of the example: the process died of it, and says where.
     let error = outcomes[2].error.as_deref().unwrap();
