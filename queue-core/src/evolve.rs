@@ -189,7 +189,6 @@ impl Queue {
         self.next_seq.0 += 1;
         self.last_enqueued = at;
         self.totals.enqueued += 1;
-        self.held_bytes += u64::from(body.len);
         let mut item = Item::new(body, at);
         let state = due.map_or(State::Ready, State::Delayed);
         item.set_state(state, at);
@@ -199,6 +198,7 @@ impl Queue {
                 self.keys.get_or_insert_default().claim(seq, key);
             }
         }
+        self.held_bytes += self.brought(seq, body);
         self.items.insert(seq.0, item);
         self.enter_index(seq, state);
         self.follow_expiry(seq, State::Leased, Some(state));
@@ -252,8 +252,9 @@ impl Queue {
             if how == How::Released {
                 item.releases = item.releases.saturating_add(1);
             }
-            (nth, u64::from(item.body().len))
+            (nth, item.body())
         });
+        let brought = self.brought(seq, body);
         let attempt = Attempt {
             fence: lease.fence,
             nth,
@@ -268,20 +269,19 @@ impl Queue {
         let (before, notes) = self.stories.add(seq, attempt, free);
         self.held_bytes = self.held_bytes - before + notes;
         if let State::Done | State::Dead = next {
-            self.finish(seq, next, at, body + notes);
+            self.finish(seq, next, at, brought + notes);
         }
     }
 
     /// An item ends that is in nobody's hands.
     fn end_unheld(&mut self, seq: Seq, change: Change, state: State, at: Time) {
-        let (body, was_lent) = self.move_to(seq, change, at, |item| {
-            (u64::from(item.body().len), item.leases() > 0)
-        });
+        let (body, was_lent) =
+            self.move_to(seq, change, at, |item| (item.body(), item.leases() > 0));
         let notes = match was_lent {
             true => self.stories.bytes(seq),
             false => 0,
         };
-        self.finish(seq, state, at, body + notes);
+        self.finish(seq, state, at, self.brought(seq, body) + notes);
     }
 
     /// Records the outcome of an item that ended, and that it holds so many bytes.
@@ -333,7 +333,7 @@ impl Queue {
         let Some(item) = self.items.remove(seq.0) else {
             return;
         };
-        let bytes = u64::from(item.body().len) + notes;
+        let bytes = self.brought(seq, item.body()) + notes;
         match change {
             Change::Forget => self.retained_bytes -= bytes,
             _ => self.held_bytes -= bytes,

@@ -77,7 +77,7 @@ pub struct Args {
     #[arg(long, env = "MEMQ_MAX_ITEMS", value_name = "N", default_value_t = Config::default().max_items)]
     max_items: u64,
 
-    /// Most bytes of their bodies, errors and logs over all queues [default: what the disk takes; 4 GiB in memory]
+    /// Most bytes of their bodies, traces, errors and logs over all queues [default: what the disk takes; 4 GiB in memory]
     #[arg(long, env = "MEMQ_MAX_BYTES", value_name = "BYTES")]
     max_bytes: Option<u64>,
 

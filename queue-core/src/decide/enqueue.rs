@@ -278,9 +278,10 @@ impl Queue {
         }
         let (mut items, mut bytes) = (0, 0);
         for event in events {
-            if let Event::Enqueued { body, .. } = event {
+            if let Event::Enqueued { body, terms, .. } = event {
                 items += 1;
-                bytes += u64::from(body.len);
+                let trace = terms.as_ref().and_then(|terms| terms.trace.as_ref());
+                bytes += u64::from(body.len) + trace.map_or(0, |trace| trace.len() as u64);
             }
         }
         let (held, held_bytes) = self.held();

@@ -2,6 +2,7 @@
 
 use crate::Seq;
 use crate::attempt::Lease;
+use crate::blob::Blob;
 use crate::event::Next;
 use crate::item::{Change, Item, State};
 use crate::queue::Queue;
@@ -81,10 +82,19 @@ impl Queue {
         }
     }
 
-    /// Bytes of an item's body, and of its kept notes and logs.
+    /// Bytes of what an item came in with that takes room: its trace beside its body.
+    pub(crate) fn brought(&self, seq: Seq, body: Blob) -> u64 {
+        let traces = self.traces.as_ref();
+        let trace = traces.and_then(|traces| traces.of(seq));
+        u64::from(body.len) + trace.map_or(0, |trace| trace.len() as u64)
+    }
+
+    /// Bytes of an item's body and trace, and of its kept notes and logs.
     pub(crate) fn bytes_of(&self, seq: Seq) -> u64 {
-        let body = self.item(seq).map_or(0, |item| u64::from(item.body().len));
-        body + self.stories.bytes(seq)
+        let brought = self
+            .item(seq)
+            .map_or(0, |item| self.brought(seq, item.body()));
+        brought + self.stories.bytes(seq)
     }
 }
 

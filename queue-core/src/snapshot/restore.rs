@@ -147,7 +147,7 @@ impl Queue {
         }
         self.enter_index(seq, state);
         self.follow_expiry(seq, State::Leased, Some(state));
-        let bytes = u64::from(kept.body.len) + notes;
+        let bytes = self.brought(seq, kept.body) + notes;
         match state.is_finished() {
             true => self.retained_bytes += bytes,
             false => self.held_bytes += bytes,
@@ -201,7 +201,7 @@ fn uncounted(kept: &Kept) -> u32 {
 /// Gives each attempt of a story its number among those that count, where a snapshot does not tell it: counted
 /// back from the last, as in the one life of an item that was never redriven.
 fn count_back(kept: &mut Kept) {
-    let mut spent = kept.attempts - u16::from(kept.lease.is_some());
+    let mut spent = kept.attempts.saturating_sub(kept.lease.is_some().into());
     let mut releases = kept.releases;
     for attempt in kept.story.iter_mut().rev() {
         let is_release = attempt.how == How::Released;
@@ -211,7 +211,7 @@ fn count_back(kept: &mut Kept) {
             spent = spent.saturating_sub(1);
         }
         if attempt.nth == 0 {
-            attempt.nth = spent + 1;
+            attempt.nth = spent.saturating_add(1);
         }
     }
 }

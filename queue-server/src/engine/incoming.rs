@@ -99,6 +99,12 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Bytes of it that count as held, as the core counts them.
+    fn held_bytes(&self) -> u64 {
+        let trace = self.options.and_then(|options| options.trace.as_ref());
+        self.body.len() as u64 + trace.map_or(0, |trace| trace.len() as u64)
+    }
+
     /// Bytes that it brings into a record.
     fn bytes(&self) -> u64 {
         let options = self.options.map_or(0, |options| {
@@ -262,17 +268,17 @@ impl LiveQueue {
         entries: impl Iterator<Item = &'e Entry<'e>>,
         beside: u64,
     ) -> Result<(), Fault> {
-        let (mut items, mut bodies, mut bytes) = (0, 0, beside);
+        let (mut items, mut held_bytes, mut bytes) = (0, 0, beside);
         for entry in entries {
             items += 1;
-            bodies += entry.body.len() as u64;
+            held_bytes += entry.held_bytes();
             bytes += entry.bytes();
         }
         self.shared.room_for(Room::Grow, items, bytes)?;
         let Shared { held, limits, .. } = &*self.shared;
         match items {
             0 => Ok(()),
-            _ => held.has_room_for(limits, items as u64, bodies),
+            _ => held.has_room_for(limits, items as u64, held_bytes),
         }
     }
 

@@ -140,3 +140,37 @@ async fn a_queue_counts_what_attempts_leave_and_keeps_it() {
     api.post("/v1/queues/q/purge?state=dead", ()).await.is(200);
     api.enqueue("one more").await;
 }
+
+#[tokio::test]
+async fn traces_take_room_of_a_queue_and_of_the_server() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = |ids: u64| {
+        let line = json!({"body": "x", "traceparent": parent}).to_string() + "\n";
+        line.repeat(ids as usize)
+    };
+    let each = parent.len() as u64 + 1;
+    for of_server in [true, false] {
+        let api = Api::start_with(|config| {
+            config.max_bytes = of_server.then_some(5 * each);
+        });
+        let of_queue = (!of_server).then_some(5 * each);
+        api.make(json!({"max_bytes": of_queue})).await;
+        let put = async |items: u64| {
+            let ndjson = [("content-type", "application/x-ndjson")];
+            api.call_with("POST", "/v1/queues/q/items", &ndjson, traced(items))
+                .await
+        };
+        let code = if of_server {
+            "overloaded"
+        } else {
+            "queue_full"
+        };
+        put(6).await.problem(429, code);
+        put(5).await.is(201);
+        let more = api.post("/v1/queues/q/items", "x").await;
+        more.problem(429, code);
+        let held = api.take().await;
+        api.one(&held, "ack", ()).await.is(200);
+        put(1).await.is(201);
+    }
+}

@@ -349,10 +349,11 @@ impl Entry {
         kept
     }
 
-    /// Bytes of its body, and of what its attempts left.
+    /// Bytes of its body and its trace, and of what its attempts left.
     pub(crate) fn bytes(&self) -> u64 {
         let notes: u64 = self.kept_past().iter().map(Past::bytes).sum();
-        u64::from(self.body) + notes
+        let trace = self.trace.as_ref().map_or(0, |trace| trace.len() as u64);
+        u64::from(self.body) + trace + notes
     }
 
     /// Whether nobody wants it any more.

@@ -77,6 +77,10 @@ fn item(
     let lease = leased.then(|| lease(reader, keeper)).transpose()?;
     let len = reader.number("the length of a story")?;
     let story: Result<Vec<Attempt>, _> = (0..len).map(|_| attempt(reader, keeper)).collect();
+    let story = story?;
+    if !adds_up(attempts, uncounted, leased, story.len()) {
+        return Err(Malformed::new("the attempts of an item"));
+    }
     Ok(Kept {
         seq,
         state,
@@ -90,8 +94,25 @@ fn item(
         key_until,
         body,
         lease,
-        story: story?,
+        story,
     })
+}
+
+/// Most attempts of an item that are believed, and most that do not count any more: far more than any has, and
+/// few enough that no sum of them overflows.
+const MOST_ATTEMPTS: u16 = 1 << 15;
+const MOST_UNCOUNTED: u32 = 1 << 31;
+
+/// Whether an item can have had these attempts: who looks at it adds them up, and counts back from there.
+fn adds_up(attempts: u16, uncounted: Option<u32>, leased: bool, story: usize) -> bool {
+    let running = u16::from(leased);
+    let begun = u64::from(running) + story as u64;
+    // Where it is not told how many do not count, there are as many as it takes.
+    let told = uncounted.map_or(begun, u64::from);
+    attempts >= running
+        && attempts <= MOST_ATTEMPTS
+        && told <= u64::from(MOST_UNCOUNTED)
+        && u64::from(attempts) + told >= begun
 }
 
 fn lease(reader: &mut Reader<'_>, keeper: &mut dyn Keeper) -> Result<Lease, Malformed> {

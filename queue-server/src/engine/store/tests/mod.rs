@@ -247,6 +247,40 @@ async fn plain_items_are_written_as_they_always_were() {
 }
 
 #[tokio::test]
+async fn attempts_that_cannot_add_up_are_refused() {
+    let items = every_part().into_iter().filter_map(|part| match part {
+        Part::Item(kept) => Some(kept),
+        _ => None,
+    });
+    let items: Vec<Kept> = items.collect();
+    let leased = items.iter().find(|kept| kept.lease.is_some());
+    let tried = items
+        .iter()
+        .find(|kept| kept.lease.is_none() && !kept.story.is_empty());
+    let (leased, tried) = (leased.expect("a leased item"), tried.expect("a story"));
+    let spoilt = |kept: &Kept, attempts: u16, uncounted: Option<u32>| {
+        let (mut kept, few) = (kept.clone(), kept.story.len().min(1));
+        kept.story.truncate(few);
+        (kept.attempts, kept.uncounted) = (attempts, uncounted);
+        Part::Item(kept)
+    };
+    for part in [
+        spoilt(leased, 0, None),
+        spoilt(leased, 0, Some(7)),
+        spoilt(leased, 1, Some(u32::MAX)),
+        spoilt(leased, u16::MAX, None),
+    ] {
+        let refused = read(&parts(std::slice::from_ref(&part)).await);
+        let told = refused.expect_err("it cannot be").to_string();
+        assert!(told.contains("the attempts of an item"), "{told}");
+    }
+    for part in [spoilt(tried, 1, Some(9)), spoilt(tried, 0, None)] {
+        let read = read(&parts(std::slice::from_ref(&part)).await);
+        assert!(read.is_ok(), "{part:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_is_cut_off_anywhere_does_not_read() {
     for whole in [events(&every_event()).await, parts(&every_part()).await] {
         let contents = &whole[4..];
