@@ -15,6 +15,9 @@ pub(super) const MAX_TOKEN_BYTES: usize = 256;
 /// Most tokens: each request is compared with all of them.
 pub(super) const MAX_TOKENS: usize = 100;
 
+/// U+FEFF as UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The tokens that are valid, and what each is good for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tokens(Vec<Known>);
@@ -72,6 +75,8 @@ impl Tokens {
     pub(super) fn parse(text: &[u8]) -> Result<Self, BadTokens> {
         let mut tokens: Vec<Known> = Vec::new();
         let mut lines = Vec::new();
+        // Some editors begin a file with it, and show nothing of it.
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         for (at, text) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = at + 1;
             let Some((role, token)) = read_line(line, text)? else {
@@ -187,6 +192,14 @@ mod tests {
         ] {
             assert_eq!(tokens.role_of(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn an_invisible_mark_at_the_beginning_is_passed_over_and_elsewhere_is_none() {
+        let tokens = parse(&format!("\u{feff}read {A}")).expect("a file of tokens");
+        assert_eq!(tokens.role_of(A.as_bytes()), Some(Role::Read));
+        let later = parse(&format!("read {A}\n\u{feff}read {B}"));
+        assert_eq!(later, Err(BadTokens::Role(2)));
     }
 
     #[rstest]
