@@ -21,9 +21,7 @@ def flag(name):
 
 BACKLOG = f"sum (memq_queue_backlog_items{{{ONE}}})"
 # Without a speed only an empty queue has one: 0. A queue that is stuck must not look like one that is done.
-TIME_LEFT = (
-    f"{BACKLOG} / (sum (rate({EVENTS % 'acked|dead|taken'}[$__rate_interval])) > 0) or ({BACKLOG} == 0)"
-)
+TIME_LEFT = f"{BACKLOG} / (sum (rate({EVENTS % 'acked|dead|taken'}[$__rate_interval])) > 0) or ({BACKLOG} == 0)"
 
 NOW = Row(
     "Now",
