@@ -1,5 +1,7 @@
 //! The table of the fields of log lines is what the programs use, and what the documentation shows.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
