@@ -130,10 +130,10 @@ pub fn lint() -> Result<()> {
 ///
 /// Names the step that failed; the files that are stale stand above it.
 pub fn generate(check: bool) -> Result<()> {
-    for package in ["orchestrator", "queue-server"] {
+    for (package, example) in [("orchestrator", "generate"), ("queue-server", "describe")] {
         let program = &["run", "--quiet", "--package", package, "--features", EXPORT];
         let mut command = cargo(program);
-        command.args(["--example", "generate"]);
+        command.args(["--example", example]);
         if check {
             step("generated files", command.args(["--", "--check"]))?;
         } else {
