@@ -21,7 +21,13 @@ class Addresses(unittest.TestCase):
             self.assertEqual((connection.host, connection.port), (host, port), url)
 
     def test_a_user_or_a_password_is_refused_and_not_repeated(self) -> None:
-        for url in ("http://x:s3cret@h", "http://s3cret@h/sub", "http://x:s3cret@h/?a", "x:s3cret@h", "http://s3:cret@[h"):
+        for url in (
+            "http://x:s3cret@h",
+            "http://s3cret@h/sub",
+            "http://x:s3cret@h/?a",
+            "x:s3cret@h",
+            "http://s3:cret@[h",
+        ):
             with self.assertRaises(ValueError) as caught:
                 memq.enqueue(url, "q", "a")
             said = str(caught.exception)

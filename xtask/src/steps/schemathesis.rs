@@ -90,7 +90,7 @@ impl Server {
             for line in log.lines().map_while(Result::ok) {
                 if let Some((_, at)) = line.split_once("address=") {
                     address = Some(at.to_owned());
-                } else if line.ends_with(": ready") {
+                } else if line.ends_with(" ready") {
                     address.take().map(|at| tell.send(at));
                 }
             }
