@@ -37,8 +37,11 @@ def whole(value):
 def agree(settings):
     """Settings that belong together, of which a schema can say nothing where they may be null."""
     rate, burst = settings.get("rate_per_s"), settings.get("burst")
-    if rate is None or type(burst) is int and burst > rate * TEN_YEARS_S:
+    if rate is None:
         settings.pop("burst", None)
+    elif burst is None or type(burst) is int and burst > rate * TEN_YEARS_S:
+        # Left out, the burst that the queue has already may be too much for this rate.
+        settings["burst"] = None
     body_bytes = settings.get("max_body_bytes")
     if type(body_bytes) is int and 0 < body_bytes < USUAL_BODY_BYTES:
         # A later enqueue cannot know that its queue takes no more than this.
