@@ -269,7 +269,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::chain::chain;
+    use telemetry::chain;
 
     #[derive(Debug, Parser)]
     struct Cli {

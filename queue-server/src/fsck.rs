@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use queue_log::RealDisk;
 use queue_log::inspect::{Inspection, SegmentFound, inspect};
 
-use crate::chain::chain;
 use crate::engine::{Recovered, Replay};
+use telemetry::chain;
 
 /// Check a data directory, without changing it.
 ///

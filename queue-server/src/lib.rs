@@ -4,7 +4,6 @@
 //! them together, for the program `memq-server` and for programs that bring their own server along.
 
 mod args;
-mod chain;
 mod config;
 mod engine;
 mod fsck;

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::debug;
 
-use crate::chain::chain;
+use telemetry::chain;
 
 /// The limit as it stands.
 pub(crate) fn limit() -> usize {

@@ -10,10 +10,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::args::{Args, Command, Settings};
-use crate::chain::chain;
 use crate::config::Storage;
 use crate::server::{Broken, Server};
 use crate::{fsck, open_files};
+use telemetry::chain;
 
 /// Exit code of a usage error, as sysexits.h has it.
 const EX_USAGE: u8 = 64;

@@ -40,9 +40,9 @@ use self::connection::Keep;
 pub use self::limits::ConnectionLimits;
 pub(crate) use self::limits::TURNED_AWAY;
 pub(crate) use self::listen::listen;
-use crate::chain::chain;
 use crate::http::error::ApiError;
 use crate::metrics::Connections;
+use telemetry::chain;
 
 /// What answers requests.
 pub(crate) trait Answers: Clone + Send + Sync + 'static {

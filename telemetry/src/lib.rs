@@ -5,12 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
 pub mod fields;
 mod log;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod span;
 
+pub use chain::chain;
 pub use log::{LogError, LogFormat, start_default_log, start_log};
 #[cfg(feature = "otlp")]
 pub use otlp::Exporting;

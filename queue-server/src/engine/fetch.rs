@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::grant::{Bytes, Granted};
 use super::live::LiveQueue;
 use super::store::{FetchError, Logged, Rest};
-use crate::chain::chain;
+use telemetry::chain;
 
 /// What became of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use tracing::{Instrument, debug, debug_span, error};
 
 use super::error::{ApiError, Cause};
 use super::{route, trace};
-use crate::chain::chain;
+use telemetry::chain;
 
 /// The header that carries it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

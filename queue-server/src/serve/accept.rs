@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{info, warn};
 
-use crate::chain::chain;
+use telemetry::chain;
 
 /// Wait after an accept that failed for want of descriptors or memory. The listener stays readable
 /// meanwhile, so trying again at once would take a whole core and help nobody.

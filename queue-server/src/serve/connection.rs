@@ -31,8 +31,8 @@ use super::limits::{ConnectionLimits, LINGER};
 use super::signals::{Phase, Signals};
 use super::waker::Left;
 use super::{Answers, Shared};
-use crate::chain::chain;
 use crate::http::request_id;
+use telemetry::chain;
 
 /// Whether a connection is kept after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
