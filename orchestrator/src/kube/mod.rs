@@ -7,8 +7,6 @@ pub(crate) mod clock;
 mod cluster;
 pub(crate) mod controller;
 mod election;
-#[cfg(test)]
-pub(crate) mod fake;
 mod health;
 mod held;
 mod home;

@@ -303,8 +303,9 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
 
 #[cfg(test)]
 mod tests {
+    use fake_kube::{FakeApi, NAMESPACE};
+
     use super::*;
-    use crate::kube::fake::{FakeApi, NAMESPACE};
 
     #[tokio::test]
     async fn only_who_was_given_the_address_gets_any_further() {

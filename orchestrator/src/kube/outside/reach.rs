@@ -156,10 +156,10 @@ fn inside(server: &str, namespace: &str) -> Option<Inside> {
 
 #[cfg(test)]
 mod tests {
+    use fake_kube::{FakeApi, NAMESPACE};
     use serde_json::json;
 
     use super::*;
-    use crate::kube::fake::{FakeApi, NAMESPACE};
 
     #[test]
     fn an_address_of_the_cluster_is_told_from_one_of_the_world() {

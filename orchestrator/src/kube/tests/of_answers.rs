@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use fake_kube::{FakeApi, Fault};
 use serde_json::{Value, json};
 
 use super::world::{World, items, once};
-use crate::kube::fake::{FakeApi, Fault};
 use crate::kube::object::CANCEL;
 use crate::kube::status::{Condition, RunPhase};
 

@@ -2,10 +2,10 @@
 //!
 //! The second has the name of the first and so need not wait for its lease.
 
+use fake_kube::{FakeApi, Fault};
 use serde_json::json;
 
 use super::world::{World, items};
-use crate::kube::fake::Fault;
 use crate::kube::status::RunPhase;
 
 async fn ends_well_with_one_job(world: &World) {
@@ -44,7 +44,7 @@ async fn killed_between_the_status_and_the_job_it_is_followed_by_one_that_makes_
     world.api.fault(Fault::silence("create", "jobs").from("a"));
     let first = world.controller("a");
     world.run("r", json!([items("keys", 3, 2)]));
-    let asked = |api: &crate::kube::fake::FakeApi| api.times("create", "jobs") > 0;
+    let asked = |api: &FakeApi| api.times("create", "jobs") > 0;
     world.api.until("a Job is asked for", asked).await;
     first.kill();
     assert_eq!(world.status("r").steps[0].jobs[0].name, "r-keys-1");
@@ -72,7 +72,7 @@ async fn killed_before_its_status_was_written_it_has_done_nothing() {
     world.api.fault(Fault::silence("patch", "runs/status"));
     let first = world.controller("a");
     world.run("r", json!([items("keys", 3, 2)]));
-    let asked = |api: &crate::kube::fake::FakeApi| api.times("patch", "runs/status") > 0;
+    let asked = |api: &FakeApi| api.times("patch", "runs/status") > 0;
     world.api.until("a status is to be written", asked).await;
     first.kill();
     assert!(world.api.names("jobs").is_empty() && world.queue_names().await.is_empty());

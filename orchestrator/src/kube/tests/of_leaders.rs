@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use fake_kube::{FakeApi, Fault};
 use serde_json::json;
 
 use super::world::{World, once};
-use crate::kube::fake::{FakeApi, Fault};
 
 #[tokio::test]
 async fn one_of_two_leads_and_the_other_begins_as_soon_as_it_stops() {

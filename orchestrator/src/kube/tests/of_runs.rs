@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use fake_kube::{FakeApi, Fault};
 use serde_json::json;
 
 use super::world::{World, items, once};
 use crate::flow::Phase;
-use crate::kube::fake::Fault;
 use crate::kube::object::CANCEL;
 use crate::kube::status::RunPhase;
 
@@ -44,7 +44,7 @@ async fn a_run_goes_from_its_creation_to_success() {
             status.phase == RunPhase::Succeeded
         })
         .await;
-    let told = |_: &crate::kube::fake::FakeApi| {
+    let told = |_: &FakeApi| {
         let told: Vec<_> = world.told().into_iter().map(|(reason, _)| reason).collect();
         told == [
             "StepStarted",
@@ -75,7 +75,7 @@ async fn each_step_is_told_of_by_its_own_words() {
             status.phase == RunPhase::Succeeded
         })
         .await;
-    let told = |_: &crate::kube::fake::FakeApi| {
+    let told = |_: &FakeApi| {
         let told =
             |step| world.was_told("StepStarted", step) && world.was_told("StepSucceeded", step);
         told("one") && told("two")
@@ -109,7 +109,7 @@ async fn a_log_that_cannot_be_read_is_given_up() {
     world.run_of("r", json!({"steps": [once("one")], "ttl": "1s"}));
     world.job("r-one-1").await;
     world.pod_fails("r-one-1", 3);
-    let gone = |api: &crate::kube::fake::FakeApi| api.get("runs", "r").is_none();
+    let gone = |api: &FakeApi| api.get("runs", "r").is_none();
     world.api.until("the run's time is over", gone).await;
     assert!(world.api.times("get", "pods/log") < 10);
 }
@@ -225,7 +225,7 @@ async fn a_run_goes_after_its_time_and_its_jobs_before_it() {
         })
         .await;
     assert!(world.api.get("runs", "r").is_some(), "it has two seconds");
-    let gone = |api: &crate::kube::fake::FakeApi| api.get("runs", "r").is_none();
+    let gone = |api: &FakeApi| api.get("runs", "r").is_none();
     world.api.until("the run's time is over", gone).await;
     let expired = world
         .first("patch", "jobs")

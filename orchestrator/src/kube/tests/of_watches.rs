@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use fake_kube::{FakeApi, Fault, NAMESPACE};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::world::{World, items, once};
 use crate::kube::cluster::{Bells, Cluster, RunKey, Scope};
-use crate::kube::fake::{FakeApi, Fault, NAMESPACE};
 use crate::kube::patience::patient;
 use crate::kube::status::RunPhase;
 

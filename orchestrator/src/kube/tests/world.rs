@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use fake_kube::{Asked, FakeApi};
 use kube::Client as Kube;
 use queue_api::{LeaseRequest, Queue, SettleAs, Settlement};
 use queue_client::{Client, QueueClient};
@@ -13,7 +14,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::kube::controller::{Ephemeral, Options, control};
-use crate::kube::fake::{Asked, FakeApi};
 use crate::kube::observe::JOB_LABEL;
 use crate::kube::status::RunStatus;
 

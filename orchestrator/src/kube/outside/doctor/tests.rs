@@ -1,12 +1,12 @@
 //! What is well, what is missing, and the rule that mends it.
 
+use fake_kube::{FakeApi, NAMESPACE};
 use queue_client::Token;
 use queue_server::{Access, Config, Server, Storage};
 use serde_json::json;
 
 use super::*;
 use crate::kube::clock;
-use crate::kube::fake::{FakeApi, NAMESPACE};
 
 async fn examined(api: &FakeApi, whose: Whose) -> Findings {
     examined_with(api, whose, None, None).await

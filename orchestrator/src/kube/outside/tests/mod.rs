@@ -5,6 +5,7 @@ mod of_bundles;
 use std::path::Path;
 use std::time::Duration;
 
+use fake_kube::{FakeApi, Fault, NAMESPACE};
 use kube::Client;
 use queue_api::Finish;
 use queue_server::{Config, Server, Storage};
@@ -19,7 +20,6 @@ use super::stage::Stage;
 use super::submit;
 use super::verdict::{End, Report};
 use crate::joblog::Joblog;
-use crate::kube::fake::{FakeApi, Fault, NAMESPACE};
 use crate::kube::object::CANCEL;
 use crate::spec::{Document, Given};
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use fake_kube::{FakeApi, Fault, NAMESPACE};
 use serde_json::{Value, json};
 
 use super::{Extras, KEYGEN, PLAIN, ended, ordered, running, started, watched};
-use crate::kube::fake::{FakeApi, Fault, NAMESPACE};
 use crate::kube::outside::bundle::{self, Start};
 use crate::kube::outside::records::{self, Form, Scope};
 use crate::kube::outside::verdict::{End, Report};

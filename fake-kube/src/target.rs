@@ -54,7 +54,7 @@ impl Target {
         let kind = text("/kind").to_lowercase();
         let ending = if kind.ends_with('y') { "ies" } else { "s" };
         let namespace = match text("/metadata/namespace") {
-            none if none.is_empty() => super::NAMESPACE.to_owned(),
+            none if none.is_empty() => crate::NAMESPACE.to_owned(),
             namespace => namespace,
         };
         Self {

@@ -1,10 +1,11 @@
-//! A small API server in this process, over HTTP, for tests of what speaks to Kubernetes.
+//! A small API server over HTTP, for tests of what speaks to Kubernetes. It is no part of what is shipped.
 //!
 //! It keeps objects by their path, with versions, watches, merge and apply patches and a status of their
-//! own, as far as our own kinds need it, and takes away what belonged to what was deleted. Nothing in it runs
+//! own, as far as memq's kinds need it, and takes away what belonged to what was deleted. Nothing in it runs
 //! by itself: a test plays the Job controller and the kubelet with [`FakeApi::put`] and [`FakeApi::change`], and says
 //! what goes wrong with [`FakeApi::fault`], [`FakeApi::forbid`], [`FakeApi::cut_watches`] and [`FakeApi::forget`].
-//! It knows neither schemas nor admission.
+//! Tests that are not Rust start the program `fake-kube` and do the same by calls, as the API has them: POST an object,
+//! PATCH its status. It knows neither schemas nor admission, and nothing of memq but that the kind `Run` may be missing.
 
 mod answer;
 mod fault;
@@ -13,6 +14,8 @@ mod store;
 mod target;
 mod watch;
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,12 +25,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(crate) use fault::Fault;
+pub use fault::Fault;
 use store::Store;
 use target::Target;
 
-/// The namespace of clients.
-pub(crate) const NAMESPACE: &str = "team";
+/// The namespace of clients, and of objects that name none.
+pub const NAMESPACE: &str = "team";
 /// The header that says which client asks.
 const WHO: &str = "x-asked-by";
 /// How long a test waits for what it expects.
@@ -35,19 +38,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// The name of the client, if it was made by one.
-    pub(crate) by: String,
+    pub by: String,
     /// The verb of RBAC: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`.
-    pub(crate) verb: &'static str,
+    pub verb: &'static str,
     /// The resource with its subresource, as `runs/status`.
-    pub(crate) resource: String,
+    pub resource: String,
     /// The object's name; empty for a collection.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 /// The server. It ends with this.
-pub(crate) struct FakeApi {
+pub struct FakeApi {
     shared: Arc<Shared>,
     url: String,
     _serving: AbortOnDropHandle<()>,
@@ -85,8 +88,20 @@ impl Shared {
 }
 
 impl FakeApi {
-    /// A server where memq is installed and nothing else is.
-    pub(crate) async fn start() -> Self {
+    /// A server on a free port of this machine, where memq is installed and nothing else is.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub async fn start() -> Self {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::listen(anywhere).await.expect("a port")
+    }
+
+    /// The same on this address.
+    ///
+    /// # Errors
+    /// If it cannot be listened on.
+    pub async fn listen(address: SocketAddr) -> io::Result<Self> {
         let state = State {
             runs_are_known: true,
             ..State::default()
@@ -95,35 +110,41 @@ impl FakeApi {
             state: Mutex::new(state),
             changed: tokio::sync::watch::channel((0, 0)).0,
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let listener = TcpListener::bind(address).await?;
+        let url = format!("http://{}", listener.local_addr()?);
         let routes = Router::new()
             .fallback(answer::answer)
             .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
             let _ended = axum::serve(listener, routes).await;
         });
-        Self {
+        Ok(Self {
             shared,
             url,
             _serving: AbortOnDropHandle::new(serving),
-        }
+        })
     }
 
     /// A server where nobody installed the kind `Run`.
-    pub(crate) async fn without_runs() -> Self {
+    pub async fn without_runs() -> Self {
         let api = Self::start().await;
         api.shared.lock().runs_are_known = false;
         api
     }
 
     /// A client whose own namespace is [`NAMESPACE`].
-    pub(crate) fn client(&self) -> Client {
+    ///
+    /// # Panics
+    /// If TLS is not to be had, which nothing here uses.
+    pub fn client(&self) -> Client {
         Client::try_from(self.config("")).expect("a client")
     }
 
     /// How a client reaches it whose requests are to be told from others.
-    pub(crate) fn config(&self, name: &str) -> kube::Config {
+    ///
+    /// # Panics
+    /// If a header cannot have this name.
+    pub fn config(&self, name: &str) -> kube::Config {
         let mut config = kube::Config::new(self.url.parse().expect("its address is one"));
         config.default_namespace = NAMESPACE.into();
         if !name.is_empty() {
@@ -133,8 +154,24 @@ impl FakeApi {
         config
     }
 
+    /// The same as a file for other programs: they take its path from `KUBECONFIG`.
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": {"server": self.url}}],
+            "users": [{"name": "tester", "user": {}}],
+            "contexts": [{
+                "name": "fake",
+                "context": {"cluster": "fake", "user": "tester", "namespace": NAMESPACE},
+            }],
+        });
+        // JSON is YAML.
+        format!("{config:#}\n")
+    }
+
     /// Puts an object there as it is, with its status, whoever else would have made it; gives it as it is kept.
-    pub(crate) fn put(&self, object: Value) -> Value {
+    pub fn put(&self, object: Value) -> Value {
         let mut state = self.shared.lock();
         let target = Target::of(&object);
         let kept = state.store.put(&target, object);
@@ -143,7 +180,7 @@ impl FakeApi {
     }
 
     /// The object, if it is there. `resource` is the plural: `jobs`.
-    pub(crate) fn get(&self, resource: &str, name: &str) -> Option<Value> {
+    pub fn get(&self, resource: &str, name: &str) -> Option<Value> {
         let state = self.shared.lock();
         state
             .store
@@ -152,7 +189,7 @@ impl FakeApi {
     }
 
     /// The names of all objects of a resource, in order.
-    pub(crate) fn names(&self, resource: &str) -> Vec<String> {
+    pub fn names(&self, resource: &str) -> Vec<String> {
         let state = self.shared.lock();
         state.store.names(resource)
     }
@@ -161,7 +198,7 @@ impl FakeApi {
     ///
     /// # Panics
     /// If it is not there.
-    pub(crate) fn change(&self, resource: &str, name: &str, change: impl FnOnce(&mut Value)) {
+    pub fn change(&self, resource: &str, name: &str, change: impl FnOnce(&mut Value)) {
         let mut state = self.shared.lock();
         let found = state.store.find(resource, name);
         let (target, mut object) = found
@@ -173,7 +210,7 @@ impl FakeApi {
     }
 
     /// Deletes an object and what belongs to it, if it is there.
-    pub(crate) fn delete(&self, resource: &str, name: &str) {
+    pub fn delete(&self, resource: &str, name: &str) {
         let mut state = self.shared.lock();
         let found = state
             .store
@@ -186,34 +223,34 @@ impl FakeApi {
     }
 
     /// What this pod's log says from now on.
-    pub(crate) fn log(&self, pod: &str, text: &str) {
+    pub fn log(&self, pod: &str, text: &str) {
         let mut state = self.shared.lock();
         state.logs.insert(pod.to_owned(), text.to_owned());
     }
 
     /// Requests that go wrong from now on.
-    pub(crate) fn fault(&self, fault: Fault) {
+    pub fn fault(&self, fault: Fault) {
         self.shared.lock().faults.push(fault);
     }
 
     /// Nothing goes wrong any more with requests that come in from now on.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.shared.lock().faults.clear();
     }
 
     /// Takes a right away: 403 from now on, and reviews of access say so.
-    pub(crate) fn forbid(&self, verb: &str, resource: &str) {
+    pub fn forbid(&self, verb: &str, resource: &str) {
         let mut state = self.shared.lock();
         state.forbidden.push((verb.to_owned(), resource.to_owned()));
     }
 
     /// Gives all rights back.
-    pub(crate) fn permit_all(&self) {
+    pub fn permit_all(&self) {
         self.shared.lock().forbidden.clear();
     }
 
     /// Ends all watches there are, as a restart of the server does.
-    pub(crate) fn cut_watches(&self) {
+    pub fn cut_watches(&self) {
         let mut state = self.shared.lock();
         state.cuts += 1;
         state.tears = false;
@@ -221,7 +258,7 @@ impl FakeApi {
     }
 
     /// Tears the connections of all watches there are.
-    pub(crate) fn tear_watches(&self) {
+    pub fn tear_watches(&self) {
         let mut state = self.shared.lock();
         state.cuts += 1;
         state.tears = true;
@@ -229,7 +266,7 @@ impl FakeApi {
     }
 
     /// Forgets all changes so far: whoever wants to watch from there on is told 410.
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         let mut state = self.shared.lock();
         state.store.forget();
         state.cuts += 1;
@@ -237,12 +274,12 @@ impl FakeApi {
     }
 
     /// What was asked so far, in order.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<Asked> {
         self.shared.lock().asked.clone()
     }
 
     /// How often this was asked.
-    pub(crate) fn times(&self, verb: &str, resource: &str) -> usize {
+    pub fn times(&self, verb: &str, resource: &str) -> usize {
         let asked = self.asked();
         let same = |asked: &&Asked| asked.verb == verb && asked.resource == resource;
         asked.iter().filter(same).count()
@@ -252,7 +289,7 @@ impl FakeApi {
     ///
     /// # Panics
     /// If it does not hold in time.
-    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let mut changes = self.shared.changed.subscribe();
         let wait = async {
             while !holds(self) {

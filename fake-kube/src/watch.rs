@@ -6,9 +6,9 @@ use axum::body::{Body, Bytes};
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::Shared;
-use super::store::Change;
-use super::target::Target;
+use crate::Shared;
+use crate::store::Change;
+use crate::target::Target;
 
 /// Which objects are meant.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +105,7 @@ impl Watch {
                     return None;
                 }
                 let Some(changes) = state.store.since(self.at) else {
-                    let gone = super::status(410, "Expired", "too old resource version");
+                    let gone = crate::status(410, "Expired", "too old resource version");
                     return Some((line("ERROR", &gone), false));
                 };
                 let mut lines: String = changes

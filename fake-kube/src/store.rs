@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::patch::{self, Applied};
-use super::target::Target;
+use crate::patch::{self, Applied};
+use crate::target::Target;
 
 /// What happened to an object.
 #[derive(Debug, Clone)]
@@ -108,8 +108,7 @@ impl Store {
             || kept("/metadata/uid", format!("uid-{}", self.made).into()),
             Into::into,
         );
-        let now = crate::kube::clock::now().round(jiff::Unit::Second);
-        let now = now.map_or_else(|_| String::new(), |now| now.to_string());
+        let now = now();
         let created = text(&object, "/metadata/creationTimestamp").map_or_else(
             || kept("/metadata/creationTimestamp", now.into()),
             Into::into,
@@ -225,6 +224,16 @@ impl Store {
         let after = part_of(&whole, &target.part, before, after);
         Ok(self.put(&whole, after))
     }
+}
+
+/// The date as Kubernetes writes it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an object says on which date it was made"
+)]
+fn now() -> String {
+    let now = jiff::Timestamp::now().round(jiff::Unit::Second);
+    now.map_or_else(|_| String::new(), |now| now.to_string())
 }
 
 /// Whether a kind's status is a part of its own that its main path leaves alone.

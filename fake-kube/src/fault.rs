@@ -2,7 +2,7 @@
 
 /// Something that goes wrong with requests of one kind.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault {
+pub struct Fault {
     verb: String,
     resource: String,
     times: usize,
@@ -27,7 +27,7 @@ pub(super) enum Harm {
 
 impl Fault {
     /// The next request of this verb to this resource fails with this code and reason.
-    pub(crate) fn answer(verb: &str, resource: &str, code: u16, reason: &str) -> Self {
+    pub fn answer(verb: &str, resource: &str, code: u16, reason: &str) -> Self {
         let message = format!("a test says {reason}");
         Self::new(
             verb,
@@ -37,27 +37,27 @@ impl Fault {
     }
 
     /// The next request is cut off before anything is done.
-    pub(crate) fn lose_request(verb: &str, resource: &str) -> Self {
+    pub fn lose_request(verb: &str, resource: &str) -> Self {
         Self::new(verb, resource, Harm::LoseRequest)
     }
 
     /// The next request is done, and its answer cut off.
-    pub(crate) fn lose_answer(verb: &str, resource: &str) -> Self {
+    pub fn lose_answer(verb: &str, resource: &str) -> Self {
         Self::new(verb, resource, Harm::LoseAnswer)
     }
 
     /// Requests of this verb to this resource are never answered, and nothing is done; `*` is any.
-    pub(crate) fn silence(verb: &str, resource: &str) -> Self {
+    pub fn silence(verb: &str, resource: &str) -> Self {
         Self::new(verb, resource, Harm::Silence).times(usize::MAX)
     }
 
     /// Requests of this verb to this resource are done and never answered.
-    pub(crate) fn silence_after(verb: &str, resource: &str) -> Self {
+    pub fn silence_after(verb: &str, resource: &str) -> Self {
         Self::new(verb, resource, Harm::SilenceAfter).times(usize::MAX)
     }
 
     /// Only those of the client that was made by this name.
-    pub(crate) fn from(self, client: &str) -> Self {
+    pub fn from(self, client: &str) -> Self {
         Self {
             from: Some(client.to_owned()),
             ..self
@@ -75,12 +75,12 @@ impl Fault {
     }
 
     /// So many of them in place of one.
-    pub(crate) fn times(self, times: usize) -> Self {
+    pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
     }
 
     /// Says this in place of a text of its own.
-    pub(crate) fn saying(mut self, text: &str) -> Self {
+    pub fn saying(mut self, text: &str) -> Self {
         if let Harm::Answer(_, _, message) = &mut self.harm {
             text.clone_into(message);
         }

@@ -9,11 +9,14 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::fault::Harm;
-use super::store::{Refused, list_of, missing};
-use super::target::Target;
-use super::watch::{self, Selector};
-use super::{Asked, Shared, State, WHO, status};
+use crate::fault::Harm;
+use crate::store::{Refused, list_of, missing};
+use crate::target::Target;
+use crate::watch::{self, Selector};
+use crate::{Asked, NAMESPACE, Shared, State, WHO, status};
+
+/// The group of memq's own kind, which may not be installed.
+const GROUP: &str = "memq.dev";
 
 type Params = HashMap<String, String>;
 
@@ -87,7 +90,7 @@ fn reply(
         );
         return Some(refuse((403, "Forbidden", message)));
     }
-    if target.group() == crate::kube::object::GROUP && !state.runs_are_known {
+    if target.group() == GROUP && !state.runs_are_known {
         // A group that nobody serves is answered by the path alone, and not as a Status.
         return Some((StatusCode::NOT_FOUND, "404 page not found\n").into_response());
     }
@@ -192,7 +195,7 @@ fn about_itself(state: &State, path: &str) -> Option<Response> {
             "resources": [{"name": "runs", "singularName": "run", "namespaced": true, "kind": "Run", "verbs": ["get"]}],
         }),
         "/api/v1/namespaces/team" => json!({
-            "kind": "Namespace", "apiVersion": "v1", "metadata": {"name": super::NAMESPACE},
+            "kind": "Namespace", "apiVersion": "v1", "metadata": {"name": NAMESPACE},
         }),
         _ => return None,
     };
