@@ -45,12 +45,11 @@ GROUP = Group(
             (
                 Condition(f'sum {BY} (memq_queue_backlog_items{{queue!="_other"}})', "> 0"),
                 Condition(f"{items('leased')} + {PARKED}", "> 0"),
-                Condition(events(f"{ENDED}|dead|released|taken", "1h"), "== 0"),
-                # Not a queue that has just been filled.
-                Condition(f'max {BY} (memq_queue_oldest_item_seconds{{queue!="_other"}})', "> 5400"),
+                Condition(events(f"{ENDED}|dead|released|taken", "10m"), "== 0"),
                 NOT_PAUSED,
             ),
-            "30m",
+            # That long, and not an item's age, for a queue that has just been filled: items that are redriven are old at once.
+            "90m",
             f"queue {AT} does not move",
             "It has workers and {{ $value | humanize }} items to work on, and none of them has ended for an hour and a half.",
         ),

@@ -12,7 +12,6 @@ def queue(
     parked="0+0x200",
     paused="0+0x200",
     oldest_ready="0+0x200",
-    oldest="0+0x200",
     backlog="0+0x200",
 ):
     return (
@@ -21,7 +20,6 @@ def queue(
         | series("memq_queue_parked_calls", QUEUE, parked)
         | series("memq_queue_is", QUEUE, paused, flag="paused")
         | series("memq_queue_oldest_ready_seconds", QUEUE, oldest_ready)
-        | series("memq_queue_oldest_item_seconds", QUEUE, oldest)
         | series("memq_queue_backlog_items", QUEUE, backlog)
     )
 
@@ -86,40 +84,44 @@ CASES = (
     Fires(
         "MemqQueueStalled",
         "workers hold items, and none ends",
-        queue(leased="4+0x200", backlog="9+0x200", oldest="0+60x200") | events(),
-        91,
+        queue(leased="4+0x200", backlog="9+0x200") | events(),
+        1,
+        AT_QUEUE,
+        "queue thumbs in namespace batch does not move",
+        "It has workers and 9 items to work on, and none of them has ended for an hour and a half.",
+    ),
+    Fires(
+        "MemqQueueStalled",
+        "items of last week are redriven, and none ends",
+        queue(
+            leased="0+0x45 4+0x150",
+            parked="4+0x45 0+0x150",
+            backlog="0+0x45 9+0x150",
+            oldest_ready="0+0x45 604800+60x150",
+        )
+        | events(),
+        46,
         AT_QUEUE,
         "queue thumbs in namespace batch does not move",
         "It has workers and 9 items to work on, and none of them has ended for an hour and a half.",
     ),
     Case(
         "MemqQueueStalled",
-        "one item an hour ends",
-        queue(leased="4+0x200", backlog="9+0x200", oldest="0+60x200") | events(acked="0+0x30 1+0x55 2+0x55 3+0x60"),
-        170,
-    ),
-    Case(
-        "MemqQueueStalled",
-        "it was filled eighty-five minutes ago",
-        queue(leased="4+0x200", backlog="9+0x200", oldest="0+0x45 0+60x100") | events(),
-        130,
+        "an item ends every eighty minutes",
+        queue(leased="4+0x200", backlog="9+0x200") | events(acked="0+0x30 1+0x79 2+0x79 3+0x20"),
+        189,
     ),
     Case(
         "MemqQueueStalled",
         "there are no workers, which is another alert",
-        queue(backlog="9+0x200", oldest="0+60x200") | events(),
+        queue(backlog="9+0x200") | events(),
         180,
     ),
-    Case(
-        "MemqQueueStalled",
-        "nothing is left to do, and workers wait",
-        queue(parked="4+0x200", oldest="0+60x200") | events(),
-        125,
-    ),
+    Case("MemqQueueStalled", "nothing is left to do, and workers wait", queue(parked="4+0x200") | events(), 125),
     Case(
         "MemqQueueStalled",
         "somebody paused it",
-        queue(leased="4+0x200", backlog="9+0x200", oldest="0+60x200", paused="1+0x200") | events(),
+        queue(leased="4+0x200", backlog="9+0x200", paused="1+0x200") | events(),
         125,
     ),
     Fires(
