@@ -3,12 +3,11 @@
 Knows the server's API and a worker's command line; nothing of metrics.
 """
 
-import re
-import subprocess
 import threading
 import urllib.error
 import urllib.request
 
+from process import Program
 from served import PROGRAMS, until
 
 QUEUE = "thumbs"
@@ -97,7 +96,7 @@ class Load:
         self._thread.join()
 
 
-class Worker:
+class Worker(Program):
     """A real worker on the queue, with two slots."""
 
     def __init__(self, server):
@@ -114,28 +113,9 @@ class Worker:
             "65",
             "--prefetch",
             "1",
+            "--health-listen",
+            "127.0.0.1:0",
         ]
-        self._process = subprocess.Popen(
-            [PROGRAMS / "memq-worker", *words, "--health-listen", "127.0.0.1:0", "--", "sh", "-c", HANDLER],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+        super().__init__(
+            [PROGRAMS / "memq-worker", *words, "--", "sh", "-c", HANDLER], r"answering .* on http://([\d.:]+)"
         )
-        self.address = None
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        until("the worker says where its metrics are", lambda: self.address or self._process.poll() is not None)
-        if not self.address:
-            raise AssertionError("the worker ended")
-
-    def _read(self):
-        # To its end: a log that nobody reads makes the worker wait.
-        for line in self._process.stderr:
-            if found := re.search(r"answering .* on http://([\d.:]+)", line):
-                self.address = found[1]
-
-    def stop(self):
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        self._process.stderr.close()

@@ -1,6 +1,9 @@
 """Every query of every panel and every rule gets data from a real Prometheus that scrapes real programs under load.
 
-The server and the worker are real; the controller's metrics are made up, see `catalog`.
+Server, worker and controller are the programs that are shipped, and so is what works on the items of the controller's runs. The API server
+is ours, and this test plays the parts of Kubernetes beside it: see `cluster`. What takes many minutes does not happen here: pods that no
+node takes (CapacityBlocked), a run that hangs in Stopping, a queue that stands still. Their series are there, at 0; when their alerts fire
+stands in `cases`.
 """
 
 import math
@@ -10,9 +13,10 @@ import unittest
 import urllib.request
 
 import monitoring
-from catalog import Exporter
+from cluster import ApiServer, Controller, Hands
 from load import QUEUE, Load, Worker
 from monitoring import alerts, dashboards
+from nightly import SPEC, Nightly
 from programs import Prometheus, promtool
 from served import BOUND, Server, until
 
@@ -29,6 +33,19 @@ VARIABLES = {
 WINDOW = 15
 # What happens to items under the load.
 EVENTS = "enqueued duplicates leased acked nacked released lease_expired item_expired cancelled dead redriven purged taken".split()
+# What happens to runs, and what is known of those that go on.
+RUNS = (
+    f'memq_runs_total{{spec="{SPEC}",result="succeeded"}} > 0',
+    f'memq_runs_total{{spec="{SPEC}",result="failed"}} > 0',
+    f'memq_pods_failed_total{{spec="{SPEC}",step="prepare"}} > 0',
+    f'memq_step_items{{spec="{SPEC}",step="thumbs",state="dead"}} > 0',
+    f'memq_step_eta_seconds{{spec="{SPEC}",step="thumbs",bound="high"}} > 0',
+    f'memq_step_binding_cap{{spec="{SPEC}",step="thumbs",cap="max"}} > 0',
+    f'memq_run_conditions{{spec="{SPEC}",condition="Blocked"}} > 0',
+    f'memq_run_conditions{{spec="{SPEC}",condition="DeadlineInfeasible"}} > 0',
+    # It may not read the logs of pods that failed.
+    'rate(memq_controller_api_requests_total{status="403"}[10s]) > 0',
+)
 
 
 def filled(expr):
@@ -50,25 +67,32 @@ class Live(unittest.TestCase):
         cls.addClassCleanup(load.stop)
         cls.worker = Worker(cls.server)
         cls.addClassCleanup(cls.worker.stop)
-        cls.controller = Exporter("memq controller")
+        api = ApiServer(folder.name, "get:pods/log")
+        cls.addClassCleanup(api.stop)
+        cls.controller = Controller(api, cls.server)
         cls.addClassCleanup(cls.controller.stop)
+        hands, nightly = Hands(api), Nightly(api)
+        cls.addClassCleanup(hands.stop)
+        cls.addClassCleanup(nightly.stop)
         targets = {
             "memq": [(cls.server.address, {"namespace": "batch"}), (full.address, {"namespace": "full"})],
-            "memq-worker": [(cls.worker.address, {"namespace": "batch", "spec": "nightly", "step": "thumbs"})],
+            "memq-worker": [(cls.worker.address, {"namespace": "batch", "spec": SPEC, "step": "thumbs"})],
             "memq-controller": [(cls.controller.address, {"namespace": "batch"})],
         }
         cls.prometheus = Prometheus(folder.name, monitoring.ROOT / "monitoring" / "alerts.yaml", targets)
         cls.addClassCleanup(cls.prometheus.stop)
 
         def missing():
-            load.check()
+            for playing in (load, hands, nightly):
+                playing.check()
             events = cls.prometheus.labels(f'increase(memq_queue_events_total{{queue="{QUEUE}"}}[10s]) > 0', "event")
             # A rate takes two scrapes, and a busy machine is late with them.
             scraped = cls.prometheus.labels("sum_over_time(up[10s]) >= 4", "instance")
-            return sorted(set(EVENTS) - events) + sorted(cls.prometheus.targets - scraped)
+            unseen = [expr for expr in RUNS if not cls.prometheus.values(expr)]
+            return sorted(set(EVENTS) - events) + sorted(cls.prometheus.targets - scraped) + unseen
 
         try:
-            until("everything happens to items, and all programs are scraped", lambda: not missing())
+            until("everything happens to items and runs, and all programs are scraped", lambda: not missing())
         except AssertionError as late:
             raise AssertionError(f"{late}: {missing()}") from None
         cls.end = time.time()
@@ -119,11 +143,25 @@ class Live(unittest.TestCase):
 
         until("it is noticed", lambda: critical() == {("MemqServerFull", "full")})
 
+    def test_runs_that_go_wrong_are_noticed(self):
+        """From a run's own trouble to an alert that waits until it has held for long enough, or that fires at once."""
+
+        def noticed():
+            alerts = self.prometheus.ask("alerts")["alerts"]
+            return {
+                (alert["labels"]["alertname"], alert["state"])
+                for alert in alerts
+                if alert["labels"].get("spec") == SPEC
+            }
+
+        wanted = {("MemqRunFailed", "firing"), ("MemqRunHeldUp", "pending"), ("MemqRunWillBeLate", "pending")}
+        until("they are noticed", lambda: noticed() == wanted)
+
     def test_every_variable_has_values(self):
         for board in dashboards.ALL:
             for choice in board.choices:
                 found = self.prometheus.ask(f"label/{choice.name}/values", **{"match[]": filled(choice.series)})
-                wanted = {"namespace": "batch", "queue": QUEUE, "spec": "nightly", "step": "thumbs"}[choice.name]
+                wanted = {"namespace": "batch", "queue": QUEUE, "spec": SPEC, "step": "thumbs"}[choice.name]
                 with self.subTest(board=board.uid, variable=choice.name):
                     self.assertIn(wanted, found)
 
