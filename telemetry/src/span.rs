@@ -3,6 +3,8 @@
 //! Without the feature `otlp`, or where nobody asked for an export, a span is nothing and costs nothing, and
 //! its callers need not know. What becomes of those that are recorded is for `otlp` to say.
 
+use std::time::Duration;
+
 use queue_api::Trace;
 
 #[cfg(feature = "otlp")]
@@ -94,6 +96,16 @@ impl Span {
         }
         #[cfg(not(feature = "otlp"))]
         let _nobody_records = (field, number);
+    }
+
+    /// It was over so long ago: what went on since then belongs to something else.
+    pub fn end_before(self, rest: Duration) {
+        #[cfg(feature = "otlp")]
+        if let Some(recorded) = self.recorded {
+            recorded.end_before(rest);
+        }
+        #[cfg(not(feature = "otlp"))]
+        let _nobody_records = rest;
     }
 
     /// What it tells of failed, for this reason.

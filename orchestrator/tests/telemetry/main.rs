@@ -3,7 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg(feature = "otlp")]
+mod collector;
 mod lines;
 #[cfg(feature = "otlp")]
 mod spans;
 mod support;
+#[cfg(feature = "otlp")]
+mod trust;

@@ -1,58 +1,10 @@
 //! Spans, as a collector gets them: one trace from whoever loads an item to whoever settles it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::routing::post;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message as _;
-
+use crate::collector::Collector;
 use crate::support::{PATIENCE, Server, memq, said};
-
-/// A collector of traces: keeps what it is sent, each span with the name of its service.
-#[derive(Debug, Clone, Default)]
-struct Collector {
-    spans: Arc<Mutex<Vec<(String, Span)>>>,
-}
-
-impl Collector {
-    async fn start(&self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new()
-            .route("/v1/traces", post(take))
-            .with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        format!("http://{address}")
-    }
-}
-
-async fn take(State(collector): State<Collector>, body: Bytes) {
-    let request = ExportTraceServiceRequest::decode(body).expect("a request in protobuf");
-    for of_resource in request.resource_spans {
-        let resource = of_resource.resource.expect("a resource");
-        let service = resource
-            .attributes
-            .into_iter()
-            .find(|it| it.key == "service.name");
-        let service = service.and_then(|it| it.value?.value);
-        let Some(Value::StringValue(service)) = service else {
-            panic!("no service.name")
-        };
-        let spans = of_resource
-            .scope_spans
-            .into_iter()
-            .flat_map(|scope| scope.spans);
-        let spans = spans.map(|span| (service.clone(), span));
-        collector.spans.lock().unwrap().extend(spans);
-    }
-}
 
 fn exporting(words: &[&str], to: &str) -> std::process::Command {
     let mut command = memq(words);

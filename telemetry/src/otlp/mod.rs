@@ -4,29 +4,29 @@
 //! is dropped. No call of a server ever waits for a collector.
 
 use std::env;
+use std::error::Error;
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::SpanExporter;
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span as SdkSpan, SpanData};
 use queue_api::Trace;
 
+use self::collector::{Caller, Reason};
+use crate::chain;
 use crate::span::Kind;
 
-/// Where spans are to be sent. One of them must be set, or nothing is recorded.
-const ENDPOINTS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
+mod collector;
+
 /// How long the end of a program waits for the last spans to be sent.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// Hexadecimal digits.
@@ -52,21 +52,20 @@ pub(crate) fn is_on() -> bool {
 }
 
 pub(crate) fn start(program: &'static str) -> Option<Exporting> {
-    if !is_wanted(|name| env::var(name).ok()) || is_on() {
+    let variable = |name: &str| env::var(name).ok();
+    let endpoint = wanted(variable)?;
+    if is_on() {
         return None;
     }
-    let exporter = match SpanExporter::builder().with_http().build() {
+    let exporter = match exporter(&endpoint, variable) {
         Ok(exporter) => exporter,
         Err(error) => {
-            tracing::error!(error.message = %error, "spans are not exported");
+            tracing::error!(error.message = chain(&*error), "spans are not exported");
             return None;
         }
     };
     let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(Telling {
-            exporter,
-            failing: AtomicBool::new(false),
-        })
+        .with_batch_exporter(exporter)
         .with_resource(resource(program))
         .build();
     let tracer = provider.tracer("memq");
@@ -74,15 +73,30 @@ pub(crate) fn start(program: &'static str) -> Option<Exporting> {
     Some(Exporting(provider))
 }
 
-/// Whether the environment asks for an export.
-fn is_wanted(variable: impl Fn(&str) -> Option<String>) -> bool {
+fn exporter(
+    endpoint: &str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Telling, Box<dyn Error>> {
+    let caller = Caller::new(endpoint, variable)?;
+    let reason = caller.reason();
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(caller)
+        .build()?;
+    Ok(Telling {
+        exporter,
+        reason,
+        failing: AtomicBool::new(false),
+    })
+}
+
+/// Where the environment asks to have spans exported to, if it asks for that.
+fn wanted(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let is = |name: &str, word: &str| {
         variable(name).is_some_and(|value| value.trim().eq_ignore_ascii_case(word))
     };
-    let endpoint = ENDPOINTS.into_iter().find_map(&variable);
-    endpoint.is_some_and(|endpoint| !endpoint.trim().is_empty())
-        && !is("OTEL_SDK_DISABLED", "true")
-        && !is("OTEL_TRACES_EXPORTER", "none")
+    let off = is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none");
+    collector::endpoint(&variable).filter(|_| !off)
 }
 
 fn resource(program: &'static str) -> Resource {
@@ -100,6 +114,8 @@ fn resource(program: &'static str) -> Resource {
 /// An exporter whose first failure is told, and that it is over.
 struct Telling {
     exporter: SpanExporter,
+    /// What lies under a failure, where that is known.
+    reason: Reason,
     failing: AtomicBool,
 }
 
@@ -116,7 +132,12 @@ impl opentelemetry_sdk::trace::SpanExporter for Telling {
         let failing = exported.is_err();
         match (self.failing.swap(failing, Ordering::Relaxed), &exported) {
             (false, Err(error)) => {
-                tracing::warn!(span.count = spans, error.message = %error, "spans cannot be exported; more are tried, and not told of");
+                let why = self.reason.take().unwrap_or_else(|| error.to_string());
+                tracing::warn!(
+                    span.count = spans,
+                    error.message = why,
+                    "spans cannot be exported; more are tried, and not told of"
+                );
             }
             (true, Ok(())) => tracing::info!("spans are exported again"),
             _ => {}
@@ -135,7 +156,12 @@ impl opentelemetry_sdk::trace::SpanExporter for Telling {
 
 /// A span that is recorded.
 #[derive(Debug)]
-pub(crate) struct Recorded(SdkSpan);
+pub(crate) struct Recorded {
+    span: SdkSpan,
+    /// The `tracestate` that it goes on with: as it came. OpenTelemetry drops the whole of one that has a key
+    /// which only the standard's second edition allows.
+    state: Option<String>,
+}
 
 pub(crate) fn begin(
     kind: Kind,
@@ -154,7 +180,10 @@ pub(crate) fn begin(
         None => context,
     };
     let builder = tracer.span_builder(name()).with_kind(kind);
-    Some(Recorded(tracer.build_with_context(builder, &context)))
+    Some(Recorded {
+        span: tracer.build_with_context(builder, &context),
+        state: parent.and_then(Trace::tracestate).map(str::to_owned),
+    })
 }
 
 fn remote(trace: &Trace) -> Option<SpanContext> {
@@ -171,28 +200,36 @@ fn remote(trace: &Trace) -> Option<SpanContext> {
 
 impl Recorded {
     pub(crate) fn trace(&self) -> Option<Trace> {
-        let context = self.0.span_context();
+        let context = self.span.span_context();
         let flags = context.trace_flags().to_u8();
         let parent = format!(
             "00-{}-{}-{flags:02x}",
             context.trace_id(),
             context.span_id()
         );
-        let state = context.trace_state().header();
-        Trace::new(&parent, Some(&state))
+        Trace::new(&parent, self.state.as_deref())
     }
 
     pub(crate) fn text(&mut self, field: &'static str, text: String) {
-        self.0.set_attribute(KeyValue::new(field, text));
+        self.span.set_attribute(KeyValue::new(field, text));
     }
 
     pub(crate) fn number(&mut self, field: &'static str, number: u64) {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
-        self.0.set_attribute(KeyValue::new(field, number));
+        self.span.set_attribute(KeyValue::new(field, number));
     }
 
     pub(crate) fn fail(&mut self, why: String) {
-        self.0.set_status(Status::error(why));
+        self.span.set_status(Status::error(why));
+    }
+
+    pub(crate) fn end_before(mut self, rest: Duration) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a span begins and ends at a date, as the SDK has them"
+        )]
+        let end = SystemTime::now().checked_sub(rest);
+        self.span.end_with_timestamp(end.unwrap_or(UNIX_EPOCH));
     }
 }
 
@@ -200,28 +237,29 @@ impl Recorded {
 mod tests {
     use super::*;
 
+    fn asked(all: &[(&str, &str)]) -> Option<String> {
+        wanted(|name| {
+            let found = all.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
     #[test]
     fn spans_are_exported_only_where_the_environment_says_so() {
-        let asked = |all: &'static [(&str, &str)]| {
-            is_wanted(|name| {
-                let found = all.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| (*value).to_owned())
-            })
-        };
-        assert!(!asked(&[]));
-        assert!(asked(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318")]));
-        assert!(asked(&[(
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "http://c/x"
-        )]));
-        assert!(!asked(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]));
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318");
+        let of_traces = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+        assert_eq!(asked(&[]), None);
+        assert_eq!(asked(&[endpoint]).as_deref(), Some("http://c:4318"));
+        let both = asked(&[endpoint, (of_traces, "http://c/x")]);
+        assert_eq!(both.as_deref(), Some("http://c/x"));
+        let unset = asked(&[endpoint, (of_traces, "")]);
+        assert_eq!(unset.as_deref(), Some("http://c:4318"));
+        assert_eq!(asked(&[("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]), None);
         for off in [
             ("OTEL_SDK_DISABLED", "TRUE"),
             ("OTEL_TRACES_EXPORTER", "none"),
         ] {
-            let all = Box::leak(Box::new([endpoint, off]));
-            assert!(!asked(all), "{off:?}");
+            assert_eq!(asked(&[endpoint, off]), None, "{off:?}");
         }
     }
 
