@@ -18,6 +18,7 @@ mod trace;
 mod ui;
 mod v1;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -121,7 +122,13 @@ impl Answers for Calls {
             Err(refusal) => form(path).refuse(refusal),
             Ok(()) => match hot {
                 Some((call, name)) => match app.guard.admit(Hot::NEEDS, request.headers()).await {
-                    Ok(()) => call.answer(app, name, request).await,
+                    Ok(admitted) => {
+                        let answering = pin!(call.answer(app, name, request));
+                        match call {
+                            Hot::Lease => app.guard.hold(admitted, Form::Problem, answering).await,
+                            _ => answering.await,
+                        }
+                    }
                     Err(refusal) => form(request.uri().path()).refuse(refusal),
                 },
                 None if Compressor::is_asked(request.method(), request.headers()) => {

@@ -9,7 +9,7 @@ use rstest::rstest;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Api, Program, until};
+use crate::harness::{Answer, Api, Program, Wire, until};
 
 const OLD: &str = "token-of-yesterday";
 const NEW: &str = "token-of-tomorrow";
@@ -134,6 +134,60 @@ async fn a_file_that_turns_bad_takes_nobodys_token_away() {
         !faults[0].contains(OLD) && !faults[0].contains(NEW),
         "{faults:?}"
     );
+}
+
+#[tokio::test]
+async fn whoever_waits_or_reads_on_is_cut_off_when_the_token_is_taken_out() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut mounted = Mounted::new(&format!("admin {OLD}\nread {NEW}\n"));
+    let (program, api) = start(data.path(), &mounted.path());
+    make(&api, "q", OLD).await.is(201);
+    let ask = async |token: &str, call: &str| {
+        let mut wire = Wire::connect(program.address()).await;
+        let head = format!("authorization: Bearer {token}\r\nconnection: close");
+        wire.send(format!(
+            "{call} HTTP/1.1\r\nhost: localhost\r\n{head}\r\ncontent-length: 0\r\n\r\n"
+        ))
+        .await;
+        wire
+    };
+    let drained = "/v1/queues/q/wait?for=drained&wait_ms=300000";
+    let parked = [
+        ask(OLD, "POST /v1/queues/q/lease?wait_ms=300000").await,
+        // A name that is written otherwise takes another way through the server.
+        ask(OLD, "POST /v1/queues/%71/lease?wait_ms=300000").await,
+        ask(OLD, &format!("GET {drained}")).await,
+    ];
+    let mut other = ask(NEW, &format!("GET {drained}")).await;
+    let mut events = ask(OLD, "GET /v1/events").await;
+    events.read_until("event: snapshot").await;
+    let mut outcomes = ask(OLD, "GET /v1/queues/q/outcomes?follow=true").await;
+    outcomes.read_until("200 OK").await;
+    until("all of them wait", async || {
+        let bearer = format!("Bearer {OLD}");
+        let headers = [("authorization", &*bearer)];
+        let metrics = api.call_with("GET", "/metrics", &headers, ()).await;
+        metrics.text().contains("memq_parked_calls 4")
+    })
+    .await;
+
+    mounted.replace(&format!("admin {NEW}\n"));
+    for mut wire in parked {
+        let answer = wire.read_to_end().await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert!(answer.contains("was taken out"), "{answer}");
+    }
+    for mut stream in [events, outcomes] {
+        let rest = stream.read_to_end().await;
+        assert!(!rest.ends_with("0\r\n\r\n"), "an end as if it was all");
+    }
+    // Whose token is there still waits on, and is told when it is time.
+    let bearer = format!("Bearer {NEW}");
+    let headers = [("authorization", &*bearer)];
+    let seal = api.call_with("POST", "/v1/queues/q/seal", &headers, ());
+    seal.await.is(200);
+    let answer = other.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

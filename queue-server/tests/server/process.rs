@@ -160,6 +160,8 @@ async fn its_log_shows_requests_with_their_ids_where_that_is_wanted() {
 #[case::unknown(&["--data-dri", "/x"], &[], &["--data-dri"])]
 #[case::surplus(&["now"], &[], &["now"])]
 #[case::storage(&["--storage", "paper"], &[], &["--storage", "paper", "memory"])]
+#[case::no_file_of_tokens(&["--tokens", ""], &[], &["--tokens"])]
+#[case::variable_of_no_file_of_tokens(&[], &[("MEMQ_TOKENS", "")], &["--tokens"])]
 #[case::filter(&[], &[("MEMQ_LOG", "queue_server=loud")], &["MEMQ_LOG", "loud"])]
 fn a_usage_error_names_what_is_wrong_and_exits_64(
     #[case] args: &[&str],

@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use tower::{Layer, Service};
 
 use super::Guard;
@@ -42,13 +43,23 @@ pub(in crate::http) struct Gate {
     guard: Arc<Guard>,
     needs: Role,
     form: Form,
+    lasting: bool,
 }
 
 impl Gate {
     /// A gate for those who have this role.
     pub(in crate::http) fn new(guard: &Arc<Guard>, needs: Role, form: Form) -> Self {
-        let guard = Arc::clone(guard);
-        Self { guard, needs, form }
+        Self {
+            guard: Arc::clone(guard),
+            needs,
+            form,
+            lasting: false,
+        }
+    }
+
+    /// The same before a call that may last, and is to end when its token is taken out.
+    pub(super) fn lasting(self, lasting: bool) -> Self {
+        Self { lasting, ..self }
     }
 }
 
@@ -59,6 +70,10 @@ impl<S> Layer<S> for Gate {
         let gate = self.clone();
         Gated { gate, call }
     }
+}
+
+fn answered(response: Result<Response, Infallible>) -> Response {
+    response.unwrap_or_else(|never| match never {})
 }
 
 /// A call behind its gate.
@@ -82,13 +97,22 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Gate { guard, needs, form } = self.gate.clone();
+        let Gate {
+            guard,
+            needs,
+            form,
+            lasting,
+        } = self.gate.clone();
         // The one that was asked whether it is ready is the one that is called.
         let next = self.call.clone();
         let mut call = std::mem::replace(&mut self.call, next);
         Box::pin(async move {
             match guard.admit(needs, request.headers()).await {
-                Ok(()) => call.call(request).await,
+                Ok(admitted) if lasting => {
+                    let answering = pin!(call.call(request).map(answered));
+                    Ok(guard.hold(admitted, form, answering).await)
+                }
+                Ok(_) => call.call(request).await,
                 Err(refusal) => Ok(form.refuse(refusal)),
             }
         })

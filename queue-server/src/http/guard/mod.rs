@@ -7,15 +7,19 @@
 mod credentials;
 mod file;
 mod gate;
+mod pass;
 mod refusal;
 mod role;
 mod routes;
 mod site;
 mod tokens;
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 
 use axum::http::{HeaderMap, Method};
+use axum::response::Response;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +28,7 @@ pub use self::file::TokensError;
 pub(crate) use self::file::check_file;
 use self::file::{LOOK_EVERY, TokensFile};
 pub(super) use self::gate::{Form, Gate};
+use self::pass::Pass;
 use self::refusal::Counters;
 pub(super) use self::refusal::Refusal;
 pub(crate) use self::refusal::Refusals;
@@ -31,6 +36,7 @@ pub(super) use self::role::Role;
 pub(super) use self::routes::{Routes, schemes};
 use self::site::Hosts;
 pub use self::tokens::BadTokens;
+use self::tokens::Digested;
 use crate::config::Access;
 
 /// Lets requests through, or not. The default lets everybody do everything.
@@ -97,9 +103,13 @@ impl Guard {
 
     /// Whether the sender may make a call that needs this role. A token that is not known may have come into
     /// the file since: that is looked at before it is refused.
-    pub(super) async fn admit(&self, needs: Role, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(super) async fn admit(
+        &self,
+        needs: Role,
+        headers: &HeaderMap,
+    ) -> Result<Admitted, Refusal> {
         let Some(tokens) = &self.tokens else {
-            return Ok(());
+            return Ok(Admitted(None));
         };
         let mut judged = judge(tokens, needs, headers);
         if judged == Err(Refusal::WrongToken) {
@@ -107,19 +117,43 @@ impl Guard {
             Box::pin(tokens.look()).await;
             judged = judge(tokens, needs, headers);
         }
-        judged.inspect_err(|refusal| self.refused.count(*refusal))
+        judged
+            .map(|token| Admitted(Some((token, needs))))
+            .inspect_err(|refusal| self.refused.count(*refusal))
+    }
+
+    /// The answer of a call that lasts: a refusal, if its token is taken out before.
+    pub(super) async fn hold(
+        &self,
+        admitted: Admitted,
+        form: Form,
+        answering: Pin<&mut (impl Future<Output = Response> + Send)>,
+    ) -> Response {
+        let (Some(tokens), Admitted(Some((token, needs)))) = (&self.tokens, admitted) else {
+            return answering.await;
+        };
+        let valid = tokens.valid();
+        let pass = Pass {
+            valid,
+            token,
+            needs,
+        };
+        pass.hold(answering).await.unwrap_or_else(|refusal| {
+            self.refused.count(refusal);
+            form.refuse(refusal)
+        })
     }
 }
 
-fn judge(tokens: &TokensFile, needs: Role, headers: &HeaderMap) -> Result<(), Refusal> {
+/// What a call was let in with: a token that is good for its role, or nothing where none is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admitted(Option<(Digested, Role)>);
+
+fn judge(tokens: &TokensFile, needs: Role, headers: &HeaderMap) -> Result<Digested, Refusal> {
     let token = match Credentials::of(headers) {
         Credentials::None => return Err(Refusal::NoToken),
         Credentials::Unreadable => return Err(Refusal::Unreadable),
-        Credentials::Token(token) => token,
+        Credentials::Token(token) => Digested::of(&token),
     };
-    match tokens.role_of(&token) {
-        None => Err(Refusal::WrongToken),
-        Some(has) if has.includes(needs) => Ok(()),
-        Some(has) => Err(Refusal::Role { has, needs }),
-    }
+    needs.allows(tokens.role_of(token)).map(|()| token)
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::refusal::Refusal;
+
 /// What a token lets its holder do; each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -38,6 +40,15 @@ impl Role {
     /// Whether a holder of this role may make a call that needs the other.
     pub(super) fn includes(self, needed: Self) -> bool {
         self >= needed
+    }
+
+    /// Whether a call that needs this role is for whoever has the other, or none.
+    pub(super) fn allows(self, has: Option<Self>) -> Result<(), Refusal> {
+        match has {
+            None => Err(Refusal::WrongToken),
+            Some(has) if has.includes(self) => Ok(()),
+            Some(has) => Err(Refusal::Role { has, needs: self }),
+        }
     }
 }
 

@@ -36,22 +36,32 @@ impl Routes {
 
     /// Adds calls that need no token.
     pub(in crate::http) fn open(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(None, routes)
+        self.add(None, false, routes)
     }
 
     /// Adds calls that need [`Role::Read`].
     pub(in crate::http) fn read(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Read), routes)
+        self.add(Some(Role::Read), false, routes)
+    }
+
+    /// Adds calls that need [`Role::Read`], and may last: they end soon after their token was taken out.
+    pub(in crate::http) fn read_lasting(self, routes: UtoipaMethodRouter<App>) -> Self {
+        self.add(Some(Role::Read), true, routes)
+    }
+
+    /// Adds calls that need [`Role::Work`], and may last.
+    pub(in crate::http) fn work_lasting(self, routes: UtoipaMethodRouter<App>) -> Self {
+        self.add(Some(Role::Work), true, routes)
     }
 
     /// Adds calls that need [`Role::Work`].
     pub(in crate::http) fn work(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Work), routes)
+        self.add(Some(Role::Work), false, routes)
     }
 
     /// Adds calls that need [`Role::Admin`].
     pub(in crate::http) fn admin(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Admin), routes)
+        self.add(Some(Role::Admin), false, routes)
     }
 
     /// The router with all of them.
@@ -62,6 +72,7 @@ impl Routes {
     fn add(
         self,
         needs: Option<Role>,
+        lasting: bool,
         (schemas, mut paths, mut methods): UtoipaMethodRouter<App>,
     ) -> Self {
         let Self {
@@ -74,7 +85,7 @@ impl Routes {
         }
         // Nobody pays for what is not asked for.
         if let Some(needs) = needs.filter(|_| guard.asks_for_tokens()) {
-            methods = methods.route_layer(Gate::new(&guard, needs, form));
+            methods = methods.route_layer(Gate::new(&guard, needs, form).lasting(lasting));
         }
         Self {
             guard,

@@ -26,7 +26,29 @@ pub(super) struct Tokens(Vec<Known>);
 #[derive(Debug, PartialEq, Eq)]
 struct Known {
     role: Role,
-    digest: [u8; 32],
+    digest: Digested,
+}
+
+/// What is kept of a token: enough to know it again, too little to show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digested([u8; 32]);
+
+impl Digested {
+    /// Of a token.
+    pub(super) fn of(token: &[u8]) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// Four words are compared sooner than 32 bytes.
+    fn words(self) -> [u64; 4] {
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(self.0.chunks_exact(8)) {
+            *word = bytes
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        }
+        words
+    }
 }
 
 /// Why a text is no file of tokens.
@@ -85,7 +107,7 @@ impl Tokens {
             if tokens.len() == MAX_TOKENS {
                 return Err(BadTokens::TooMany(line));
             }
-            let digest = digest(token);
+            let digest = Digested::of(token);
             if let Some(at) = tokens.iter().position(|known| known.digest == digest) {
                 let first = lines[at];
                 return Err(BadTokens::Again { line, first });
@@ -99,12 +121,13 @@ impl Tokens {
         }
     }
 
-    /// The role of a token, if it is one of these. Takes the same time for every token of a length.
-    pub(super) fn role_of(&self, token: &[u8]) -> Option<Role> {
-        let asked = words(&digest(token));
+    /// The role of a token, if it is one of these. Takes the same time for every token.
+    pub(super) fn role_of(&self, token: Digested) -> Option<Role> {
+        let asked = token.words();
         let mut found = None;
         for Known { role, digest } in &self.0 {
-            let same = words(digest)
+            let same = digest
+                .words()
                 .iter()
                 .zip(&asked)
                 .fold(Choice::from(1), |same, (known, asked)| {
@@ -147,21 +170,6 @@ fn read_line(line: usize, text: &[u8]) -> Result<Option<(Role, &[u8])>, BadToken
     Ok(Some((role, token)))
 }
 
-fn digest(token: &[u8]) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
-
-/// Four words are compared sooner than 32 bytes.
-fn words(digest: &[u8; 32]) -> [u64; 4] {
-    let mut words = [0; 4];
-    for (word, bytes) in words.iter_mut().zip(digest.chunks_exact(8)) {
-        *word = bytes
-            .iter()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte));
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -175,13 +183,17 @@ mod tests {
         Tokens::parse(text.as_bytes())
     }
 
+    fn role(tokens: &Tokens, token: &str) -> Option<Role> {
+        tokens.role_of(Digested::of(token.as_bytes()))
+    }
+
     #[test]
     fn each_token_has_the_role_of_its_line() {
         let text = format!("# who\n\n  read\t{A}  \r\n#admin {B}\nadmin {B}");
         let tokens = parse(&text).expect("a file of tokens");
         assert_eq!(tokens.len(), 2);
-        assert_eq!(tokens.role_of(A.as_bytes()), Some(Role::Read));
-        assert_eq!(tokens.role_of(B.as_bytes()), Some(Role::Admin));
+        assert_eq!(role(&tokens, A), Some(Role::Read));
+        assert_eq!(role(&tokens, B), Some(Role::Admin));
         for other in [
             "",
             "a",
@@ -190,14 +202,14 @@ mod tests {
             "read",
             "#admin",
         ] {
-            assert_eq!(tokens.role_of(other.as_bytes()), None, "{other}");
+            assert_eq!(role(&tokens, other), None, "{other}");
         }
     }
 
     #[test]
     fn an_invisible_mark_at_the_beginning_is_passed_over_and_elsewhere_is_none() {
         let tokens = parse(&format!("\u{feff}read {A}")).expect("a file of tokens");
-        assert_eq!(tokens.role_of(A.as_bytes()), Some(Role::Read));
+        assert_eq!(role(&tokens, A), Some(Role::Read));
         let later = parse(&format!("read {A}\n\u{feff}read {B}"));
         assert_eq!(later, Err(BadTokens::Role(2)));
     }
