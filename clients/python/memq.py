@@ -17,9 +17,9 @@ enqueue carries an `Idempotency-Key`, made up if none is given, so the server ta
 answer was lost runs out, and its item comes back.
 
 A server may ask for a token: the argument `token`, else the first line of the file that MEMQ_TOKEN_FILE names, else
-MEMQ_TOKEN. A token of the environment is shown to whichever server is called. After a refusal the file is read again,
-so it can be changed while programs run. Without a token, what an address has before its host is shown as user and
-password.
+MEMQ_TOKEN; a variable that is empty counts as none. A token of the environment is shown to whichever server is called.
+After a refusal the file is read again, so it can be changed while programs run; where its token was good before, or has
+changed, the call is made again for two minutes, or for as long as `patience` lasts if that is less.
 
 Times are seconds. Calls may be made from any thread, and after a fork; but an item that is held stays with the
 process that got it.
@@ -69,6 +69,9 @@ _UPLOAD_TIMEOUT = 60.0
 # What a parked call gets beyond the time it asked to be parked.
 _PARK_MARGIN = 10.0
 _MIN_PAUSE, _MAX_PAUSE = 0.05, 5.0
+# How long a file's token may be refused that was let in before, or was changed: a kubelet puts a changed Secret into
+# one pod a minute or so later than into another.
+_TOKEN_GRACE = 120.0
 # A request holds at most 16 MiB and 100,000 items; JSON at its worst makes six bytes of one.
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ITEMS = 10_000
@@ -625,6 +628,9 @@ class _Server:
         port = parts.port if parts.port is not None else 80 if self._tls is None else 443
         self._host, self._port, self._base = parts.hostname, port, parts.path.rstrip("/")
         self._token, self._shown = token, token.header()
+        # Whether the token was let in, or its file has changed: then a refusal may pass.
+        self._vouched = False
+        self._refused_since: Optional[float] = None
         self._local = threading.local()
         self.url = parts.geturl()
 
@@ -644,9 +650,9 @@ class _Server:
             try:
                 shown = self._shown
                 answer = self._once(method, path, body, headers, timeout, shown)
-                if answer.status in (401, 403) and shown != self._renewed(shown):
+                if answer.status in (401, 403) and shown != (newer := self._renewed(shown)):
                     # What was refused was not carried out.
-                    answer = self._once(method, path, body, headers, timeout, self._shown)
+                    shown, answer = newer, self._once(method, path, body, headers, timeout, newer)
             except ssl.SSLCertVerificationError as error:
                 raise Unreachable(f"{self.url} is not to be trusted: {error.verify_message}") from error
             except (OSError, http.client.HTTPException) as error:
@@ -654,9 +660,12 @@ class _Server:
                 failure.__cause__ = error
             else:
                 if 200 <= answer.status < 300:
+                    self._let_in(shown)
                     return answer
                 failure = _problem(answer, self._shown is not None)
-                if answer.status not in (408, 429, 500, 502, 503, 504, 507):
+                if answer.status == 401 and self._may_pass(patience):
+                    pass
+                elif answer.status not in (408, 429, 500, 502, 503, 504, 507):
                     raise failure
                 asked = _seconds(answer.headers.get("retry-after", ""))
             now = time.monotonic()
@@ -674,8 +683,31 @@ class _Server:
             try:
                 self._shown = self._token.header()
             except (OSError, ValueError) as error:
-                _log.warning("the token was refused, and no other can be had: %s", error)
+                told = _log.debug if self._refused_since is not None else _log.warning
+                told("the token was refused, and no other can be had: %s", error)
+            else:
+                self._vouched = self._vouched or self._shown != refused
         return self._shown
+
+    def _let_in(self, shown: Optional[str]) -> None:
+        # What was let in before the file changed says nothing of what it holds now.
+        if shown == self._shown:
+            self._vouched, self._refused_since = True, None
+
+    def _may_pass(self, patience: float) -> bool:
+        """Whether a refusal may pass: tokens are being changed, and the server or the token's file is late."""
+        if self._token.file is None or not self._vouched or patience <= 0:
+            return False
+        now = time.monotonic()
+        if self._refused_since is None:
+            self._refused_since = now
+            within = min(_TOKEN_GRACE, patience)
+            _log.warning(
+                "the server refuses the token of %s; asking again for up to %.0f s, for tokens may be changing",
+                self._token.file,
+                within,
+            )
+        return now - self._refused_since < _TOKEN_GRACE
 
     def _once(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float, shown: Optional[str]

@@ -8,7 +8,8 @@ import pathlib
 import tempfile
 import unittest
 import unittest.mock
-from typing import Optional
+from collections.abc import Callable
+from typing import Any, Optional
 
 import memq
 from served import Served, Server, until
@@ -16,6 +17,7 @@ from served import Served, Server, until
 WORK = "a-token-for-work-1"
 READ = "a-token-for-read-1"
 NEXT = "a-token-for-work-2"
+LAST = "a-token-for-work-3"
 
 
 class Tokens(Served):
@@ -42,8 +44,20 @@ class Tokens(Served):
         patch.start()
         self.addCleanup(patch.stop)
 
-    def add(self, token: Optional[str] = None, url: Optional[str] = None) -> int:
-        return len(memq.enqueue(url or self.url, "q", "a", token=token))
+    def add(self, token: Optional[str] = None, patience: float = 60.0) -> int:
+        return len(memq.enqueue(self.url, "q", "a", token=token, patience=patience))
+
+    def know(self, work: str) -> None:
+        """The server knows this token for working, and no other."""
+        self.write("tokens", f"admin an-admin-of-tests\nwork {work}\n")
+
+        def is_known() -> bool:
+            try:
+                return self.add(work) == 1
+            except memq.Unauthenticated:
+                return False
+
+        until("the server has read its tokens again", is_known)
 
     def test_a_token_is_the_argument_s_else_the_file_s_else_the_variable_s(self) -> None:
         with self.assertRaisesRegex(memq.Unauthenticated, "asks for a token, and none was given"):
@@ -76,23 +90,58 @@ class Tokens(Served):
         self.assertEqual(self.add(), 1)
         leases = memq.drain(self.url, "q", until="empty", wait=1)
         lease = next(leases)
-        self.write("tokens", f"admin an-admin-of-tests\nwork {NEXT}\n")
-
-        def is_refused() -> bool:
-            try:
-                return self.add(WORK) == 0
-            except memq.Unauthenticated:
-                return True
-
-        until("the server has read its tokens again", is_refused)
+        self.know(NEXT)
         with self.assertLogs("memq", logging.WARNING) as logs, self.assertRaises(memq.Unauthenticated):
             self.write("token", "")
-            self.add()
+            self.add(patience=0.3)
         self.assertIn("the first line of", logs.output[0])
         self.assertNotIn(WORK, "".join(logs.output))
         self.write("token", NEXT)
         lease.ack("under the next token")
         self.assertEqual(self.add(), 1)
+
+    def test_a_file_or_a_server_that_is_late_is_waited_for(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", WORK)))
+        self.assertEqual(self.add(), 1)
+
+        def late(change: Callable[[], object]) -> list[str]:
+            """The warnings of a call that finds what it needs only after it was refused some times."""
+            calls = 0
+            once = memq._Server._once
+
+            def counted(server: memq._Server, *call: Any) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == 4:
+                    change()
+                return once(server, *call)
+
+            counting = unittest.mock.patch.object(memq._Server, "_once", counted)
+            with self.assertLogs("memq", logging.WARNING) as logs, counting:
+                self.assertEqual(self.add(), 1)
+            self.assertGreater(calls, 3)
+            return logs.output
+
+        self.know(NEXT)
+        (warning,) = late(lambda: self.write("token", NEXT))
+        self.assertRegex(warning, "refuses the token of .*token; asking again for up to 60 s")
+        self.know("nobody-has-this-one-1")
+        self.write("token", LAST)
+        (warning,) = late(lambda: self.know(LAST))
+        self.assertNotIn(LAST, warning)
+
+    def test_a_token_that_was_never_good_is_refused_at_once(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", "nobody-knows-this-one")))
+        waits = unittest.mock.patch("time.sleep", side_effect=AssertionError("it waits"))
+        with waits, self.assertRaises(memq.Unauthenticated):
+            self.add()
+
+    def test_a_variable_that_is_empty_is_none(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE="", MEMQ_TOKEN=WORK)
+        self.assertEqual(self.add(), 1)
+        self.environment(MEMQ_TOKEN_FILE="", MEMQ_TOKEN="")
+        with self.assertRaisesRegex(memq.Unauthenticated, "none was given"):
+            self.add()
 
     def test_what_cannot_be_a_token_is_refused_before_it_is_sent(self) -> None:
         for text in ("two words", "line\nbreak", "ümlaut"):

@@ -161,6 +161,7 @@ impl Client {
     /// Waits until the server may serve, as long as its patience lasts.
     pub async fn ready(&self) -> Result<()> {
         let call = Call::new(Method::GET, "see whether it is ready", None, "/readyz");
+        let call = call.open_to_all();
         self.transport.send(&call).await.map(drop)
     }
 }

@@ -139,7 +139,7 @@ impl Follower {
 
     /// Waits before the next try, or gives the failure back when it is final or has lasted too long.
     async fn pause(&mut self, failure: Error) -> Result<()> {
-        if !failure.is_transient() {
+        if !failure.is_transient() && !self.queue.may_pass(&failure) {
             return Err(failure);
         }
         let (since, delays) = self

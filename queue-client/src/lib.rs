@@ -49,7 +49,8 @@
 //!   repeated only where the server certainly did nothing. Backups and restores are never begun again.
 //!
 //! A call that was refused for its [`Token`] was not carried out: if the token's file holds another by then, the call
-//! is made once more with that.
+//! is made once more with that. If that is of no help, but the token was let in before or its file has changed, tokens
+//! may be changing: the call is made again and again for two minutes, or as long as the patience lasts if that is less.
 //!
 //! A refusal that may pass (429, 503, 507) is a failure on the way; any other is final and comes as
 //! [`Error::Problem`] with its code.

@@ -233,6 +233,10 @@ impl QueueClient {
         self.transport.open(&call).await
     }
 
+    pub(crate) fn may_pass(&self, error: &Error) -> bool {
+        self.transport.may_pass(error)
+    }
+
     pub(crate) fn patience(&self) -> Duration {
         self.transport.give_up_after()
     }

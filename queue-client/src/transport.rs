@@ -58,6 +58,8 @@ pub(crate) struct Call<'a> {
     trace: Option<&'a Trace>,
     try_timeout: Duration,
     repeat: Repeat,
+    /// The server asks for no token, so that its answer says nothing of ours.
+    open: bool,
 }
 
 impl<'a> Call<'a> {
@@ -77,7 +79,14 @@ impl<'a> Call<'a> {
             trace: None,
             try_timeout: CALL_TIMEOUT,
             repeat: Repeat::Freely,
+            open: false,
         }
+    }
+
+    /// Anybody may make it.
+    pub(crate) fn open_to_all(mut self) -> Self {
+        self.open = true;
+        self
     }
 
     pub(crate) fn body(mut self, bytes: impl Into<Bytes>, media_type: &'static str) -> Self {
@@ -249,7 +258,10 @@ impl Transport {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
+            let awaited = call.repeat != Repeat::Never && self.may_pass(&failure.error);
             let repeatable = match call.repeat {
+                // What was refused was not carried out.
+                _ if awaited => true,
                 Repeat::Freely => failure.error.is_transient(),
                 Repeat::Unsent => failure.unsent,
                 Repeat::Never => false,
@@ -265,7 +277,7 @@ impl Transport {
                 return Err(failure);
             }
             let error = Chain(&failure.error);
-            if first && self.give_up_after >= WORTH_A_WARNING {
+            if first && !awaited && self.give_up_after >= WORTH_A_WARNING {
                 let patience = self.give_up_after.as_secs();
                 tracing::warn!(error.message = %error, "a call failed; trying again for up to {patience} s");
             } else {
@@ -284,11 +296,34 @@ impl Transport {
         };
         let answer = ask(token.clone()).await;
         let failure = answer.as_ref().err().map(|failure| &failure.error);
-        match self.newer(token.as_ref(), failure).await {
-            // What was refused was not carried out. Once: a server that refuses this one, too, has its reasons.
-            Some(newer) => ask(Some(newer)).await,
-            None => answer,
+        let (shown, answer) = match self.newer(token.as_ref(), failure).await {
+            Some(newer) => (Some(newer.clone()), ask(Some(newer)).await),
+            None => (token, answer),
+        };
+        let failure = answer.as_ref().err().map(|failure| &failure.error);
+        self.note(call, shown.as_ref(), failure);
+        answer
+    }
+
+    /// After a call that showed this: whether the server knows it.
+    fn note(&self, call: &Call<'_>, shown: Option<&HeaderValue>, failure: Option<&Error>) {
+        // An answer of something else on the way is no word of the server.
+        let let_in = failure.is_none_or(|error| {
+            error.code().is_some() && !error.is_refusal() && !error.is_transient()
+        });
+        if let (true, false, Some(token), Some(shown)) = (let_in, call.open, &self.token, shown) {
+            token.accepted(shown);
         }
+    }
+
+    /// Whether this is the refusal of a token that may be let in soon: tokens are being changed, and the server
+    /// or this client's file is late.
+    pub(crate) fn may_pass(&self, error: &Error) -> bool {
+        let Error::Unauthenticated { .. } = error else {
+            return false;
+        };
+        let token = self.token.as_ref();
+        token.is_some_and(|token| token.may_pass(self.give_up_after))
     }
 
     /// The value of `Authorization` as it is now.
@@ -348,10 +383,15 @@ impl Transport {
     pub(crate) async fn open(&self, call: &Call<'_>) -> Result<reqwest::Response> {
         let token = self.header();
         let opened = self.open_with(call, token.as_ref()).await;
-        match self.newer(token.as_ref(), opened.as_ref().err()).await {
-            Some(newer) => self.open_with(call, Some(&newer)).await,
-            None => opened,
-        }
+        let (shown, opened) = match self.newer(token.as_ref(), opened.as_ref().err()).await {
+            Some(newer) => {
+                let opened = self.open_with(call, Some(&newer)).await;
+                (Some(newer), opened)
+            }
+            None => (token, opened),
+        };
+        self.note(call, shown.as_ref(), opened.as_ref().err());
+        opened
     }
 
     async fn open_with(

@@ -8,9 +8,11 @@ mod flag;
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::HeaderValue;
+use tokio::time::Instant;
 
 #[cfg(feature = "clap")]
 pub use flag::TokenArg;
@@ -21,18 +23,32 @@ pub const TOKEN_FILE_VARIABLE: &str = "MEMQ_TOKEN_FILE";
 pub const TOKEN_VARIABLE: &str = "MEMQ_TOKEN";
 /// Longest token in bytes: beyond what any server takes in a header.
 const MAX_BYTES: usize = 8 * 1024;
+/// How long a file's token may be refused that was let in before, or was changed: a kubelet puts a changed
+/// Secret into one pod a minute or so later than into another.
+const GRACE: Duration = Duration::from_secs(120);
 
 /// A token, shared by the clients that it was given to.
 ///
 /// One that came from a file is read again after it was refused, so that tokens can be changed while
-/// programs run.
+/// programs run. Where it was let in before, or the file has changed, the server or the file may be late:
+/// such a refusal is waited out for two minutes at most.
 #[derive(Clone)]
 pub struct Token(Arc<Inner>);
 
 struct Inner {
     from: TokenFrom,
+    state: Mutex<State>,
+}
+
+struct State {
     /// The header that carries it; marked as sensitive.
-    header: Mutex<HeaderValue>,
+    header: HeaderValue,
+    /// A server let it in once, or its file has changed: a refusal may pass.
+    vouched: bool,
+    /// Since when it is refused, if that is waited out.
+    refused_since: Option<Instant>,
+    /// It was said that the file is no good.
+    told: bool,
 }
 
 /// Where a client's token came from.
@@ -91,8 +107,17 @@ impl Token {
         header.set_sensitive(true);
         Self(Arc::new(Inner {
             from,
-            header: Mutex::new(header),
+            state: Mutex::new(State {
+                header,
+                vouched: false,
+                refused_since: None,
+                told: false,
+            }),
         }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it came from.
@@ -104,8 +129,38 @@ impl Token {
     /// The value of `Authorization` as it is now, marked as sensitive: for clients that speak HTTP themselves.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
-        let header = self.0.header.lock();
-        header.unwrap_or_else(PoisonError::into_inner).clone()
+        self.state().header.clone()
+    }
+
+    /// A server let this in.
+    pub(crate) fn accepted(&self, shown: &HeaderValue) {
+        let mut state = self.state();
+        // What was let in before it was changed says nothing of what it is now.
+        if state.header == shown {
+            (state.vouched, state.refused_since, state.told) = (true, None, false);
+        }
+    }
+
+    /// Whether the refusal of just now may pass, so that it is worth asking again within this time.
+    pub(crate) fn may_pass(&self, patience: Duration) -> bool {
+        let TokenFrom::File(_) = self.0.from else {
+            return false;
+        };
+        let now = Instant::now();
+        let mut state = self.state();
+        if !state.vouched {
+            return false;
+        }
+        let since = state.refused_since.unwrap_or_else(|| {
+            let within = GRACE.min(patience).as_secs();
+            tracing::warn!(
+                "the server refuses the token of {}; asking again for up to {within} s, for tokens may be changing",
+                self.0.from
+            );
+            now
+        });
+        state.refused_since = Some(since);
+        now - since < GRACE
     }
 
     /// The token after this one was refused, if there is another by now.
@@ -123,7 +178,9 @@ impl Token {
             Ok(header) => header,
             Err(error) => {
                 let error = crate::error::Chain(&error);
-                tracing::warn!(error.message = %error, "the server refuses the token that was read before");
+                if !std::mem::replace(&mut self.state().told, true) {
+                    tracing::warn!(error.message = %error, "the server refuses the token that was read before");
+                }
                 return None;
             }
         };
@@ -131,8 +188,9 @@ impl Token {
             return None;
         }
         header.set_sensitive(true);
-        let mut known = self.0.header.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone_from(&header);
+        let mut state = self.state();
+        state.header.clone_from(&header);
+        (state.vouched, state.told) = (true, false);
         tracing::info!("going on with the new token of {}", self.0.from);
         Some(header)
     }
@@ -267,5 +325,38 @@ mod tests {
         assert!(token.header().is_sensitive());
         let fixed = Token::from_text("one", TOKEN_VARIABLE).expect("a token");
         assert_eq!(fixed.newer(&fixed.header()).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_may_pass_for_two_minutes_where_the_token_was_good_or_has_changed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("token");
+        std::fs::write(&path, "one").expect("it can be written");
+        let token = Token::from_file(&path).expect("a token");
+        let may_pass = || token.may_pass(Duration::MAX);
+        assert!(!may_pass(), "it may never have been one");
+        token.accepted(&token.header());
+        assert!(may_pass());
+        tokio::time::advance(GRACE - Duration::from_millis(1)).await;
+        assert!(may_pass());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!may_pass(), "it was waited out");
+        token.accepted(&token.header());
+        assert!(may_pass(), "another refusal is waited out anew");
+
+        let token = Token::from_file(&path).expect("a token");
+        let one = token.header();
+        std::fs::write(&path, "two").expect("it can be written");
+        token.newer(&one).await.expect("another");
+        assert!(token.may_pass(Duration::MAX), "somebody changes tokens");
+        tokio::time::advance(GRACE).await;
+        token.accepted(&one);
+        assert!(
+            !token.may_pass(Duration::MAX),
+            "an answer from before says nothing"
+        );
+        let fixed = Token::from_text("one", TOKEN_VARIABLE).expect("a token");
+        fixed.accepted(&fixed.header());
+        assert!(!fixed.may_pass(Duration::MAX), "it can never change");
     }
 }

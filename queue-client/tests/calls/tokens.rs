@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
 use queue_api::{PROBLEM_JSON, Redrive};
 use queue_client::{Client, EnqueueOptions, Error, QueueClient, Token, TokenFrom};
 
@@ -146,14 +147,18 @@ async fn a_token_that_was_changed_in_its_file_is_used_from_the_first_refusal_on(
 }
 
 #[tokio::test]
-async fn a_file_that_holds_the_refused_token_still_or_none_at_all_is_the_end_of_it() {
+async fn a_token_that_was_never_let_in_is_refused_at_once() {
     let known = Known::new(Mutex::new("Bearer new"));
     let (url, calls) = guarded(&known, "{}").await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("token");
     write(&path, "old");
-    let queue = queue(&url, Some(Token::from_file(&path).unwrap()));
-    for text in ["old", "", "still wrong"] {
+    let client = Client::builder(&url).token(Some(Token::from_file(&path).unwrap()));
+    // What anybody may ask says nothing of a token.
+    let client = client.build().unwrap();
+    assert!(client.ready().await.is_err());
+    let queue = client.queue("q".parse().unwrap());
+    for text in ["old", ""] {
         write(&path, text);
         let error = queue.show().await.unwrap_err();
         let file = TokenFrom::File(path.clone());
@@ -163,9 +168,71 @@ async fn a_file_that_holds_the_refused_token_still_or_none_at_all_is_the_end_of_
         );
     }
     assert_eq!(calls.load(SeqCst), 3);
-    write(&path, "wrong");
-    assert!(queue.show().await.is_err());
-    assert_eq!(calls.load(SeqCst), 5, "another token is tried once");
+}
+
+#[tokio::test]
+async fn a_refusal_is_waited_out_where_the_file_or_the_server_is_late() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (dir.path().join("token"), dir.path().join("known"));
+    write(&ours, "one");
+    write(&theirs, "Bearer one");
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let late = Arc::new(Mutex::new((ours.clone(), "")));
+    let (server, refused_by_then, change) = (theirs.clone(), refusals.clone(), late.clone());
+    let (url, _) = serve_at(move |_, request| {
+        let known = std::fs::read_to_string(&server).unwrap() == shown(&request);
+        if !known && refused_by_then.fetch_add(1, SeqCst) == 2 {
+            let (file, text) = &*change.lock().unwrap();
+            write(file, text);
+        }
+        async move {
+            match known {
+                true => json(r#"{"count":1}"#),
+                false => refused(StatusCode::UNAUTHORIZED, "unauthenticated"),
+            }
+        }
+    })
+    .await;
+    let queue = queue(&url, Some(Token::from_file(&ours).unwrap()));
+    let enqueue = async || queue.enqueue("x", EnqueueOptions::default()).await;
+    assert_eq!(enqueue().await.unwrap().count, 1);
+
+    write(&theirs, "Bearer two");
+    *late.lock().unwrap() = (ours.clone(), "two");
+    assert_eq!(enqueue().await.unwrap().count, 1, "the file was late");
+    assert_eq!(refusals.swap(0, SeqCst), 3);
+
+    write(&theirs, "Bearer nobody's");
+    write(&ours, "three");
+    *late.lock().unwrap() = (theirs.clone(), "Bearer three");
+    // It may not be done twice, and is not done when it is refused.
+    let error = queue.redrive(&Redrive::default()).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Protocol { .. }),
+        "the server was late, and let it in: {error}"
+    );
+    assert_eq!(refusals.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_refusal_that_does_not_pass_is_told_when_the_patience_is_over() {
+    let known = Known::new(Mutex::new("Bearer one"));
+    let (url, calls) = guarded(&known, r#"{"count":1}"#).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    write(&path, "one");
+    let token = Token::from_file(&path).unwrap();
+    let queue = queue(&url, Some(token)).with_give_up_after(Duration::from_millis(500));
+    let enqueue = async || queue.enqueue("x", EnqueueOptions::default()).await;
+    enqueue().await.unwrap();
+    *known.lock().unwrap() = "Bearer other";
+    let error = enqueue().await.unwrap_err();
+    assert!(matches!(error, Error::Unauthenticated { .. }), "{error}");
+    assert!(calls.load(SeqCst) > 3, "it asked again");
+    let before = calls.load(SeqCst);
+    let report = queue.follow(0).next().await.unwrap();
+    assert!(report.is_err());
+    assert!(calls.load(SeqCst) > before + 1, "followers ask again, too");
 }
 
 #[tokio::test]
@@ -179,7 +246,8 @@ async fn a_file_that_has_another_token_each_time_is_not_followed_for_ever() {
         async { refused(StatusCode::UNAUTHORIZED, "unauthenticated") }
     })
     .await;
-    let queue = queue(&url, Some(Token::from_file(&path).unwrap()));
+    let token = Some(Token::from_file(&path).unwrap());
+    let queue = queue(&url, token).with_give_up_after(Duration::ZERO);
     assert!(queue.show().await.is_err());
     assert_eq!(calls.load(SeqCst), 2, "once, and once more");
     let client = Client::builder(&url).token(Some(Token::from_file(&path).unwrap()));
