@@ -77,6 +77,27 @@ class Connection(Looked):
         expect(connection).to_have_text("Server restarted")
         expect(page.get_by_text("The server does not answer since")).to_have_count(0)
 
+    def test_a_page_that_never_hears_its_server_says_what_fails_and_what_to_do(self) -> None:
+        self.add("a")
+        page = self.look(permitted=("ERR_FAILED", "status of 502"))
+        page.route("**/v1/**", lambda route: route.abort())
+        page.reload()
+        connection = page.locator("#connection")
+        expect(connection).to_have_text("No answer")
+        heard = page.get_by_text(f"Nothing is heard of a memq server at {self.server.url}/")
+        expect(heard).to_contain_text("the server cannot be reached. Trying again every 4 s.")
+        expect(heard).to_contain_text("See whether memq-server runs")
+        page.unroute("**/v1/**")
+        # What stands between may answer for itself.
+        page.route("**/v1/**", lambda route: route.fulfill(status=200, content_type="text/html", body="Log in"))
+        page.get_by_role("button", name="Try now").click()
+        expect(heard).to_contain_text("what answers is no memq server")
+        page.unroute("**/v1/**")
+        page.get_by_role("button", name="Try now").click()
+        expect(connection).to_have_text("Live")
+        expect(heard).to_have_count(0)
+        expect(cell(page, "q", "Ready")).to_have_text("1")
+
     def test_below_a_path_of_a_proxy_that_refuses_streams_the_page_asks_again_and_again(self) -> None:
         self.add("a")
         proxy = Proxy(self, self.server, "/deep/memq")

@@ -17,11 +17,15 @@ class First(Looked):
         expect(page.get_by_role("heading", name="photos", level=1)).to_be_visible()
         expect(figure(page, "Ready")).to_have_text("3")
         self.assertEqual([item["body"] for item in self.items("photos")], ["one.jpg", "two.jpg", "three.jpg"])
+        # Nobody works on them yet.
+        how = page.get_by_role("group", name="Work them off")
+        expect(how).to_contain_text(f"memq worker --server {self.server.url} --queue photos")
 
         # Somebody else works on them.
         leases = self.lease(2, of="photos")
         expect(figure(page, "Ready")).to_have_text("1")
         expect(figure(page, "Leased")).to_have_text("2")
+        expect(how).not_to_be_visible()
         self.settle(leases[:1], of="photos")
         self.settle(leases[1:], "dead", of="photos", error="no such file")
         expect(figure(page, "Done")).to_have_text("1")

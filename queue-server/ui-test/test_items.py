@@ -68,6 +68,17 @@ class Items(Looked):
             page.get_by_role("button", name="Save Body").click()
         self.assertEqual(saved.value.path().read_text(), '{"file":"a.jpg","width":640}')
 
+    def test_what_a_failed_command_printed_is_its_output_and_not_its_error(self) -> None:
+        # As memq's workers say it.
+        said = "the command exited with 66\n--- stderr\ncannot open a.jpg\n--- stdout\nreading a.jpg"
+        (item,) = self.bury(said, "a.jpg", exit_code=66)
+        page = self.look(f"#/queues/q/items/{item}")
+        table = page.get_by_role("table", name="Attempts")
+        expect(table.locator("td[data-label='What it said']")).to_have_text("the command exited with 66")
+        page.get_by_role("button", name="Output of attempt 1").click()
+        printed = asked(page, "Output of attempt 1").get_by_role("group", name="Output")
+        expect(printed).to_have_text("--- stderr\ncannot open a.jpg\n--- stdout\nreading a.jpg", use_inner_text=True)
+
     def test_the_joblog_goes_on_by_itself(self) -> None:
         self.add("a", "b", "c")
         self.settle(self.lease(), result="fine")

@@ -46,8 +46,9 @@ class Keyboard(Looked):
         expect(page.get_by_role("button", name="Enqueue")).to_be_focused()
         self.assertEqual(self.counts(), {})
 
+        # What was typed is still there.
         page.keyboard.press("Space")
-        page.keyboard.type("by key\nand another")
+        expect(dialog.get_by_label("Items", exact=True)).to_have_value("by key\nand another")
         # The focus stays inside.
         for _ in range(30):
             page.keyboard.press("Tab")

@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from looked import Looked, act, asked, browser, expect, figure, parts, told
+from looked import Looked, act, asked, browser, expect, figure, file, parts, told
 from playwright.sync_api import Route
 
 LOST = ("ERR_FAILED",)
@@ -44,6 +44,56 @@ class Lost(Looked):
         dialog.get_by_label("Items", exact=True).fill("only once")
         dialog.get_by_role("button", name="Enqueue").click()
         expect(figure(page, "Ready")).to_have_text("2")
+
+    def test_a_dialog_that_was_closed_on_no_answer_does_not_enqueue_twice(self) -> None:
+        self.make()
+        page = self.look("#/queues/q", permitted=LOST)
+
+        def lose(route: Route) -> None:
+            if route.request.method == "POST":
+                route.fetch()
+                route.abort()
+            else:
+                route.continue_()
+
+        page.route("**/v1/queues/q/items*", lose)
+        dialog = asked(page, "Enqueue in q")
+        items = dialog.get_by_label("Items", exact=True)
+        send = dialog.get_by_role("button", name="Enqueue")
+        act(page, "Enqueue")
+        items.fill("a\nb")
+        send.click()
+        expect(dialog.get_by_role("alert")).to_have_text("The server cannot be reached", timeout=60_000)
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(figure(page, "Ready")).to_have_text("2")
+        page.unroute("**/v1/queues/q/items*")
+
+        act(page, "Enqueue")
+        expect(items).to_have_value("a\nb")
+        expect(dialog.get_by_role("status").first).to_contain_text("nothing is enqueued twice")
+        send.click()
+        told(page, "2 items enqueued in q.")
+        self.assertEqual([item["body"] for item in self.items()], ["a", "b"])
+        # It is known by now that it is there.
+        act(page, "Enqueue")
+        expect(items).to_have_value("")
+        # What was typed and not sent is kept as well, and can be thrown away.
+        items.fill("c")
+        dialog.get_by_role("button", name="Cancel").click()
+        act(page, "Enqueue")
+        expect(items).to_have_value("c")
+        dialog.get_by_role("button", name="Start afresh").click()
+        expect(items).to_have_value("")
+        expect(dialog.get_by_text("still here")).not_to_be_visible()
+        # Neither of two things is left out without a word.
+        items.fill("d")
+        dialog.get_by_label("Or a file").set_input_files(file("more.txt", b"e"))
+        send.click()
+        expect(dialog.get_by_role("alert")).to_contain_text("There are both a text and a file")
+        dialog.get_by_role("button", name="Remove the file").click()
+        send.click()
+        told(page, "1 item enqueued in q.")
+        self.assertEqual([item["body"] for item in self.items()], ["a", "b", "d"])
 
     def test_a_page_whose_parts_do_not_come_says_so(self) -> None:
         self.make()

@@ -21,7 +21,7 @@
 //! Tests find things by role and accessible name, so names of buttons, fields, tables and headings are an interface:
 //! change them with the tests.
 
-import { ApiError, onUnauthenticated } from './api.js';
+import { ApiError, BASE, onUnauthenticated } from './api.js';
 import { button, fill, h, setAttribute, setText } from './dom.js';
 import { field, openDialog } from './dialog.js';
 import { Feed } from './events.js';
@@ -206,29 +206,44 @@ function tell(now) {
 
 const away = byId('away');
 
+/** What is said of a server that is away. */
+let toldAway = '';
+
 /**
- * A server that does not come back is said to be away, with what is shown as it was.
+ * A server that does not come back is said to be away, with what is shown as it was; one that was never heard, with
+ * what may be wrong.
  * @param {import('./events.js').Connection} now
  */
-function tellAway({ state, since, everyMs }) {
+function tellAway({ state, since, everyMs, detail }) {
   away.hidden = state !== 'gone';
-  if (state !== 'gone' || since === undefined) {
-    if (away.hasChildNodes()) fill(away);
-    return;
-  }
+  const seconds = Math.round((everyMs ?? 0) / 1_000);
+  const words =
+    state !== 'gone' || since === undefined
+      ? ''
+      : store.loaded
+        ? [
+            `The server does not answer since ${clock(since)}; trying again every ${seconds} s.`,
+            'What is shown is as it was then.',
+            allOver() ? 'All its runs were over: a server of memq run ends with its run.' : '',
+          ].join(' ')
+        : [
+            `Nothing is heard of a memq server at ${BASE.href}: ${detail ?? 'the connection breaks off'}.`,
+            `Trying again every ${seconds} s.`,
+            'See whether memq-server runs, and whether a proxy, a tunnel or a forwarded port in between still works.',
+          ].join(' ');
   // Told once: whoever hears the page should not hear it at every try.
-  if (away.hasChildNodes()) return;
+  if (words === toldAway) return;
+  toldAway = words;
+  if (words === '') fill(away);
+  else {
+    const again = button('Try now', () => feed.retry());
+    fill(away, h('p', null, words.trim()), again);
+  }
+}
+
+function allOver() {
   const runs = [...store.runs.values()];
-  const words = [
-    `The server does not answer since ${clock(since)}; trying again every ${duration(everyMs)}.`,
-    'What is shown is as it was then.',
-    runs.length > 0 && runs.every(isOver) ? 'All its runs were over: a server of memq run ends with its run.' : '',
-  ];
-  fill(
-    away,
-    h('p', null, words.join(' ').trim()),
-    button('Try now', () => feed.retry()),
-  );
+  return runs.length > 0 && runs.every(isOver);
 }
 
 /**

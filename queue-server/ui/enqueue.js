@@ -1,7 +1,7 @@
 //! Enqueueing: a text, its lines, or a file, into a queue that may not be there yet.
 
 import * as api from './api.js';
-import { h, setText } from './dom.js';
+import { button, h, setText } from './dom.js';
 import { field, openDialog, tick } from './dialog.js';
 import { bytes, counted } from './format.js';
 import { say } from './notices.js';
@@ -9,7 +9,12 @@ import { parseDuration } from './quantities.js';
 import { queueAddress } from './router.js';
 import { sendMany, sendOne, sentOf } from './sending.js';
 
-/** @typedef {'one' | 'lines' | 'ndjson'} Form */
+/**
+ * @typedef {'one' | 'lines' | 'ndjson'} Form
+ * What was typed and is not known to be enqueued, with what was sent of it.
+ * @typedef {{values: string[], form: Form, seal: boolean, files: FileList | null,
+ *   sent: import('./sending.js').Sent | null}} Draft
+ */
 
 const FORMS = /** @type {const} */ ([
   ['one', 'One item', 'The whole text is one item, as it is.'],
@@ -18,11 +23,35 @@ const FORMS = /** @type {const} */ ([
 ]);
 
 /**
- * The fields of an enqueue, for a dialog or a page.
- * @param {{queue?: string, choose: boolean, names?: string[], text?: string, form?: Form, sealable?: boolean}} start `choose`: the
- *   queue can be named, and is made if there is none
+ * What dialogs were closed on, by their queue; by nothing where the queue is named in the dialog.
+ * @type {Map<string, Draft>}
  */
-export function enqueueFields({ queue, choose, names = [], text = '', form = 'lines', sealable = true }) {
+const drafts = new Map();
+
+/**
+ * Keeps what was typed for the next dialog of that queue.
+ * @param {string | undefined} queue
+ * @param {Draft | null} draft
+ */
+export function keepDraft(queue, draft) {
+  if (draft === null) drafts.delete(queue ?? '');
+  else drafts.set(queue ?? '', draft);
+}
+
+/**
+ * Whether the server may have taken some of it.
+ * @param {Draft} draft
+ */
+export function isUncertain({ sent }) {
+  return sent !== null && (sent.key !== undefined || sent.count > 0);
+}
+
+/**
+ * The fields of an enqueue, for a dialog or a page.
+ * @param {{queue?: string, choose: boolean, names?: string[], text?: string, form?: Form, sealable?: boolean, draft?: Draft}} start
+ *   `choose`: the queue can be named, and is made if there is none; `draft`: what to go on with
+ */
+export function enqueueFields({ queue, choose, names = [], text = '', form = 'lines', sealable = true, draft }) {
   const list = h(
     'datalist',
     { id: 'queue-names' },
@@ -38,6 +67,15 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
   });
   const area = h('textarea', { rows: 6, spellcheck: 'false', value: text });
   const file = h('input', { type: 'file' });
+  const drop = button(
+    'Remove the file',
+    () => {
+      file.value = '';
+      drop.hidden = true;
+      file.focus();
+    },
+    { class: 'small', hidden: true },
+  );
   const radios = FORMS.map(([value, label]) => {
     const radio = h('input', { type: 'radio', name: 'form', value, checked: value === form });
     return { radio, element: h('label', { class: 'tick' }, radio, h('span', null, label)) };
@@ -72,23 +110,58 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
     options.hidden = now === 'ndjson';
   };
   for (const { radio } of radios) radio.addEventListener('change', show);
+  file.addEventListener('change', () => {
+    drop.hidden = !file.files?.length;
+  });
+
+  /** @type {import('./sending.js').Sent | null} */
+  let sent = null;
+  const boxes = [name, area, key, group, priority, delay, ttl];
+  /** @param {Draft} from */
+  const put = (from) => {
+    boxes.forEach((box, i) => {
+      box.value = from.values[i];
+    });
+    for (const { radio } of radios) radio.checked = radio.value === from.form;
+    file.files = from.files;
+    if (from.files === null) file.value = '';
+    drop.hidden = !file.files?.length;
+    seal.box.checked = from.seal;
+    sent = from.sent;
+    options.open = boxes.slice(2).some((box) => box.value !== '');
+    show();
+  };
+  const blank = { values: boxes.map((box) => box.value), form, seal: false, files: null, sent: null };
+  const kept = h('p', { class: 'note', role: 'status', hidden: true });
+  if (draft !== undefined) {
+    put(draft);
+    const words = isUncertain(draft)
+      ? 'This was sent before, and it is not known whether all of it came in. Sent again as it is, nothing is enqueued twice.'
+      : 'What you typed before is still here.';
+    const afresh = () => {
+      put(blank);
+      kept.hidden = true;
+      area.focus();
+    };
+    kept.append(words, ' ', button('Start afresh', afresh, { class: 'small' }));
+    kept.hidden = false;
+  }
   show();
 
   const element = h(
     'div',
     { class: 'enqueue' },
+    kept,
     choose ? [field('Queue', name, 'It is made if there is none of that name.'), list] : null,
     h('fieldset', { class: 'row' }, h('legend', null, 'What the text is'), ...radios.map((each) => each.element)),
     hint,
     field('Items', area),
     field('Or a file', file),
+    drop,
     options,
     sealable ? seal.element : null,
     progress,
   );
-
-  /** @type {import('./sending.js').Sent | null} */
-  let sent = null;
 
   /**
    * Sends it all; what is said to be enqueued is on disk.
@@ -100,6 +173,8 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
     const source = file.files?.[0] ?? null;
     if (source === null && area.value === '' && chosen() !== 'one')
       throw new Error('there is nothing to enqueue: type an item or choose a file');
+    if (source !== null && area.value !== '')
+      throw new Error('there are both a text and a file: remove one of them, and enqueue it after the other');
     const duration = (/** @type {HTMLInputElement} */ box, /** @type {string} */ label) => {
       if (box.value.trim() === '' || chosen() === 'ndjson') return undefined;
       const ms = parseDuration(box.value);
@@ -150,23 +225,36 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
     say(`${counted(sent.count - sent.duplicates, 'item')} enqueued in ${target}${again}.`, link);
     area.value = '';
     file.value = '';
+    drop.hidden = true;
     setText(progress, '');
     sent = null;
     return { queue: target, id };
   };
-  return { element, send, first: choose ? name : area };
+  /**
+   * What is typed here and not known to be enqueued.
+   * @returns {Draft | null}
+   */
+  const keep = () => {
+    if (area.value === '' && !file.files?.length && sent?.key === undefined) return null;
+    const values = boxes.map((box) => box.value);
+    return { values, form: chosen(), seal: seal.box.checked, files: file.files, sent };
+  };
+  return { element, send, keep, first: choose ? name : area };
 }
 
 /**
+ * Opens on what the dialog before was closed on, unless a text is given.
  * @param {import('./store.js').Store} store
  * @param {{queue?: string, text?: string, form?: Form}} start
  */
-export function enqueueDialog(store, start) {
-  const choose = start.queue === undefined;
+export async function enqueueDialog(store, start) {
+  const { queue, text } = start;
+  const choose = queue === undefined;
   const names = choose ? [...store.queues.keys()].sort() : [];
-  const fields = enqueueFields({ ...start, choose, names });
-  return openDialog({
-    title: choose ? 'Enqueue items' : `Enqueue in ${start.queue}`,
+  const draft = text === undefined ? drafts.get(queue ?? '') : undefined;
+  const fields = enqueueFields({ ...start, choose, names, draft });
+  const done = await openDialog({
+    title: choose ? 'Enqueue items' : `Enqueue in ${queue}`,
     submit: 'Enqueue',
     wide: true,
     body: [fields.element],
@@ -177,4 +265,8 @@ export function enqueueDialog(store, start) {
       fields.first.focus();
     },
   });
+  const left = fields.keep();
+  // A copy that was not sent is at hand where it came from; one that may have come in is not to be sent twice.
+  if (text === undefined || (left !== null && isUncertain(left))) keepDraft(queue, left);
+  return done;
 }

@@ -7,7 +7,7 @@ import { ApiError, events, listQueues, listRuns } from './api.js';
 import { SseReader } from './sse.js';
 
 /**
- * `gone`: it was not heard for so long that it may not come back.
+ * `gone`: it was not heard for so long that it may not come back, or not at all since the page was opened.
  * @typedef {'connecting' | 'live' | 'polling' | 'reconnecting' | 'starting' | 'gone' | 'locked'} State
  * @typedef {{state: State, detail?: string, since?: number, everyMs?: number}} Connection since when it is away, how
  *   often it is tried
@@ -22,6 +22,8 @@ const TRIES = 2;
 const RETRY_MS = [250, 500, 1_000, 2_000, 4_000];
 /** A server that is away for so long may be gone for good. */
 const GONE_AFTER_MS = 60_000;
+/** One that was never heard keeps its reader waiting with nothing to look at. */
+const NEVER_HEARD_AFTER_MS = 3_000;
 const GONE_RETRY_MS = 15_000;
 /** Longer than any answer takes that somebody waits for. */
 const POLL_PATIENCE_MS = 10_000;
@@ -37,7 +39,7 @@ export class Feed {
   #tell;
   /** @type {(wasAwayMs: number, restarted: boolean) => void} */
   #back;
-  /** When the server was heard last before it went away. */
+  /** Since when the server is away, as far as it was noticed. */
   #lost = 0;
   #failures = 0;
   /** Asking worked where no stream came. */
@@ -117,7 +119,7 @@ export class Feed {
     }
     const soon = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
     this.#failures += 1;
-    await this.#sleep(this.#isGone() ? GONE_RETRY_MS : soon * (0.75 + Math.random() / 2));
+    await this.#sleep(this.#wasAwayFor(GONE_AFTER_MS) ? GONE_RETRY_MS : soon * (0.75 + Math.random() / 2));
   }
 
   /**
@@ -125,14 +127,16 @@ export class Feed {
    * @param {string} [detail]
    */
   #away(state, detail) {
-    if (this.#lost === 0 && this.#store.loaded) this.#lost = Date.now();
-    if (state === 'reconnecting' && this.#isGone())
-      this.#tell({ state: 'gone', detail, since: this.#lost, everyMs: GONE_RETRY_MS });
+    if (this.#lost === 0) this.#lost = Date.now();
+    const everyMs = this.#wasAwayFor(GONE_AFTER_MS) ? GONE_RETRY_MS : RETRY_MS[RETRY_MS.length - 1];
+    const gone = this.#wasAwayFor(this.#store.loaded ? GONE_AFTER_MS : NEVER_HEARD_AFTER_MS);
+    if (state === 'reconnecting' && gone) this.#tell({ state: 'gone', detail, since: this.#lost, everyMs });
     else this.#tell({ state, detail });
   }
 
-  #isGone() {
-    return this.#lost !== 0 && Date.now() - this.#lost >= GONE_AFTER_MS;
+  /** @param {number} ms */
+  #wasAwayFor(ms) {
+    return this.#lost !== 0 && Date.now() - this.#lost >= ms;
   }
 
   /** Reads one stream to its end. */
@@ -145,6 +149,8 @@ export class Feed {
     try {
       // Asking for a token waits for a person.
       const response = await this.#open(call.signal, () => clearTimeout(timer));
+      if (!response.headers.get('Content-Type')?.startsWith('text/event-stream'))
+        throw new ApiError(response.status, 'http', 'what answers is no memq server: a proxy may want you to log in');
       this.#met(response.headers.get('Memq-Instance'));
       clearTimeout(timer);
       timer = setTimeout(stop, FIRST_WORD_MS);
@@ -231,6 +237,7 @@ export class Feed {
    * @param {State} state
    */
   #heard(queues, runs, state) {
+    const known = this.#store.loaded;
     // Where no stream says it, it can be seen by what is gone.
     const restarted = this.#store.snapshot(queues, runs) || this.#restarted;
     this.#restarted = false;
@@ -238,7 +245,7 @@ export class Feed {
     this.#lost = 0;
     this.#failures = 0;
     this.#tell({ state });
-    if (lost > 0) this.#back(Date.now() - lost, restarted);
+    if (lost > 0 && known) this.#back(Date.now() - lost, restarted);
   }
 
   /**

@@ -185,3 +185,16 @@ export function hex(data, most) {
   }
   return rows.join('\n');
 }
+
+/** How memq's workers begin each of the streams that a command wrote, below why an attempt failed. */
+const STREAM = /(^|\n)--- std(err|out)\n/;
+
+/**
+ * An error as two: why, and what the command printed.
+ * @param {string} error
+ */
+export function partedError(error) {
+  const at = error.search(STREAM);
+  if (at < 0) return { why: error, output: '' };
+  return { why: error.slice(0, at), output: error.slice(at).replace(/^\n/, '') };
+}

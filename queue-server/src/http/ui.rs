@@ -43,6 +43,7 @@ const HELD: &[(&str, &[u8])] = files![
     "badges.js",
     "base.css",
     "charts.js",
+    "command.js",
     "content.js",
     "copy.js",
     "create.js",

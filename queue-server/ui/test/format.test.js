@@ -69,3 +69,15 @@ test('bytes are shown as digits and signs', () => {
 test('an id is known by its end', () => {
   assert.equal(format.shortId('698f1aac5b3b194e0000000000000002'), '…00000002');
 });
+
+test('an error of a command is told apart from what it printed', () => {
+  assert.deepEqual(format.partedError('exit code 1'), { why: 'exit code 1', output: '' });
+  assert.deepEqual(format.partedError('exit code 1\nat line 3\n--- stderr\nno such file\n--- stdout\nreading'), {
+    why: 'exit code 1\nat line 3',
+    output: '--- stderr\nno such file\n--- stdout\nreading',
+  });
+  assert.deepEqual(format.partedError('the rule --- stdout\nis no stream'), {
+    why: 'the rule --- stdout\nis no stream',
+    output: '',
+  });
+});

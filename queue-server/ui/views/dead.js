@@ -207,7 +207,9 @@ export function deadView(scope, name, start) {
         ? ended
           ? `Redrive all ${exactly(shown.length)} that match`
           : 'Redrive all that match'
-        : `Redrive all ${exactly(dead)}`,
+        : dead > 0
+          ? `Redrive all ${exactly(dead)}`
+          : 'Redrive all',
     );
     redriveAll.disabled = dead === 0;
     purge.disabled = dead === 0;

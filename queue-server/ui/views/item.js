@@ -7,7 +7,7 @@ import { bodyContent, textContent } from '../content.js';
 import { copyButton } from '../copy.js';
 import { button, fill, h, setText, time } from '../dom.js';
 import { enqueueDialog } from '../enqueue.js';
-import { ago, bytes, duration, exactly, firstLine, moment, shortId } from '../format.js';
+import { ago, bytes, duration, exactly, firstLine, moment, partedError, shortId } from '../format.js';
 import { queueAddress } from '../router.js';
 import { cell, line, nameCell, tableOf } from '../tables.js';
 
@@ -206,7 +206,7 @@ export function itemView(scope, { queue: name, id }) {
         ['Took', 'number'],
         ['Exit code', 'number'],
         ['What it said'],
-        ['Output'],
+        ['Output', 'number'],
       ],
       'attempts',
     );
@@ -224,10 +224,12 @@ export function itemView(scope, { queue: name, id }) {
    */
   const attemptLine = (attempt, last) => {
     const { attempt: nth, started, ended, log_bytes: printed } = attempt;
+    // A worker says what a failed command printed with why it failed.
+    const within = partedError(attempt.error ?? '').output;
+    const size = printed !== undefined && last ? printed : new Blob([within]).size;
     const show =
-      printed !== undefined &&
-      last &&
-      button(`Output (${bytes(printed)})`, () => output(attempt), {
+      size > 0 &&
+      button(`Output (${bytes(size)})`, () => output(attempt, printed !== undefined && last ? undefined : within), {
         class: 'small',
         'aria-label': `Output of attempt ${nth}`,
       });
@@ -245,7 +247,7 @@ export function itemView(scope, { queue: name, id }) {
 
   /** @param {import('../api.js').Attempt} attempt */
   const said = (attempt) => {
-    const text = attempt.error ?? attempt.result;
+    const text = attempt.error === undefined ? attempt.result : partedError(attempt.error).why;
     if (text === undefined || text === '') return '–';
     const first = h('span', { class: 'preview' }, firstLine(text));
     if (text.length < 100 && !text.includes('\n')) return first;
@@ -264,10 +266,13 @@ export function itemView(scope, { queue: name, id }) {
     ];
   };
 
-  /** @param {import('../api.js').Attempt} attempt */
-  const output = (attempt) =>
+  /**
+   * @param {import('../api.js').Attempt} attempt
+   * @param {string} [known] what it printed, where the server need not be asked
+   */
+  const output = (attempt, known) =>
     actions.showText(`Output of attempt ${attempt.attempt}`, async (hold) => {
-      const text = await itemLog(name, id, attempt.attempt, scope.signal);
+      const text = known ?? (await itemLog(name, id, attempt.attempt, scope.signal));
       hold.append(text === '' ? h('p', { class: 'muted' }, 'It printed nothing.') : textContent(text, 'Output'));
     });
 

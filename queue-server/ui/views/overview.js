@@ -2,6 +2,7 @@
 
 import { listItems } from '../api.js';
 import { cancel } from '../actions.js';
+import { workerCommand } from '../command.js';
 import { Chart, choiceOf, depthData, describing, rateData, unitOf } from '../charts.js';
 import { button, fill, h, setText } from '../dom.js';
 import { bytes, count, counted, duration, exactly, preview, shortId } from '../format.js';
@@ -53,7 +54,7 @@ export function overviewView(scope, name) {
   );
   const rates = new Chart(
     {
-      title: 'A second',
+      title: 'Per second',
       lines: rateLines,
       unit: unitOf.rate,
       describe: describing(
@@ -124,6 +125,7 @@ export function overviewView(scope, name) {
 function heldItems(scope, name) {
   const { store } = scope;
   const note = h('p', { class: 'muted' }, '');
+  const idle = h('div', { class: 'idle', hidden: true }, workerCommand(name));
   const { table, body: tbody } = tableOf('Leased items', [
     ['Item', 'name'],
     ['Worker'],
@@ -146,7 +148,9 @@ function heldItems(scope, name) {
   const load = async () => {
     const known = store.queues.get(name);
     if (!known || busy) return;
-    const { leased } = known.queue.counts;
+    const { leased, ready } = known.queue.counts;
+    // Who has items and no worker may not know how to come by one.
+    idle.hidden = leased > 0 || ready === 0 || known.queue.paused;
     if (leased === 0) {
       ticking = [];
       fill(tbody);
@@ -230,7 +234,7 @@ function heldItems(scope, name) {
       h('span', { class: 'grow' }),
       h('a', { href: queueAddress(name, 'items', { state: 'leased' }) }, 'All leased items'),
     ),
-    h('div', { class: 'card flush' }, table, note),
+    h('div', { class: 'card flush' }, table, note, idle),
   );
 }
 
@@ -262,7 +266,7 @@ function limits(queue) {
       );
     });
   const facts = GROUPS.flatMap(([, members]) =>
-    members.map(([path, label, kind, none]) => {
+    members.filter(([path]) => path !== 'burst' || settings.rate_per_s !== undefined).map(([path, label, kind, none]) => {
       const value = settingAt(settings, path);
       const words =
         value === undefined
@@ -323,7 +327,7 @@ function totals({ totals: sums, handling }) {
   const running =
     handling?.running_mean_age_ms === undefined
       ? []
-      : [['Running ones so far, mean', duration(handling.running_mean_age_ms)]];
+      : [['Mean age of what runs', duration(handling.running_mean_age_ms)]];
   return h(
     'section',
     { class: 'card' },

@@ -202,8 +202,8 @@ function figuresOf() {
     ['dead', 'Dead'],
     ['done', 'Done'],
     ['oldest', 'Oldest ready'],
-    ['in', 'In a second'],
-    ['out', 'Out a second'],
+    ['in', 'In/s'],
+    ['out', 'Out/s'],
     ['left', 'Time left'],
   ]);
   const values = new Map(keys.map(([key]) => [/** @type {string} */ (key), h('dd', null)]));

@@ -57,7 +57,7 @@ const COLUMNS = [
   {
     key: 'in',
     label: 'In/s',
-    title: 'Items that came in a second',
+    title: 'Items that came in per second',
     number: true,
     ticks: true,
     sort: (k, now) => enqueuedPerSecond(k, now) ?? 0,
@@ -421,7 +421,7 @@ function summary({ store }) {
     tile('leased', 'Leased'),
     tile('delayed', 'Delayed'),
     tile('dead', 'Dead'),
-    tile('out', 'Out a second'),
+    tile('out', 'Out/s'),
   );
   return {
     element,

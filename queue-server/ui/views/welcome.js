@@ -1,37 +1,23 @@
 //! What a server without queues shows: how to put the first item in, here and from a shell.
 
-import { BASE } from '../api.js';
+import { command, serverAddress, workerCommand } from '../command.js';
 import { button, fill, h } from '../dom.js';
-import { copyButton } from '../copy.js';
-import { enqueueFields } from '../enqueue.js';
+import { enqueueFields, isUncertain, keepDraft } from '../enqueue.js';
 import { complain, sentence } from '../notices.js';
 import { createDialog } from '../create.js';
 import { go, queueAddress } from '../router.js';
 import { token } from '../session.js';
 
-/**
- * @param {string} title
- * @param {string} line
- */
-function command(title, line) {
-  return h(
-    'div',
-    { class: 'command' },
-    h(
-      'div',
-      { class: 'command-head' },
-      h('h3', null, title),
-      copyButton(() => line, title),
-    ),
-    h('pre', { tabindex: '0', role: 'group', 'aria-label': title }, line),
-  );
-}
-
 /** @param {import('../app.js').Scope} scope */
 export function welcome(scope) {
-  const url = BASE.href.replace(/\/$/, '');
+  const url = serverAddress();
   const login = token() === null ? '' : '-u ":$MEMQ_TOKEN" ';
   const fields = enqueueFields({ queue: 'tasks', choose: true, text: 'first\nsecond\nthird', sealable: false });
+  scope.signal.addEventListener('abort', () => {
+    // The first queue may have come by what was sent here and not answered.
+    const draft = fields.keep();
+    if (draft !== null && isUncertain(draft)) keepDraft(undefined, draft);
+  });
   const problem = h('p', { class: 'problem', role: 'alert' });
   const submit = h('button', { type: 'submit', class: 'primary' }, 'Enqueue');
   const form = h(
@@ -78,10 +64,7 @@ export function welcome(scope) {
           'Enqueue three items',
           `printf 'first\\nsecond\\nthird\\n' |\n  curl ${login}--data-binary @- \\\n  '${url}/v1/queues/tasks/items?create=true&lines=true'`,
         ),
-        command(
-          'Work them off',
-          `memq worker --server ${url} --queue tasks \\\n  --until empty -- sh -c 'echo "$MEMQ_ITEM"'`,
-        ),
+        workerCommand('tasks'),
         h(
           'p',
           { class: 'muted' },
