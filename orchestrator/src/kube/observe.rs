@@ -7,13 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 use super::object::STEP_LABEL;
-use super::plan::{JobSeen, PodEnd, PodPhase, PodSeen};
+use super::plan::{JobSeen, ON_THE_WAY, PodEnd, PodPhase, PodSeen};
 use super::status::{JobVerdict, KEPT_MESSAGE_BYTES};
 
 /// The label that carries the Job's name, put on each pod by Kubernetes.
 pub(super) const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
-/// Reasons of a waiting container that are a step of every start. It is a trouble only if it lasts.
-pub(super) const USUAL_WAITS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 /// A Job as the planner sees it.
 pub(super) fn job(job: &Job) -> JobSeen {
@@ -124,7 +122,7 @@ fn waiting(containers: &[&ContainerStatus]) -> Option<(String, String)> {
         let reason = waiting.reason.clone().filter(|reason| !reason.is_empty())?;
         Some((reason, cut(waiting.message.as_deref().unwrap_or_default())))
     });
-    waits.min_by_key(|(reason, _)| USUAL_WAITS.contains(&reason.as_str()))
+    waits.min_by_key(|(reason, _)| ON_THE_WAY.contains(&reason.as_str()))
 }
 
 /// How it ended: by the container that failed, else by what the pod says, else by the last container.

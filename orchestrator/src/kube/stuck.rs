@@ -16,9 +16,8 @@ use tracing::debug;
 
 use super::clock;
 use super::known::Known;
-use super::observe::USUAL_WAITS;
 use super::patience::{CALL, within};
-use super::plan::PodSeen;
+use super::plan::{ON_THE_WAY, PodSeen};
 use super::refused::last;
 
 /// How long an answer is used.
@@ -76,7 +75,7 @@ impl StuckPods {
 }
 
 fn waits_long(pod: &PodSeen, now: Timestamp) -> bool {
-    let usual = |(reason, _): &(String, String)| USUAL_WAITS.contains(&reason.as_str());
+    let usual = |(reason, _): &(String, String)| ON_THE_WAY.contains(&reason.as_str());
     let age = Duration::try_from(now.duration_since(pod.created)).unwrap_or_default();
     pod.waiting.as_ref().is_some_and(usual) && age > USUAL_START
 }

@@ -41,6 +41,7 @@ use jiff::Timestamp;
 
 pub use action::{Action, News};
 pub(super) use each::elements_through;
+pub(super) use pods::ON_THE_WAY;
 pub use seen::{JobSeen, LoadSeen, PodEnd, PodPhase, PodSeen, QueueSeen, QuotaSeen, Refusal, Seen};
 
 pub use why::why;

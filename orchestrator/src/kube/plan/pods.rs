@@ -15,8 +15,9 @@ use crate::kube::status::{
 
 /// Bytes of a reason: one word.
 const REASON_BYTES: usize = 64;
-/// What a container waits for that is on its way and no mistake: an image may take its time.
-const ON_THE_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+/// What a container waits for that is a step of every start and no mistake, unless it lasts: an image may take
+/// its time.
+pub(in crate::kube) const ON_THE_WAY: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 /// How many times longer than other reasons these may last.
 const ON_THE_WAY_PATIENCE: u32 = 6;
 /// How long a pod may find no node before a person is told, as sizing has it.

@@ -80,7 +80,8 @@ pub struct PodSeen {
     pub started: Option<Timestamp>,
     /// The scheduler finds no node for it: since when, and its text.
     pub unschedulable: Option<(Timestamp, String)>,
-    /// A container waits and does not start: its reason (`ImagePullBackOff`, `CreateContainerConfigError`) and message.
+    /// A container waits and has not started: its reason (`ContainerCreating`, which every start has for a while,
+    /// `ImagePullBackOff`, `CreateContainerConfigError`) and message.
     pub waiting: Option<(String, String)>,
     /// How it ended.
     pub end: Option<PodEnd>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Context, JobSeen, PodPhase, PodSeen, Seen};
+use super::{Context, JobSeen, ON_THE_WAY, PodPhase, PodSeen, Seen};
 use crate::spec::RunSpec;
 
 /// One look at a run.
@@ -86,9 +86,10 @@ impl PodSeen {
         self.lives() && !self.deleting
     }
 
-    /// It does not start, and says why.
+    /// It does not start, and says why: more than that its containers are being made.
     pub(super) fn is_stuck(&self) -> bool {
-        self.unschedulable.is_some() || self.waiting.is_some()
+        let mistake = |(reason, _): &(String, String)| !ON_THE_WAY.contains(&reason.as_str());
+        self.unschedulable.is_some() || self.waiting.as_ref().is_some_and(mistake)
     }
 
     /// It is at work.

@@ -130,9 +130,13 @@ fn a_queue_that_is_drained_before_its_worker_starts_leaves_the_job_to_end_by_its
     stage.sees_queue("keys", queue(0, 9));
     stage.sees(std::slice::from_ref(&open), &[]);
     assert_eq!(deleted(&stage.look(11)), [""; 0], "its pod is on its way");
-    let starts = pod("w0", &open, PodPhase::Pending);
+    let mut starts = pod("w0", &open, PodPhase::Pending);
     stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&starts));
     assert_eq!(deleted(&stage.look(12)), [""; 0]);
+    // So says every pod until its kubelet has told that it runs, and a short queue is drained by then.
+    starts.waiting = Some(("ContainerCreating".to_owned(), String::new()));
+    stage.sees(std::slice::from_ref(&open), std::slice::from_ref(&starts));
+    assert_eq!(deleted(&stage.look(13)), [""; 0]);
     let done = exited("w0", &open, 0, "", at(14));
     stage.sees(&[completed(open)], &[done]);
     stage.look(15);

@@ -38,7 +38,8 @@ pub(super) fn see_pod(name: &str, pod: &Pod, now: i64) -> PodSeen {
         None if pod.running => PodPhase::Running,
         None => PodPhase::Pending,
     };
-    let waits = |fate| phase == PodPhase::Pending && pod.fate == fate;
+    let fate = (phase == PodPhase::Pending).then_some(pod.fate);
+    let says = |reason: &str, message: &str| Some((reason.to_owned(), message.to_owned()));
     PodSeen {
         name: name.to_owned(),
         job: pod.job.clone(),
@@ -47,10 +48,13 @@ pub(super) fn see_pod(name: &str, pod: &Pod, now: i64) -> PodSeen {
         ready: pod.running && pod.ready_until > now,
         created: time(pod.created),
         started: pod.first_ready.map(time),
-        unschedulable: waits(Fate::NoNode)
+        unschedulable: (fate == Some(Fate::NoNode))
             .then(|| (time(pod.created), "0/3 nodes are available".to_owned())),
-        waiting: waits(Fate::NoImage)
-            .then(|| ("ImagePullBackOff".to_owned(), "no such image".to_owned())),
+        waiting: match fate {
+            Some(Fate::Works) => says("ContainerCreating", ""),
+            Some(Fate::NoImage) => says("ImagePullBackOff", "no such image"),
+            Some(Fate::NoNode) | None => None,
+        },
         end: pod.end.map(|(code, at)| PodEnd {
             exit_code: Some(code),
             reason: if code == 0 { "Completed" } else { "Error" }.to_owned(),
