@@ -1,5 +1,7 @@
 //! Runs as stories speak of them: made, waited for, judged by their status.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
@@ -155,6 +157,21 @@ pub(super) fn name_of(object: &Value) -> String {
 /// The Jobs of a Run.
 pub(super) fn jobs(place: &Place<'_>, name: &str) -> Result<Vec<Value>> {
     place.list("jobs", &format!("memq.dev/run={name}"))
+}
+
+/// All Jobs that a Run has had, their names by uid: those that are there, and those that Kubernetes made pods for.
+pub(super) fn jobs_ever(place: &Place<'_>, name: &str) -> Result<BTreeMap<String, String>> {
+    let made = "reason=SuccessfulCreate,involvedObject.kind=Job";
+    let events = place.kubectl(&["get", "events", "--field-selector", made, "-o", "json"])?;
+    let events: Value = serde_json::from_str(&events)?;
+    let events = events["items"].as_array().into_iter().flatten();
+    let told = events.map(|event| &event["involvedObject"]).cloned();
+    let there = jobs(place, name)?.into_iter();
+    let all = told.chain(there.map(|mut job| job["metadata"].take()));
+    let of_run = all.filter(|job| text(&job["name"]).starts_with(&format!("{name}-")));
+    Ok(of_run
+        .map(|job| (text(&job["uid"]).to_owned(), text(&job["name"]).to_owned()))
+        .collect())
 }
 
 /// What the queue server answers to a GET.
