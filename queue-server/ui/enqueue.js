@@ -48,10 +48,20 @@ export function isUncertain({ sent }) {
 
 /**
  * The fields of an enqueue, for a dialog or a page.
- * @param {{queue?: string, choose: boolean, names?: string[], text?: string, form?: Form, sealable?: boolean, draft?: Draft}} start
- *   `choose`: the queue can be named, and is made if there is none; `draft`: what to go on with
+ * @param {{queue?: string, choose: boolean, names?: string[], text?: string, form?: Form, sealable?: boolean, draft?: Draft,
+ *   linked?: boolean}} start `choose`: the queue can be named, and is made if there is none; `draft`: what to go on
+ *   with; `linked`: a way to the queue is shown when it is done
  */
-export function enqueueFields({ queue, choose, names = [], text = '', form = 'lines', sealable = true, draft }) {
+export function enqueueFields({
+  queue,
+  choose,
+  names = [],
+  text = '',
+  form = 'lines',
+  sealable = true,
+  draft,
+  linked = true,
+}) {
   const list = h(
     'datalist',
     { id: 'queue-names' },
@@ -220,7 +230,7 @@ export function enqueueFields({ queue, choose, names = [], text = '', form = 'li
       }
     }
     const { id } = sent;
-    const link = choose ? { href: queueAddress(target), label: 'Open the queue' } : undefined;
+    const link = choose && linked ? { href: queueAddress(target), label: 'Open the queue' } : undefined;
     const again = sent.duplicates > 0 ? `, ${counted(sent.duplicates, 'duplicate')} left out` : '';
     say(`${counted(sent.count - sent.duplicates, 'item')} enqueued in ${target}${again}.`, link);
     area.value = '';

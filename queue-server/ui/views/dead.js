@@ -35,7 +35,7 @@ export function deadView(scope, name, start) {
   const { table, body: tbody } = tableOf(
     'Dead letters',
     [
-      [everyone, 'tick-cell'],
+      [h('label', null, everyone, h('span', { class: 'narrow-words' }, 'All shown')), 'tick-cell'],
       ['Item', 'name'],
       ['Why', 'name'],
       ['Exit code', 'number'],

@@ -12,7 +12,8 @@ import { token } from '../session.js';
 export function welcome(scope) {
   const url = serverAddress();
   const login = token() === null ? '' : '-u ":$MEMQ_TOKEN" ';
-  const fields = enqueueFields({ queue: 'tasks', choose: true, text: 'first\nsecond\nthird', sealable: false });
+  const text = 'first\nsecond\nthird';
+  const fields = enqueueFields({ queue: 'tasks', choose: true, text, sealable: false, linked: false });
   scope.signal.addEventListener('abort', () => {
     // The first queue may have come by what was sent here and not answered.
     const draft = fields.keep();

@@ -163,6 +163,28 @@ async fn a_worker_goes_on_with_the_token_that_its_file_has_by_now() {
 }
 
 #[tokio::test]
+async fn a_worker_waits_while_the_file_of_its_token_is_late() {
+    let guarded = Guarded::with(&["1"]).await;
+    let file = guarded.write("token", WORK);
+    let forever = ["--until", "forever", "--token-file"];
+    let worker = guarded
+        .worker()
+        .args(forever)
+        .args([file.to_str().unwrap()]);
+    let worker = worker.sh("true").start();
+    worker.says("done").await;
+    // Its parked call is ended, and what its file holds is refused.
+    guarded.renew().await;
+    worker.says("tokens may be changing").await;
+    guarded.write("token", NEXT);
+    guarded.bench.add(b"2").await;
+    until("both items are done", async || {
+        guarded.bench.outcomes().await.len() == 2
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_worker_whose_token_is_taken_away_ends_with_77() {
     let guarded = Guarded::with(&["1"]).await;
     let forever = ["--until", "forever"];
