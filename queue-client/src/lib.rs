@@ -67,6 +67,7 @@ mod lease;
 mod look;
 mod memq;
 mod queue;
+mod refusal;
 mod renewer;
 mod runs;
 mod token;

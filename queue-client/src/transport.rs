@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
-use queue_api::{
-    IDEMPOTENCY_REPLAYED, PROBLEM_JSON, Problem, QueueName, TRACEPARENT, TRACESTATE, Trace,
-};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use queue_api::{IDEMPOTENCY_REPLAYED, QueueName, TRACEPARENT, TRACESTATE, Trace};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Chain, FORBIDDEN, UNAUTHENTICATED};
-use crate::token::{Token, TokenFrom};
+use crate::error::Chain;
+use crate::refusal::{refusal, retry_after};
+use crate::token::Token;
 use crate::{Error, Result};
 
 /// How long a call that does not park may take, each try.
@@ -464,68 +463,4 @@ pub(crate) fn unreachable(
         what,
         source: Box::new(source),
     }
-}
-
-fn refusal(
-    what: String,
-    status: StatusCode,
-    headers: &HeaderMap,
-    bytes: &[u8],
-    token: Option<&Token>,
-) -> Error {
-    if status.as_u16() == UNAUTHENTICATED {
-        // Whoever says so: a proxy before the server may ask for one as well.
-        let token = token.map_or(TokenFrom::Nowhere, |token| token.source().clone());
-        return Error::Unauthenticated { what, token };
-    }
-    let is_problem = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|media_type| media_type.starts_with(PROBLEM_JSON));
-    let forbidden = is_problem && status.as_u16() == FORBIDDEN;
-    if is_problem
-        && !forbidden
-        && let Ok(problem) = serde_json::from_slice::<Problem>(bytes)
-    {
-        return Error::Problem(Box::new(problem));
-    }
-    // A code this version does not know still has words for people; anything else is shown as its
-    // first line.
-    let words = serde_json::from_slice::<serde_json::Value>(bytes)
-        .ok()
-        .and_then(|value| Some(value.get("detail")?.as_str()?.to_owned()))
-        .unwrap_or_else(|| first_line(bytes));
-    if forbidden {
-        return Error::Forbidden {
-            what,
-            detail: words,
-        };
-    }
-    let detail = if words.is_empty() {
-        format!("the answer was {status}")
-    } else {
-        format!("the answer was {status}: {words}")
-    };
-    Error::Protocol {
-        what,
-        status: status.as_u16(),
-        detail,
-    }
-}
-
-fn first_line(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
-    text.lines().next().unwrap_or_default().trim().into()
-}
-
-/// The header in its form of seconds, the one the server uses; a date falls to our own back-off.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds))
 }
