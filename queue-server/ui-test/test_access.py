@@ -25,11 +25,35 @@ class Tokens(Looked):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        tokens = pathlib.Path(folder.name) / "tokens"
-        tokens.write_text(f"read {READ}\nadmin {ADMIN}\n")
-        self.flags = ("--tokens", str(tokens))
+        self.tokens = pathlib.Path(folder.name) / "tokens"
+        self.know(f"read {READ}\nadmin {ADMIN}\n")
+        self.flags = ("--tokens", str(self.tokens))
         super().setUp()
         self.add("a")
+
+    def know(self, tokens: str) -> None:
+        self.tokens.with_suffix(".new").write_text(tokens)
+        self.tokens.with_suffix(".new").replace(self.tokens)
+
+    def test_a_page_whose_token_is_taken_out_learns_it_and_goes_on_with_another(self) -> None:
+        page = self.look("#/queues/q", permitted=("status of 401", "ERR_INCOMPLETE_CHUNKED_ENCODING"))
+        dialog = asked(page, "This server wants a token")
+        dialog.get_by_label("Token").fill(READ)
+        page.keyboard.press("Enter")
+        expect(page.locator("#connection")).to_have_text("Live")
+        # Nothing is done on the page, and nothing happens in the queue.
+        self.know(f"admin {ADMIN}\n")
+        expect(dialog.get_by_role("alert")).to_contain_text("was taken out")
+        page.keyboard.press("Escape")
+        expect(page.locator("#connection")).to_have_text("No access")
+        away = page.locator("#away")
+        expect(away).to_contain_text("What is shown is as it was until then.")
+        expect(figure(page, "Ready")).to_have_text("1")
+        away.get_by_role("button", name="Enter a token").click()
+        dialog.get_by_label("Token").fill(ADMIN)
+        page.keyboard.press("Enter")
+        expect(page.locator("#connection")).to_have_text("Live")
+        expect(away).not_to_be_visible()
 
     def test_the_page_asks_for_a_token_until_it_is_a_good_one(self) -> None:
         page = self.look("#/queues/q", permitted=("status of 401",))

@@ -211,34 +211,32 @@ let toldAway = '';
 
 /**
  * A server that does not come back is said to be away, with what is shown as it was; one that was never heard, with
- * what may be wrong.
+ * what may be wrong; and one that lets the page in no more, with why.
  * @param {import('./events.js').Connection} now
  */
 function tellAway({ state, since, everyMs, detail }) {
-  away.hidden = state !== 'gone';
   const seconds = Math.round((everyMs ?? 0) / 1_000);
-  const words =
-    state !== 'gone' || since === undefined
-      ? ''
-      : store.loaded
-        ? [
-            `The server does not answer since ${clock(since)}; trying again every ${seconds} s.`,
-            'What is shown is as it was then.',
-            allOver() ? 'All its runs were over: a server of memq run ends with its run.' : '',
-          ].join(' ')
-        : [
-            `Nothing is heard of a memq server at ${BASE.href}: ${detail ?? 'the connection breaks off'}.`,
-            `Trying again every ${seconds} s.`,
-            'See whether memq-server runs, and whether a proxy, a tunnel or a forwarded port in between still works.',
-          ].join(' ');
+  let words = '';
+  if (state === 'locked' && store.loaded) {
+    words = `No access any more: ${detail ?? 'this server wants a token'}. What is shown is as it was until then.`;
+  } else if (state === 'gone' && since !== undefined && store.loaded) {
+    const over = allOver() ? ' All its runs were over: a server of memq run ends with its run.' : '';
+    words =
+      `The server does not answer since ${clock(since)}; trying again every ${seconds} s. ` +
+      `What is shown is as it was then.${over}`;
+  } else if (state === 'gone') {
+    words =
+      `Nothing is heard of a memq server at ${BASE.href}: ${detail ?? 'the connection breaks off'}. ` +
+      `Trying again every ${seconds} s. ` +
+      'See whether memq-server runs, and whether a proxy, a tunnel or a forwarded port in between still works.';
+  }
+  away.hidden = words === '';
   // Told once: whoever hears the page should not hear it at every try.
   if (words === toldAway) return;
   toldAway = words;
+  const again = state === 'locked' ? button('Enter a token', enter) : button('Try now', () => feed.retry());
   if (words === '') fill(away);
-  else {
-    const again = button('Try now', () => feed.retry());
-    fill(away, h('p', null, words.trim()), again);
-  }
+  else fill(away, h('p', null, words), again);
 }
 
 function allOver() {
