@@ -52,12 +52,6 @@ impl QueueName {
     pub fn is_reserved(&self) -> bool {
         self.as_str() == Self::REST
     }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// What names of queues and of runs are made of.
@@ -70,42 +64,57 @@ fn is_name(text: &str) -> bool {
 
 const NAME_RULE: &str = "use 1 to 128 of A-Z a-z 0-9 . _ - and do not start with . or -";
 
-impl FromStr for QueueName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        match is_name(text) {
-            true => Ok(Self(text.into())),
-            false => Err(NameError::new("a queue name", NAME_RULE, text)),
+/// What each kind of name can do: it is read by that rule, and written as it is.
+macro_rules! name {
+    ($name:ident, $what:literal) => {
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
         }
-    }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                match is_name(text) {
+                    true => Ok(Self(text.into())),
+                    false => Err(NameError::new($what, NAME_RULE, text)),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
 }
 
-impl TryFrom<String> for QueueName {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        text.parse()
-    }
-}
-
-impl From<QueueName> for String {
-    fn from(name: QueueName) -> Self {
-        name.0.as_ref().into()
-    }
-}
-
-impl fmt::Display for QueueName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for QueueName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
+name!(QueueName, "a queue name");
 
 /// The name of a run that is reported: of the same form as the name of a queue.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,50 +126,7 @@ impl fmt::Debug for QueueName {
 #[serde(try_from = "String", into = "String")]
 pub struct RunName(Arc<str>);
 
-impl RunName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for RunName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        match is_name(text) {
-            true => Ok(Self(text.into())),
-            false => Err(NameError::new("a run name", NAME_RULE, text)),
-        }
-    }
-}
-
-impl TryFrom<String> for RunName {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        text.parse()
-    }
-}
-
-impl From<RunName> for String {
-    fn from(name: RunName) -> Self {
-        name.0.as_ref().into()
-    }
-}
-
-impl fmt::Display for RunName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for RunName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
+name!(RunName, "a run name");
 
 /// The id of an item: 32 lower-case hex digits, never given to two items.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

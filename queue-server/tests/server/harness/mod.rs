@@ -4,6 +4,8 @@
 //! numbers add up, and no connection had to be cut.
 
 mod answer;
+mod books;
+mod calls;
 pub(crate) mod client;
 mod events;
 mod lives;
@@ -13,11 +15,13 @@ mod server;
 use std::time::{Duration, Instant};
 
 pub(crate) use answer::Answer;
+pub(crate) use books::OPERATOR;
+pub(crate) use calls::Held;
 pub(crate) use client::{IntoBody, Wire};
 pub(crate) use events::Events;
 pub(crate) use lives::{End, Lives, lasting};
 pub(crate) use process::Program;
-pub(crate) use server::{Api, Held, OPERATOR};
+pub(crate) use server::Api;
 
 /// Longer than anything takes on a busy machine: reached only when something hangs.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
