@@ -89,8 +89,8 @@ pub const MAX_RUNS_BYTES: usize = 8 * 1024 * 1024;
 pub const MAX_PAGE_RUNS: usize = MAX_RUNS;
 /// How long a report of a run that has not ended is fresh. It is repeated every 30 s: three may be lost.
 pub const RUN_STALE_AFTER: Duration = Duration::from_secs(120);
-/// Bytes of a `tracestate` that are kept with an item: what the standard asks everybody to pass on. Members
-/// past it are left out.
+/// Bytes of a `tracestate` that are kept with an item: what the standard asks everybody to pass on. Of a
+/// longer one the members past 128 bytes are left out, then the last.
 pub const MAX_TRACESTATE_BYTES: usize = 512;
 /// Most members of a `tracestate`, as the standard has it; one with more counts as absent.
 pub const MAX_TRACESTATE_MEMBERS: usize = 32;

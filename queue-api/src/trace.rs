@@ -20,6 +20,8 @@ const TRACE_ID: std::ops::Range<usize> = 3..35;
 const SPAN_ID: std::ops::Range<usize> = 36..52;
 /// Longest key of a member of `tracestate`, and longest value.
 const MEMBER_BYTES: usize = 256;
+/// A longer member is the first to go where there is no room for all.
+const LONG_MEMBER_BYTES: usize = 128;
 
 /// A place in a trace. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -124,26 +126,28 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The members of a `tracestate`, from the first on as many as fit; none where one is not well formed.
+/// The members of a `tracestate`, as many as fit; none where one is not well formed.
 fn read_state(header: &str) -> String {
     let members = header
         .split(',')
         .map(|member| member.trim_matches([' ', '\t']));
-    let members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
+    let mut members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
     if members.len() > MAX_TRACESTATE_MEMBERS || !members.iter().all(|member| is_member(member)) {
         return String::new();
     }
-    let mut state = String::new();
-    for member in members {
-        if state.len() + 1 + member.len() > MAX_TRACESTATE_BYTES {
-            break;
+    loop {
+        let state = members.join(",");
+        if state.len() <= MAX_TRACESTATE_BYTES {
+            return state;
         }
-        if !state.is_empty() {
-            state.push(',');
+        // What goes first is for the standard to say: the long ones, so that one system leaves the others room,
+        // then the last, who wrote longest ago.
+        let is_long = |member: &&str| member.len() > LONG_MEMBER_BYTES;
+        match members.iter().rposition(is_long) {
+            Some(long) => drop(members.remove(long)),
+            None => drop(members.pop()),
         }
-        state.push_str(member);
     }
-    state
 }
 
 fn is_member(member: &str) -> bool {
@@ -240,7 +244,36 @@ mod tests {
             Some(many(MAX_TRACESTATE_MEMBERS))
         );
         assert_eq!(state(&many(MAX_TRACESTATE_MEMBERS + 1)), None);
-        let long = format!("a={}", "x".repeat(254));
-        assert_eq!(state(&format!("{long},{long},b=1")), Some(long));
+    }
+
+    #[test]
+    fn a_state_that_is_too_long_loses_its_long_members_and_then_its_last() {
+        let member =
+            |key: &str, bytes: usize| format!("{key}={}", "x".repeat(bytes - key.len() - 1));
+        let state = |members: &[String]| {
+            let trace = Trace::new(PARENT, Some(&members.join(","))).expect("a trace");
+            let kept = trace.tracestate().unwrap_or_default();
+            let keys = kept
+                .split(',')
+                .filter_map(|member| Some(member.split_once('=')?.0));
+            (kept.len(), keys.collect::<Vec<_>>().join(" "))
+        };
+        let keys = |keys: &str| keys.to_owned();
+        let whole = [member("a", 256), member("b", 255)];
+        assert_eq!(state(&whole), (MAX_TRACESTATE_BYTES, keys("a b")));
+        let alone = [format!("{}={}", "k".repeat(255), "x".repeat(256))];
+        assert_eq!(state(&alone).0, MAX_TRACESTATE_BYTES);
+        let over = [format!("{}={}", "k".repeat(256), "x".repeat(256))];
+        assert_eq!(state(&over).0, 0);
+        let long = [
+            member("a", 129),
+            member("b", 100),
+            member("c", 129),
+            member("d", 128),
+            member("e", 128),
+        ];
+        assert_eq!(state(&long), (129 + 100 + 128 + 128 + 3, keys("a b d e")));
+        let short = ["a", "b", "c", "d", "e"].map(|key| member(key, 128));
+        assert_eq!(state(&short), (3 * 128 + 2, keys("a b c")));
     }
 }
