@@ -72,6 +72,8 @@ _MIN_PAUSE, _MAX_PAUSE = 0.05, 5.0
 # How long a file's token may be refused that was let in before, or was changed: a kubelet puts a changed Secret into
 # one pod a minute or so later than into another.
 _TOKEN_GRACE = 120.0
+# A server refuses at once: a call that it kept for so long before it did was parked, under a token that it knew then.
+_KEPT_WAITING = 1.0
 # A request holds at most 16 MiB and 100,000 items; JSON at its worst makes six bytes of one.
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ITEMS = 10_000
@@ -648,8 +650,10 @@ class _Server:
             asked = 0.0
             failure: MemqError
             try:
-                shown = self._shown
+                shown, begun = self._shown, time.monotonic()
                 answer = self._once(method, path, body, headers, timeout, shown)
+                if answer.status == 401 and time.monotonic() - begun >= _KEPT_WAITING:
+                    self._vouched = True
                 if answer.status in (401, 403) and shown != (newer := self._renewed(shown)):
                     # What was refused was not carried out.
                     shown, answer = newer, self._once(method, path, body, headers, timeout, newer)

@@ -6,8 +6,11 @@ import logging
 import os
 import pathlib
 import tempfile
+import threading
+import time
 import unittest
 import unittest.mock
+import urllib.request
 from collections.abc import Callable
 from typing import Any, Optional
 
@@ -129,6 +132,34 @@ class Tokens(Served):
         self.write("token", LAST)
         (warning,) = late(lambda: self.know(LAST))
         self.assertNotIn(LAST, warning)
+
+    def test_a_parked_call_that_a_change_of_tokens_ends_is_made_again(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", WORK)))
+        taken: list[str] = []
+
+        def take() -> None:
+            for lease in memq.drain(self.url, "q", until="forever"):
+                lease.ack()
+                taken.append(lease.text)
+                return
+
+        def parked() -> bool:
+            headers = {"Authorization": f"Bearer {READ}"}
+            with urllib.request.urlopen(urllib.request.Request(f"{self.url}/metrics", headers=headers)) as answer:
+                return b"memq_parked_calls 1" in answer.read()
+
+        with self.assertLogs("memq", logging.WARNING) as logs:
+            worker = threading.Thread(target=take)
+            worker.start()
+            until("the call is parked", parked)
+            began = time.monotonic()
+            until("it was parked for a while", lambda: time.monotonic() - began > memq._KEPT_WAITING)
+            self.write("tokens", f"admin an-admin-of-tests\nwork {NEXT}\n")
+            until("it is refused", lambda: "tokens may be changing" in "".join(logs.output))
+            self.write("token", NEXT)
+            self.add(NEXT)
+            worker.join(timeout=60)
+        self.assertEqual(taken, ["a"])
 
     def test_a_token_that_was_never_good_is_refused_at_once(self) -> None:
         self.environment(MEMQ_TOKEN_FILE=str(self.write("token", "nobody-knows-this-one")))

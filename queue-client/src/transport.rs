@@ -30,6 +30,10 @@ const MIN_DELAY: Duration = Duration::from_millis(50);
 /// Longest wait of our own choosing before a repetition.
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
+/// A server refuses at once: a call that it kept for so long before it did was parked, under a token that it
+/// knew until then.
+const KEPT_WAITING: Duration = Duration::from_secs(1);
+
 /// Whoever would wait longer than this learns at once that the server is out of reach.
 const WORTH_A_WARNING: Duration = Duration::from_secs(60);
 
@@ -293,8 +297,14 @@ impl Transport {
             let request = self.request(call, token.as_ref());
             self.answer(call, request.timeout(call.try_timeout))
         };
+        let begun = Instant::now();
         let answer = ask(token.clone()).await;
         let failure = answer.as_ref().err().map(|failure| &failure.error);
+        if let (Some(Error::Unauthenticated { .. }), Some(known)) = (failure, &self.token)
+            && begun.elapsed() >= KEPT_WAITING
+        {
+            known.was_known();
+        }
         let (shown, answer) = match self.newer(token.as_ref(), failure).await {
             Some(newer) => (Some(newer.clone()), ask(Some(newer)).await),
             None => (token, answer),

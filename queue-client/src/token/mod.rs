@@ -141,6 +141,11 @@ impl Token {
         }
     }
 
+    /// A server knew this one, before it refused it.
+    pub(crate) fn was_known(&self) {
+        self.state().vouched = true;
+    }
+
     /// Whether the refusal of just now may pass, so that it is worth asking again within this time.
     pub(crate) fn may_pass(&self, patience: Duration) -> bool {
         let TokenFrom::File(_) = self.0.from else {

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
-use queue_api::{PROBLEM_JSON, Redrive};
+use queue_api::{LeaseRequest, PROBLEM_JSON, Redrive};
 use queue_client::{Client, EnqueueOptions, Error, QueueClient, Token, TokenFrom};
 
 use crate::{json, serve, serve_at};
@@ -212,6 +212,28 @@ async fn a_refusal_is_waited_out_where_the_file_or_the_server_is_late() {
         "the server was late, and let it in: {error}"
     );
     assert_eq!(refusals.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_call_that_was_parked_before_it_was_refused_had_a_token_that_was_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    write(&path, "one");
+    let (url, calls) = serve_at(move |call, _| async move {
+        match call {
+            0 => {
+                tokio::time::sleep(Duration::from_millis(1_100)).await;
+                refused(StatusCode::UNAUTHORIZED, "unauthenticated")
+            }
+            1 | 2 => refused(StatusCode::UNAUTHORIZED, "unauthenticated"),
+            _ => json(r#"{"items":[],"state":"waiting"}"#),
+        }
+    })
+    .await;
+    let queue = queue(&url, Some(Token::from_file(&path).unwrap()));
+    let answer = queue.lease(&LeaseRequest::default()).await;
+    assert!(answer.unwrap().items.is_empty());
+    assert_eq!(calls.load(SeqCst), 4);
 }
 
 #[tokio::test]
