@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{DeleteParams, LogParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher as watch};
@@ -147,4 +148,16 @@ async fn a_pod_has_the_log_that_a_test_gives_it() {
     let read = async |name| pods.logs(name, &LogParams::default()).await;
     assert_eq!(read("p").await.expect("a log"), "one\ntwo\n");
     assert_eq!(read("q").await.map_err(code).err(), Some(404));
+}
+
+#[tokio::test]
+async fn another_program_reaches_it_by_its_kubeconfig() {
+    let api = FakeApi::start().await;
+    api.put(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}));
+    let file = Kubeconfig::from_yaml(&api.kubeconfig()).expect("a kubeconfig");
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(file, &options).await;
+    let client = Client::try_from(config.expect("a configuration")).expect("a client");
+    let maps = Api::<ConfigMap>::default_namespaced(client);
+    assert!(maps.get("a").await.is_ok(), "it is found where it lies");
 }
