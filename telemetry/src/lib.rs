@@ -7,6 +7,7 @@
 
 mod chain;
 pub mod fields;
+mod human;
 mod log;
 #[cfg(feature = "otlp")]
 mod otlp;

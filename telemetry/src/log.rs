@@ -6,6 +6,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::human;
+
 /// The variables that hold the filter; the first one that is set decides.
 const VARIABLES: [&str; 2] = ["MEMQ_LOG", "RUST_LOG"];
 /// The filter when neither is set.
@@ -59,6 +61,7 @@ fn start(format: LogFormat, filter: EnvFilter) {
     // The only failure is a log that stands already: ours was embedded, and theirs will do.
     let _standing = match format {
         LogFormat::Human => builder
+            .fmt_fields(human::fields())
             .with_ansi(colour)
             .with_target(false)
             .finish()
