@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+
 use crate::collector::Collector;
-use crate::support::{PATIENCE, Server, memq, said};
+use crate::support::{PARENT, PATIENCE, Server, memq, said};
 
 fn exporting(words: &[&str], to: &str) -> std::process::Command {
     let mut command = memq(words);
@@ -108,6 +110,60 @@ async fn a_collector_that_never_answers_holds_nobody_up() {
         "spans were to be sent: {ended:?}"
     );
     drop(silent);
+}
+
+/// How long a call waits in vain.
+const WAIT: Duration = Duration::from_millis(1_500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_settles_and_then_waits_is_part_of_the_trace_until_it_waits() {
+    let collector = Collector::default();
+    let to = collector.start().await;
+    let words = ["server", "--listen", "127.0.0.1:0", "--storage", "memory"];
+    let server = tokio::task::spawn_blocking(move || Server::start(exporting(&words, &to))).await;
+    let server = server.unwrap();
+    let queue = server.queue("q");
+    queue
+        .create(&queue_api::SettingsPatch::default())
+        .await
+        .unwrap();
+    let url = format!("{}/v1/queues/q", server.url);
+    let http = reqwest::Client::new();
+    let post = async |call: &str, body: String, trace: Option<&str>| {
+        let request = http.post(format!("{url}/{call}")).body(body);
+        let request = match trace {
+            Some(parent) => request.header("traceparent", parent),
+            None => request,
+        };
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
+        answer.text().await.unwrap()
+    };
+    post("items", "an item".into(), None).await;
+    let leased = post("lease", "{}".into(), None).await;
+    let leased: serde_json::Value = serde_json::from_str(&leased).unwrap();
+    let lease = &leased["items"][0]["lease"];
+
+    let wait = WAIT.as_millis();
+    let settling =
+        format!(r#"{{"settle": [{{"lease": {lease}, "as": "ack"}}], "wait_ms": {wait}}}"#);
+    let settles = PARENT.replace("b7ad6b7169203331", "00000000000000aa");
+    let only_waits = PARENT.replace("b7ad6b7169203331", "00000000000000bb");
+    let waiting = format!(r#"{{"wait_ms": {wait}}}"#);
+    let (answer, _) = tokio::join!(
+        post("lease", settling, Some(&settles)),
+        post("lease", waiting, Some(&only_waits)),
+    );
+    assert!(answer.contains(r#""ok":true"#), "{answer}");
+    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
+
+    let spans = collector.spans.lock().unwrap();
+    let lasted = |behind: u8| {
+        let of = |(_, span): &&(String, Span)| span.parent_span_id.last() == Some(&behind);
+        let (_, span) = spans.iter().find(of).expect("a span of the call");
+        Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano)
+    };
+    assert!(lasted(0xaa) < WAIT / 2, "{:?}", lasted(0xaa));
+    assert!(lasted(0xbb) >= WAIT, "{:?}", lasted(0xbb));
 }
 
 /// A line of items on standard input.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use queue_api::Settled;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::ParkingPlace;
 use super::fault::Fault;
@@ -20,6 +21,8 @@ pub(crate) struct LeaseReply {
     pub(crate) settled: Vec<Settled>,
     /// What is lent.
     pub(crate) granted: Granted,
+    /// How long the call was parked; zero of one that was not.
+    pub(crate) parked: Duration,
 }
 
 /// A parked call. Dropped before its end (its client vanished), it leaves the queue, and what it was
@@ -80,6 +83,7 @@ impl LiveQueue {
             };
             (settled, First::Parked(parked))
         })?;
+        let mut parked_for = Duration::ZERO;
         let mut granted = match first {
             First::Answer(granted) => granted,
             First::Nothing(granted) if settled.is_empty() => place.map(|_| granted)?,
@@ -89,7 +93,12 @@ impl LiveQueue {
                 return Err(Fault::RateLimited { name, after });
             }
             First::Nothing(granted) | First::Full(granted) | First::Limited(_, granted) => granted,
-            First::Parked(parked) => parked.wait(wait).await?,
+            First::Parked(parked) => {
+                let since = Instant::now();
+                let granted = parked.wait(wait).await?;
+                parked_for = since.elapsed();
+                granted
+            }
         };
         let rest = match settled.is_empty() {
             true => granted.rest,
@@ -97,7 +106,11 @@ impl LiveQueue {
         };
         self.shared.store().wait(rest).await?;
         self.read_bodies(&mut granted).await?;
-        Ok(LeaseReply { settled, granted })
+        Ok(LeaseReply {
+            settled,
+            granted,
+            parked: parked_for,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -27,6 +27,13 @@ use telemetry::chain;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id taken from a caller, in bytes: it is repeated in logs.
 const MAX_BYTES: usize = 128;
+
+/// How long the last part of a call was a wait for other items than those it settled. A part of an answer.
+///
+/// The trace that the call is part of is the settled item's, which has nothing to do with how long the next
+/// one lets wait: the span ends where the wait began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parked(pub(crate) Duration);
 
 /// Has a request answered: with an id, in a span, and with a panic turned into an answer like any
 /// other fault of ours.
@@ -82,6 +89,9 @@ where
             trace.id = trace_id,
             "answered"
         );
+    }
+    if let Some(Parked(parked)) = response.extensions_mut().remove() {
+        exported.end_before(parked);
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response

@@ -23,6 +23,7 @@ use crate::http::input::{
     FromPath, FromQuery, Payload, checked_delay, checked_lease, checked_wait, duration,
 };
 use crate::http::openapi::{Lends, OneLease, OneQueue, Raw, Settles, SettlesOne};
+use crate::http::request_id::Parked;
 use crate::http::trace::{TRACEPARENT, TRACESTATE};
 
 /// Headers that tell a shell what a JSON answer tells in fields.
@@ -96,11 +97,19 @@ pub(super) async fn lease(
     let reports = reports(request.settle)?;
     let until = ask.until;
     let reply = queue.lease(ask, checked_wait(wait)?, &reports).await?;
-    if query.raw {
-        return raw(&queue, reply.granted, until);
+    let has_settled = !reply.settled.is_empty();
+    let mut response = match query.raw {
+        true => raw(&queue, reply.granted, until)?,
+        false => {
+            let text = lent::answer(queue.incarnation(), reply.granted, &reply.settled);
+            json(StatusCode::OK, text)
+        }
+    };
+    // Who settled nothing waits for a reason of its own, and its span lasts as long.
+    if has_settled && !reply.parked.is_zero() && telemetry::is_exporting() {
+        response.extensions_mut().insert(Parked(reply.parked));
     }
-    let text = lent::answer(queue.incarnation(), reply.granted, &reply.settled);
-    Ok(json(StatusCode::OK, text))
+    Ok(response)
 }
 
 fn checked_worker(worker: Option<String>) -> Result<Option<Arc<str>>, ApiError> {
