@@ -105,13 +105,8 @@ fn table(records: &[Record], namespaces: bool) -> String {
 /// What stands in its way, else where it is.
 fn now(record: &Record) -> String {
     let status = record.status.clone().unwrap_or_default();
-    let troubles = status
-        .conditions
-        .iter()
-        .filter(|c| c.r#type != "Finished" && c.status == "True");
-    let trouble = troubles
-        .map(|condition| format!("{}: {}", condition.r#type, condition.reason))
-        .next();
+    let trouble = status.troubles().next();
+    let trouble = trouble.map(|condition| format!("{}: {}", condition.r#type, condition.reason));
     trouble.unwrap_or(match status.phase {
         RunPhase::Pending if !status.message.is_empty() => status.message,
         RunPhase::Pending => "no controller has taken it up".to_owned(),

@@ -68,11 +68,7 @@ fn text(record: &Record, status: &RunStatus) -> String {
     if let Some(why) = &record.cancelled {
         line("cancelled", if why.is_empty() { "yes" } else { why });
     }
-    for condition in status
-        .conditions
-        .iter()
-        .filter(|c| c.status == "True" && c.r#type != "Finished")
-    {
+    for condition in status.troubles() {
         line(
             &condition.r#type,
             &format!("{} ({})", condition.message, condition.reason),

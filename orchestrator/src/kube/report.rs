@@ -8,7 +8,7 @@ use queue_api::{Queue, RunName, RunReport, RunStep, RunWorkers};
 use super::cluster::RunKey;
 use super::home::Kept;
 use super::plan::{self, QueueSeen, Seen, names};
-use super::status::StepStatus;
+use super::status::{RunStatus, StepStatus};
 use crate::flow::Phase;
 
 /// The name that the server knows a run by; none if the server takes no such name.
@@ -27,7 +27,7 @@ pub(super) fn report(key: &RunKey, kept: &Kept, base_name: &str, seen: &Seen) ->
         phase: status.phase.into(),
         started: status.started_at.unwrap_or(kept.created),
         ended: status.finished_at,
-        message: said(&status.message),
+        message: said(now(status)),
         updated: None,
         stale: false,
         steps: status.steps.iter().map(|it| step(it, seen)).collect(),
@@ -71,6 +71,12 @@ fn step(status: &StepStatus, seen: &Seen) -> RunStep {
         ended: status.finished_at,
         message: said(&status.message),
     }
+}
+
+/// What stands in its way, else where it is, or how it ended.
+fn now(status: &RunStatus) -> &str {
+    let trouble = status.troubles().next();
+    trouble.map_or(&status.message, |condition| &condition.message)
 }
 
 /// What of a step is done, what failed, and of how much.

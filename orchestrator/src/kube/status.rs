@@ -60,7 +60,19 @@ impl RunStatus {
     pub fn is_settled(&self) -> bool {
         self.phase.has_ended() && self.steps.iter().all(|step| step.jobs.is_empty())
     }
+
+    /// What stands in its way now, what matters most first.
+    pub fn troubles(&self) -> impl Iterator<Item = &Condition> {
+        let holds = |name: &str| {
+            let mut conditions = self.conditions.iter();
+            conditions.find(|condition| condition.r#type == name && condition.status == "True")
+        };
+        TROUBLES.into_iter().filter_map(holds)
+    }
 }
+
+/// Conditions that are true while something stands in a run's way.
+const TROUBLES: [&str; 3] = ["Blocked", "CapacityBlocked", "DeadlineInfeasible"];
 
 impl RunPhase {
     /// Whether it stays as it is.

@@ -18,13 +18,8 @@ pub fn why(status: &RunStatus) -> Vec<String> {
         RunPhase::Running => {}
         phase => lines.push(format!("{phase:?}: {}", status.message)),
     }
-    let holds = |name: &str| {
-        let mut conditions = status.conditions.iter();
-        conditions.find(|condition| condition.r#type == name && condition.status == "True")
-    };
-    for name in ["Blocked", "CapacityBlocked", "DeadlineInfeasible"] {
-        lines.extend(holds(name).map(|c| format!("{} ({})", c.message, c.reason)));
-    }
+    let troubles = status.troubles();
+    lines.extend(troubles.map(|c| format!("{} ({})", c.message, c.reason)));
     for step in &status.steps {
         say(step, &mut lines);
     }

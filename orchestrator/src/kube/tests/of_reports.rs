@@ -1,6 +1,6 @@
 //! What the queue server is told of runs, and what becomes of that.
 
-use queue_api::{RunPhase, RunReport, StepPhase};
+use queue_api::{RunPhase, RunReport, SettingsPatch, StepPhase};
 use serde_json::{Value, json};
 
 use super::world::{World, items, once};
@@ -142,6 +142,46 @@ async fn a_run_that_is_cancelled_and_one_that_cannot_be_read_are_told_as_such() 
         .told_of("team.r", "it has ended", |told| told.phase.has_ended())
         .await;
     assert_eq!(cancelled.phase, RunPhase::Cancelled);
+}
+
+#[tokio::test]
+async fn a_run_that_is_held_up_is_told_with_what_it_waits_for() {
+    let world = World::start().await;
+    let _controller = world.controller("a");
+    let given =
+        json!({"name": "s", "items": {"queue": "given"}, "image": "x:1", "command": ["do"]});
+    world.run("r", json!([given]));
+    let says = |words: &'static str| {
+        move |told: &RunReport| {
+            told.message
+                .as_deref()
+                .is_some_and(|said| said.contains(words))
+        }
+    };
+    let told = world
+        .told_of(
+            "team.r",
+            "it waits for its queue",
+            says("there is no queue given"),
+        )
+        .await;
+    assert_eq!(told.phase, RunPhase::Running);
+    let queue = world.queues.queue("given".parse().expect("a name"));
+    let settings = SettingsPatch::default();
+    queue.create(&settings).await.expect("it is made");
+    world
+        .told_of(
+            "team.r",
+            "it waits for the seal",
+            says("queue given has nothing left"),
+        )
+        .await;
+    queue.seal().await.expect("it is sealed");
+    world
+        .told_of("team.r", "it has ended", |told| {
+            told.phase == RunPhase::Succeeded
+        })
+        .await;
 }
 
 #[tokio::test]
