@@ -6,11 +6,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use axum::{BoxError, Router};
+use futures_util::StreamExt;
+use http_body_util::{BodyStream, StreamBody};
 use queue_api::EVENT_STREAM;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service as _;
@@ -60,14 +61,27 @@ impl Compressor {
         // It may be that the client takes none of what there is.
         let place = place.filter(|_| response.headers().contains_key(CONTENT_ENCODING));
         response.map(|body| match place {
-            // Given back with the body.
-            Some(place) => Body::new(body.map_frame(move |frame| {
-                let _held = &place;
-                frame
-            })),
+            Some(place) => in_turns(body, place),
             None => Body::new(body),
         })
     }
+}
+
+/// A body that is encoded piece by piece, about 4 KiB of what comes out of it, with all else that is to be
+/// done between the pieces: a page of a mebibyte takes its encoder longer than a thousand other answers take.
+/// The place is given back with the body.
+fn in_turns<B>(body: B, place: OwnedSemaphorePermit) -> Body
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
+{
+    let pieces = BodyStream::new(body).then(move |piece| {
+        let _held = &place;
+        async {
+            tokio::task::yield_now().await;
+            piece
+        }
+    });
+    Body::new(StreamBody::new(pieces))
 }
 
 /// Decides about one answer once it is known, and takes its place.
@@ -104,4 +118,47 @@ fn is_text(headers: &HeaderMap) -> bool {
         let text = kind.starts_with("text/") || kind.starts_with("application/");
         text && !kind.starts_with(EVENT_STREAM) && !kind.starts_with("application/octet-stream")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// Text of a mebibyte that hardly gets shorter than half of it.
+    fn long() -> String {
+        let next = |number: &u64| Some(number.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1));
+        let numbers = std::iter::successors(Some(1), next);
+        let text = numbers.take(1 << 17).map(|it| format!("{:08x}", it >> 32));
+        text.collect()
+    }
+
+    #[tokio::test]
+    async fn between_the_pieces_of_a_long_answer_others_have_their_turn() {
+        let router = Router::new().route("/", get(|| async { long() }));
+        let compressor = Compressor::default();
+        let asking = Request::get("/").header(ACCEPT_ENCODING, "gzip");
+        let request = asking.body(Body::empty()).expect("a request");
+        let mut answer = compressor.answer(router, request).await;
+        assert_eq!(answer.headers()[CONTENT_ENCODING], "gzip");
+        let mut turns = 0;
+        let others = async {
+            loop {
+                turns += 1;
+                yield_now().await;
+            }
+        };
+        let body = tokio::select! {
+            body = answer.body_mut().collect() => body.expect("the answer").to_bytes(),
+            () = others => unreachable!("it does not end"),
+        };
+        assert!(body.len() > 1 << 18, "{}", body.len());
+        assert!(turns > body.len() >> 13, "{turns} of {}", body.len());
+        assert_eq!(compressor.places.available_permits(), MAX_COMPRESSED - 1);
+        drop(answer);
+        assert_eq!(compressor.places.available_permits(), MAX_COMPRESSED);
+    }
 }

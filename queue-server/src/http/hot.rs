@@ -7,7 +7,7 @@
 use axum::BoxError;
 use axum::body::Bytes;
 use axum::http::{Method, Request};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Body;
 use queue_api::QueueName;
 
@@ -55,17 +55,15 @@ impl Hot {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send,
     {
-        let (parts, body) = request.into_parts();
         match self {
-            Self::Enqueue => v1::enqueue(app, name, parts, body).await,
-            Self::Lease => v1::lease(app, name, parts, body).await,
+            Self::Enqueue => v1::enqueue(app, name, request).await.into_response(),
+            Self::Lease => v1::lease(app, name, request).await.into_response(),
             Self::MemqEnqueue => {
-                let trace = trace::of(&parts.headers);
-                drop(parts);
-                kuard::enqueue_one(app, &name, trace, body).await
+                let trace = trace::of(request.headers());
+                kuard::enqueue_one(app, &name, trace, request.into_body()).await
             }
             Self::MemqDequeue => {
-                drop(parts);
+                drop(request);
                 kuard::dequeue_one(app, &name).await
             }
         }

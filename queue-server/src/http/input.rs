@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use queue_api::limits;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
@@ -30,12 +31,19 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for FromPat
 /// The query.
 pub(super) struct FromQuery<T>(pub(super) T);
 
+impl<T: DeserializeOwned> FromQuery<T> {
+    /// The query of a request to this address.
+    pub(super) fn of(uri: &Uri) -> Result<Self, ApiError> {
+        let Query(value) = Query::try_from_uri(uri)?;
+        Ok(Self(value))
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for FromQuery<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(value) = Query::from_request_parts(parts, state).await?;
-        Ok(Self(value))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::of(&parts.uri)
     }
 }
 

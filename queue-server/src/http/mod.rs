@@ -12,6 +12,7 @@ mod json;
 mod kuard;
 pub(crate) mod openapi;
 mod ops;
+mod rare;
 pub(crate) mod request_id;
 mod route;
 mod trace;

@@ -20,7 +20,7 @@ use telemetry::{Kind, Span};
 use tracing::{Instrument, debug, debug_span, error};
 
 use super::error::{ApiError, Cause};
-use super::{route, trace};
+use super::{rare, route, trace};
 use telemetry::chain;
 
 /// The header that carries it.
@@ -116,7 +116,7 @@ fn exported<B>(request: &Request<B>, trace: Option<&Trace>, id: &str) -> Span {
 }
 
 fn take_or_make(headers: &HeaderMap) -> HeaderValue {
-    let taken = match headers.get(REQUEST_ID) {
+    let taken = match rare::values(headers, REQUEST_ID).next() {
         // Copied for the same reason as the path.
         Some(id) if is_sane(id.as_bytes()) => HeaderValue::from_bytes(id.as_bytes()).ok(),
         _ => None,

@@ -3,17 +3,19 @@
 use axum::http::{HeaderMap, HeaderName};
 use queue_api::Trace;
 
+use super::rare;
+
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static(queue_api::TRACEPARENT);
 pub(super) const TRACESTATE: HeaderName = HeaderName::from_static(queue_api::TRACESTATE);
 
 /// The trace that the headers name, if they name one as they should.
 pub(super) fn of(headers: &HeaderMap) -> Option<Trace> {
-    let mut parents = headers.get_all(TRACEPARENT).iter();
+    let mut parents = rare::values(headers, TRACEPARENT);
     // Two would be two traces.
     let (Some(parent), None) = (parents.next(), parents.next()) else {
         return None;
     };
-    let states = headers.get_all(TRACESTATE).iter();
+    let states = rare::values(headers, TRACESTATE);
     let states: Option<Vec<&str>> = states.map(|value| value.to_str().ok()).collect();
     let state = states.map(|states| states.join(","));
     Trace::new(parent.to_str().ok()?, state.as_deref())

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::options::Given;
 use super::repeat::{Key, Mode, digest};
 use super::{Shared, ndjson};
-use crate::engine::{Entered, Entry, Fault, Idempotent, Incoming, LiveQueue, check_sizes};
+use crate::engine::{Engine, Entered, Entry, Fault, Idempotent, Incoming, LiveQueue, check_sizes};
 use crate::http::error::ApiError;
 use crate::http::input::{FromPath, FromQuery, Payload, duration};
 use crate::http::openapi::{Enqueues, OneQueue, Raw};
@@ -134,9 +134,20 @@ pub(super) struct EnqueueHeaders {
 pub(super) async fn enqueue(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
-    FromQuery(mut query): FromQuery<EnqueueQuery>,
+    FromQuery(query): FromQuery<EnqueueQuery>,
     head: Head,
     payload: Payload,
+) -> Result<Response, ApiError> {
+    enter(&engine, &name, query, head, &payload).await
+}
+
+/// Has the items of a request enter their queue.
+pub(super) async fn enter(
+    engine: &Engine,
+    name: &QueueName,
+    mut query: EnqueueQuery,
+    head: Head,
+    payload: &Payload,
 ) -> Result<Response, ApiError> {
     let mode = mode(head.is_ndjson, query.lines)?;
     let given = query.given(mode, head.trace)?;
@@ -181,7 +192,7 @@ pub(super) async fn enqueue(
         let entered = queue.enqueue(incoming).await?;
         Ok((queue.incarnation(), entered))
     };
-    let entered = match engine.queue(&name) {
+    let entered = match engine.queue(name) {
         Ok(queue) => into(queue).await,
         Err(fault) => Err(fault),
     };
@@ -191,10 +202,11 @@ pub(super) async fn enqueue(
             return Err(Fault::LeaseLost.into());
         }
         Err(Fault::NoSuchQueue(_)) if query.create => {
-            check_sizes(&name, &Settings::default(), &entries)?;
+            check_sizes(name, &Settings::default(), &entries)?;
             let patch = SettingsPatch::default();
-            let entered = engine.in_a_queue(&name, &patch, |queue, _| into(queue));
-            entered.await?.0
+            let entered = engine.in_a_queue(name, &patch, |queue, _| into(queue));
+            // Rare, and every call would have a place for it.
+            Box::pin(entered).await?.0
         }
         entered => entered?,
     };
@@ -267,10 +279,16 @@ impl<S: Sync> FromRequestParts<S> for Head {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::of(&parts.headers)
+    }
+}
+
+impl Head {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         Ok(Self {
-            is_ndjson: is_ndjson(&parts.headers),
-            key: Key::of(&parts.headers)?,
-            trace: trace::of(&parts.headers),
+            is_ndjson: is_ndjson(headers),
+            key: Key::of(headers)?,
+            trace: trace::of(headers),
         })
     }
 }

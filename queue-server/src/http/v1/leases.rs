@@ -16,7 +16,7 @@ use queue_api::{
 use serde::Deserialize;
 
 use super::{Shared, lent};
-use crate::engine::{Ask, Granted, LiveQueue, Report, Verdict};
+use crate::engine::{Ask, Engine, Granted, LiveQueue, Report, Verdict};
 use crate::http::answer::{Json, json};
 use crate::http::error::ApiError;
 use crate::http::input::{
@@ -72,33 +72,69 @@ pub(super) async fn lease(
     FromQuery(query): FromQuery<LeaseQuery>,
     payload: Payload,
 ) -> Result<Response, ApiError> {
-    let request: LeaseRequest = payload.json_or_default("the lease request")?;
-    // Holds the connection's read buffer, and the call may park.
-    drop(payload);
-    let queue = engine.queue(&name)?;
-    let max = request.max.unwrap_or(1);
-    if max > MAX_LEASE_ITEMS || (query.raw && max != 1) {
-        let most = if query.raw { 1 } else { MAX_LEASE_ITEMS };
-        return Err(ApiError::bad_request(format!(
-            "max is {max}: give at most {most}"
-        )));
+    lend(Asked::of(&engine, &name, query, payload)?).await
+}
+
+/// What a lease call asks for, checked.
+pub(super) struct Asked {
+    queue: Arc<LiveQueue>,
+    ask: Ask,
+    wait: Duration,
+    reports: Vec<Report>,
+    raw: bool,
+}
+
+impl Asked {
+    /// Lets go of the body: it holds the connection's read buffer, and the call may park.
+    pub(super) fn of(
+        engine: &Engine,
+        name: &QueueName,
+        query: LeaseQuery,
+        payload: Payload,
+    ) -> Result<Self, ApiError> {
+        let request: LeaseRequest = payload.json_or_default("the lease request")?;
+        let queue = engine.queue(name)?;
+        let max = request.max.unwrap_or(1);
+        if max > MAX_LEASE_ITEMS || (query.raw && max != 1) {
+            let most = if query.raw { 1 } else { MAX_LEASE_ITEMS };
+            return Err(ApiError::bad_request(format!(
+                "max is {max}: give at most {most}"
+            )));
+        }
+        // What the body overrides must still be as it should be.
+        let (query_length, query_wait) = (checked_lease(query.lease_ms)?, query.wait_ms);
+        let length = checked_lease(request.lease_ms.map(Duration::from_millis))?.or(query_length);
+        checked_wait(query_wait)?;
+        let wait = request.wait_ms.map(Duration::from_millis).or(query_wait);
+        let ask = Ask {
+            max: max as usize,
+            length,
+            worker: checked_worker(request.worker)?.or(checked_worker(query.worker)?),
+            until: request.until.or(query.until),
+        };
+        Ok(Self {
+            queue,
+            ask,
+            reports: reports(request.settle)?,
+            wait: checked_wait(wait)?,
+            raw: query.raw,
+        })
     }
-    // What the body overrides must still be as it should be.
-    let (query_length, query_wait) = (checked_lease(query.lease_ms)?, query.wait_ms);
-    let length = checked_lease(request.lease_ms.map(Duration::from_millis))?.or(query_length);
-    checked_wait(query_wait)?;
-    let wait = request.wait_ms.map(Duration::from_millis).or(query_wait);
-    let ask = Ask {
-        max: max as usize,
-        length,
-        worker: checked_worker(request.worker)?.or(checked_worker(query.worker)?),
-        until: request.until.or(query.until),
-    };
-    let reports = reports(request.settle)?;
+}
+
+/// Lends what is asked for.
+pub(super) async fn lend(asked: Asked) -> Result<Response, ApiError> {
+    let Asked {
+        queue,
+        ask,
+        wait,
+        reports,
+        raw: is_raw,
+    } = asked;
     let until = ask.until;
-    let reply = queue.lease(ask, checked_wait(wait)?, &reports).await?;
+    let reply = queue.lease(ask, wait, &reports).await?;
     let has_settled = !reply.settled.is_empty();
-    let mut response = match query.raw {
+    let mut response = match is_raw {
         true => raw(&queue, reply.granted, until)?,
         false => {
             let text = lent::answer(queue.incarnation(), reply.granted, &reply.settled);

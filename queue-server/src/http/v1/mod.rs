@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use axum::BoxError;
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
+use axum::http::Request;
+use axum::response::Response;
 use hyper::body::Body;
 use queue_api::QueueName;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,7 +30,7 @@ use super::App;
 use super::encoding::Encoding;
 use super::error::ApiError;
 use super::guard::{Form, Guard, Routes};
-use super::input::{FromPath, FromQuery};
+use super::input::FromQuery;
 use crate::engine::{Engine, Fault};
 pub(super) use events::Streams;
 
@@ -72,39 +72,48 @@ pub(super) fn routes(guard: &Arc<Guard>) -> OpenApiRouter<App> {
 }
 
 /// An enqueue that needs no router.
-pub(super) async fn enqueue<B>(app: &App, name: QueueName, parts: Parts, body: B) -> Response
+///
+/// Its head is read before the call is made: it holds the connection's read buffer, and whatever a call once
+/// held has a place in it to its end. This is so of a lease, too.
+pub(super) fn enqueue<B>(
+    app: &App,
+    name: QueueName,
+    request: Request<B>,
+) -> impl Future<Output = Result<Response, ApiError>> + Send
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send,
 {
-    let answered = async {
-        let mut parts = parts;
-        let query = FromQuery::from_request_parts(&mut parts, app).await?;
-        let head = items::Head::from_request_parts(&mut parts, app).await?;
-        let encoding = Encoding::of(&parts.headers)?;
-        // They hold the connection's read buffer.
-        drop(parts);
-        let payload = app.intake.read_as(encoding, body).await?;
-        let engine = State(Arc::clone(&app.engine));
-        items::enqueue(engine, FromPath(name), query, head, payload).await
-    };
-    answered.await.into_response()
+    let (parts, body) = request.into_parts();
+    let query = FromQuery::of(&parts.uri);
+    let head = items::Head::of(&parts.headers);
+    let encoding = Encoding::of(&parts.headers);
+    drop(parts);
+    async move {
+        let (FromQuery(query), head) = (query?, head?);
+        let payload = app.intake.read_as(encoding?, body).await?;
+        items::enter(&app.engine, &name, query, head, &payload).await
+    }
 }
 
 /// A lease call that needs no router.
-pub(super) async fn lease<B>(app: &App, name: QueueName, parts: Parts, body: B) -> Response
+pub(super) fn lease<B>(
+    app: &App,
+    name: QueueName,
+    request: Request<B>,
+) -> impl Future<Output = Result<Response, ApiError>> + Send
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send,
 {
-    let answered = async {
-        let mut parts = parts;
-        let query = FromQuery::from_request_parts(&mut parts, app).await?;
-        let encoding = Encoding::of(&parts.headers)?;
-        drop(parts);
-        let payload = app.intake.read_as(encoding, body).await?;
-        let engine = State(Arc::clone(&app.engine));
-        leases::lease(engine, FromPath(name), query, payload).await
-    };
-    answered.await.into_response()
+    let (parts, body) = request.into_parts();
+    let query = FromQuery::of(&parts.uri);
+    let encoding = Encoding::of(&parts.headers);
+    drop(parts);
+    async move {
+        let FromQuery(query) = query?;
+        let payload = app.intake.read_as(encoding?, body).await?;
+        let asked = leases::Asked::of(&app.engine, &name, query, payload)?;
+        leases::lend(asked).await
+    }
 }
 
 impl From<Fault> for ApiError {

@@ -4,13 +4,17 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use queue_api::IDEMPOTENCY_KEY;
 use queue_api::limits::MAX_IDEMPOTENCY_KEY_BYTES;
 use queue_core::Options;
 use sha2::{Digest, Sha256};
 
 use crate::http::error::ApiError;
+use crate::http::rare;
+
+/// The header that carries it.
+const NAME: HeaderName = HeaderName::from_static(IDEMPOTENCY_KEY);
 
 /// Stands before all that is digested. It must change when what follows is put together differently: a
 /// request that is repeated over the change is then another one, and not by chance the same.
@@ -23,7 +27,7 @@ pub(super) struct Key(pub(super) Box<str>);
 impl Key {
     /// The key that the headers name, if they do.
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, ApiError> {
-        let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+        let mut values = rare::values(headers, NAME);
         let Some(value) = values.next() else {
             return Ok(None);
         };

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use queue_api::limits::{MAX_PAGE_BYTES, MAX_PAGE_RUNS, MAX_RUN_REPORT_BYTES};
+use queue_api::limits::{MAX_PAGE_RUNS, MAX_RUN_REPORT_BYTES};
 use queue_api::{Code, RunList, RunName, RunReport};
 
 use serde::Deserialize;
@@ -18,6 +18,8 @@ use crate::runs::{Page, Place, Runs, Told};
 
 /// Runs in a page where the caller names no number.
 const DEFAULT_RUNS: usize = 100;
+/// Bytes of a page beside its reports and their commas, at most.
+const AROUND_REPORTS: usize = 512;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -61,7 +63,8 @@ pub(super) async fn list(
 
 /// A [`RunList`] of reports that are JSON already.
 fn listed(page: &Page) -> Vec<u8> {
-    let mut text = Vec::with_capacity(MAX_PAGE_BYTES / 16);
+    let reports = page.reports.iter().map(|report| report.len() + 1);
+    let mut text = Vec::with_capacity(AROUND_REPORTS + reports.sum::<usize>());
     text.extend_from_slice(b"{\"runs\":[");
     for (at, report) in page.reports.iter().enumerate() {
         if at > 0 {
