@@ -138,7 +138,9 @@ impl Guard {
             token,
             needs,
         };
-        pass.hold(answering).await.unwrap_or_else(|refusal| {
+        // Calls without tokens wait in the same place, and need no room for it.
+        let held = Box::pin(pass.hold(answering)).await;
+        held.unwrap_or_else(|refusal| {
             self.refused.count(refusal);
             form.refuse(refusal)
         })
