@@ -168,7 +168,7 @@ HTTP = Row(
         ),
         Graph(
             "Time by route",
-            "How long all but one in twenty requests took at most, of the ten slowest routes. That of leases includes the time they were parked.",
+            "How long all but one in twenty requests took at most, of the ten slowest routes. Calls that wait, as leases do, count that time.",
             (
                 Query(
                     f"topk (10, histogram_quantile(0.95, sum by (le, method, route) (rate(memq_http_request_duration_seconds_bucket{{{ALL}}}[$__rate_interval]))))",

@@ -16,8 +16,13 @@ def slots(labels="", by=""):
 
 
 def busy(by=""):
-    """Share of the slots' time that items took."""
-    return f"{rate('busy_seconds_total', by=by)} / {slots(by=by)}"
+    """Share of the slots' time that items took: of the slots that were seen, those that were seen busy. A rate of the seconds would be of workers
+    that have ended, too, and too low for those that are new, and workers of a Job live for minutes."""
+
+    def seen(labels=""):
+        return f"sum{by} (sum_over_time(memq_worker_slots{{{WORKERS}{labels}}}[$__rate_interval]))"
+
+    return seen(',state="busy"') + " / " + seen()
 
 
 def good(by=""):

@@ -1,5 +1,6 @@
 """Alert rules fire when they should and not a moment sooner, as promtool judges them."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -68,6 +69,24 @@ class Rules(unittest.TestCase):
                 with self.subTest(rule=case.rule, story=case.story, number=number):
                     content, said = promtool("test", "rules", path)
                     self.assertTrue(content, said)
+
+    def test_a_warning_stays_while_the_server_is_replaced(self):
+        fires = next(case for case in cases.CASES if case.rule == "MemqQueueWithoutWorkers")
+        # It fires from the twentieth minute on; there is no server in three minutes after the thirtieth, and after the fiftieth.
+        values = "0+0x4 5+0x25 stale _x2 5+0x16 stale _x20"
+        series = {name: values if 'state="ready"' in name else others for name, others in fires.series.items()}
+        self.assertIn(values, series.values())
+        text = as_promtool(dataclasses.replace(fires, series=series))
+        alert = text["alert_rule_test"][-1]["exp_alerts"]
+        text["alert_rule_test"] = [
+            {"eval_time": f"{at}m", "alertname": fires.rule, "exp_alerts": alert if there else []}
+            for at, there in ((19, False), (21, True), (32, True), (34, True), (52, True), (56, False))
+        ]
+        with tempfile.TemporaryDirectory(prefix="memq-rules-") as folder:
+            path = pathlib.Path(folder) / "case.json"
+            path.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [text]}))
+            content, said = promtool("test", "rules", path)
+        self.assertTrue(content, said)
 
     def test_the_cases_can_fail(self):
         fires = next(case for case in cases.CASES if isinstance(case, Fires))
