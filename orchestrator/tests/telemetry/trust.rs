@@ -64,7 +64,7 @@ fn told(lines: &[Value]) -> (&str, &str) {
     )
 }
 
-fn written<'a>(dir: &'a Path, name: &str, text: &str) -> String {
+fn written(dir: &Path, name: &str, text: &str) -> String {
     let path = dir.join(name);
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()

@@ -222,6 +222,7 @@ async fn a_call_that_was_parked_before_it_was_refused_had_a_token_that_was_good(
     let (url, calls) = serve_at(move |call, _| async move {
         match call {
             0 => {
+                // It is parked: how long tells a client that its token was good.
                 tokio::time::sleep(Duration::from_millis(1_100)).await;
                 refused(StatusCode::UNAUTHORIZED, "unauthenticated")
             }
