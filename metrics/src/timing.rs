@@ -77,3 +77,28 @@ impl Timing {
         rows.into_family()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAITS: Family = Family::seconds("memq_wait_seconds", &[0.001, 0.5], "How long it took.");
+
+    #[test]
+    fn a_duration_is_in_the_first_bucket_that_it_is_not_longer_than() {
+        let waits = Timing::new(&WAITS);
+        for millis in [0, 1, 2, 500, 501, 60_000] {
+            waits.add(Duration::from_millis(millis));
+        }
+        let text = crate::text(vec![waits.collect()]).expect("a legal family");
+        for line in [
+            "memq_wait_seconds_bucket{le=\"0.001\"} 2\n",
+            "memq_wait_seconds_bucket{le=\"0.5\"} 4\n",
+            "memq_wait_seconds_bucket{le=\"+Inf\"} 6\n",
+            "memq_wait_seconds_count 6\n",
+            "memq_wait_seconds_sum 61.004\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+    }
+}

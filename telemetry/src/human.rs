@@ -115,7 +115,7 @@ mod tests {
         let expected = r#"INFO failed error.message="cannot open \"q\": no such file" item.id="""#;
         for line in [
             said(false, || {
-                tracing::info!(error.message = failure, item.id = "", "failed")
+                tracing::info!(error.message = failure, item.id = "", "failed");
             }),
             said(
                 false,

@@ -187,3 +187,61 @@ impl Connections {
         .map(|(family, value)| Rows::one(family, value as f64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn counted(requests: &Requests, status: &str, count: u64) {
+        let text = metrics::text(vec![requests.collect()]).expect("a legal family");
+        let name = "memq_http_request_duration_seconds_count";
+        let line = format!("{name}{{route=\"/a\",method=\"GET\",status=\"{status}\"}} {count}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
+
+    #[test]
+    fn a_request_counts_under_the_class_of_its_answer() {
+        let requests = Requests::new(["/a"].into_iter());
+        for (status, class) in [
+            (StatusCode::CONTINUE, "1xx"),
+            (StatusCode::OK, "2xx"),
+            (StatusCode::FOUND, "3xx"),
+            (StatusCode::NOT_FOUND, "4xx"),
+            (StatusCode::INTERNAL_SERVER_ERROR, "5xx"),
+        ] {
+            let route = requests.route("/a");
+            requests.begin(route, &Method::GET).answered(status);
+            counted(&requests, class, 1);
+        }
+    }
+
+    #[test]
+    fn a_request_whose_answer_panicked_counts_as_our_fault() {
+        let requests = Requests::new(["/a"].into_iter());
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _counting = requests.begin(requests.route("/a"), &Method::GET);
+            panic!("boom")
+        }));
+        assert!(panicked.is_err());
+        counted(&requests, "5xx", 1);
+    }
+
+    #[test]
+    fn a_connection_that_was_turned_away_was_accepted_before() {
+        let connections = Connections::new(7);
+        connections.accepted(false);
+        connections.accepted(true);
+        connections.are(1);
+        assert_eq!(connections.turned_away(), 1);
+        let text = metrics::text(connections.collect().into()).expect("legal families");
+        for line in [
+            "memq_http_connections 1\n",
+            "memq_http_max_connections 7\n",
+            "memq_http_connections_total 2\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+    }
+}

@@ -216,3 +216,55 @@ impl LogMeter {
         families
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_figure_of_the_log_is_told_under_its_own_name() {
+        let meter = LogMeter::default();
+        for _ in 0..10 {
+            meter.compacted();
+        }
+        meter.recovered(Recovery {
+            took: Duration::from_secs(11),
+            records: 12,
+            bytes: 13,
+            lost: 14,
+            max_bytes: Some(15),
+        });
+        let figures = LogFigures {
+            syncs: 1,
+            frames: 2,
+            written: 3,
+            length: 4,
+            live: 5,
+            on_disk: 6,
+            left: 7,
+            disk_free: Some(8),
+            disk_size: Some(9),
+        };
+        let text = metrics::text(meter.collect(&figures)).expect("legal families");
+        for (name, value) in [
+            ("memq_log_syncs_total", 1),
+            ("memq_log_frames_total", 2),
+            ("memq_log_written_bytes_total", 3),
+            ("memq_log_length_bytes", 4),
+            ("memq_log_live_bytes", 5),
+            ("memq_log_disk_bytes", 6),
+            ("memq_log_left_bytes", 7),
+            ("memq_disk_free_bytes", 8),
+            ("memq_disk_size_bytes", 9),
+            ("memq_log_compactions_total", 10),
+            ("memq_recovery_duration_seconds", 11),
+            ("memq_recovery_records", 12),
+            ("memq_recovery_bytes", 13),
+            ("memq_recovery_lost_bytes", 14),
+            ("memq_log_max_disk_bytes", 15),
+        ] {
+            let line = format!("\n{name} {value}\n");
+            assert!(text.contains(&line), "{line}{text}");
+        }
+    }
+}

@@ -396,4 +396,32 @@ mod tests {
         assert_eq!(text.matches(&backlog(OTHER)).count(), 1);
         assert!(!text.contains(&backlog("b")), "{text}");
     }
+
+    #[test]
+    fn numbers_of_the_rest_are_added_up_and_of_ages_the_largest_is_told() {
+        let aged = |name, incarnation, age| QueueFigures {
+            oldest_ready: Duration::from_secs(age),
+            oldest_item: Duration::from_secs(age + 1),
+            parked: 2,
+            ..queue(name, incarnation, 9, 3)
+        };
+        let queues = [
+            queue("a", 1, 90, 50),
+            aged("b", 2, 30),
+            aged("c", 3, 70),
+            aged("d", 4, 50),
+        ];
+        let mut busiest = Busiest::of(1);
+        let families = collect(&queues, &mut busiest, Instant::now());
+        let text = metrics::text(families.into()).expect("legal families");
+        for (family, value) in [
+            ("memq_queue_backlog_items", 9),
+            ("memq_queue_parked_calls", 6),
+            ("memq_queue_oldest_ready_seconds", 70),
+            ("memq_queue_oldest_item_seconds", 71),
+        ] {
+            let line = format!("{family}{{queue=\"{OTHER}\"}} {value}\n");
+            assert!(text.contains(&line), "{line}{text}");
+        }
+    }
 }

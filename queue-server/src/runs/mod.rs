@@ -127,3 +127,44 @@ impl Shared {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Time = Time(1_700_000_000_000);
+
+    fn ended(run: &str) -> Told {
+        let report = format!(
+            r#"{{"run": "{run}", "spec": "s", "phase": "Succeeded", "started": "2026-01-01T00:00:00Z", "steps": []}}"#
+        );
+        let report = serde_json::from_str(&report).expect("a report");
+        Told::of(report, NOW).expect("JSON")
+    }
+
+    /// What a watch that waits already tells after this.
+    async fn told_after(runs: &Runs, change: impl FnOnce()) -> Changed<RunName> {
+        let mut watch = runs.watch(NOW);
+        let waits = tokio::spawn(async move {
+            watch.changed(|| NOW).await;
+            watch.look(NOW)
+        });
+        tokio::task::yield_now().await;
+        change();
+        let told = tokio::time::timeout(Duration::from_secs(1), waits).await;
+        told.expect("it is woken").expect("it does not panic")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_woken_by_what_comes_and_by_what_goes() {
+        let runs = Runs::default();
+        let name: RunName = "r".parse().expect("a name");
+        let these = || Changed::These(vec![name.clone()]);
+        let came = told_after(&runs, || assert!(runs.put(ended("r"), NOW))).await;
+        assert_eq!(came, these());
+        let gone = told_after(&runs, || assert!(runs.delete(&name, NOW))).await;
+        assert_eq!(gone, these());
+    }
+}

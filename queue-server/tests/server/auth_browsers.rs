@@ -107,7 +107,7 @@ async fn a_name_that_the_server_was_told_is_answered() {
 }
 
 /// The whole answer to a request that finds the server by this name.
-async fn ask(api: &Api, request: &str, host: &str) -> String {
+pub(crate) async fn ask(api: &Api, request: &str, host: &str) -> String {
     let mut wire = api.wire().await;
     wire.send(format!(
         "{request} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"

@@ -5,6 +5,7 @@ use std::fs;
 use queue_server::{Config, Storage};
 use serde_json::{Value, json};
 
+use crate::auth_browsers::ask;
 use crate::harness::{Api, OPERATOR};
 use crate::metrics::{scraped, value};
 
@@ -149,4 +150,12 @@ async fn a_page_of_another_site() {
     let answer = api.call_with("PUT", "/v1/queues/q", &headers, ()).await;
     assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(only(&api, "foreign_site").await, 1.0);
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_of_the_servers() {
+    let api = started(|_| {});
+    let answer = ask(&api, "GET /v1/queues", "elsewhere.example").await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    assert_eq!(only(&api, "unknown_host").await, 1.0);
 }
