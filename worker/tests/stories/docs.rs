@@ -53,7 +53,7 @@ async fn the_process_in_python_handles_items() {
         [Some("ONE"), Some("Z\u{c9}RO \"TWO\"\nLINES"), None]
     );
     let printed = format!(
-        "shouting one item.id={} handler.stream=\"stdout\"",
+        "shouting one item.id={} handler.stream=stdout",
         outcomes[0].id
     );
     assert!(worker.log().contains(&printed), "{}", worker.log());
