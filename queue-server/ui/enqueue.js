@@ -7,13 +7,13 @@ import { bytes, counted } from './format.js';
 import { say } from './notices.js';
 import { parseDuration } from './quantities.js';
 import { queueAddress } from './router.js';
-import { sendMany, sendOne, sentOf } from './sending.js';
+import { isSame, sendMany, sendOne, sendingOf } from './sending.js';
 
 /**
  * @typedef {'one' | 'lines' | 'ndjson'} Form
- * What was typed and is not known to be enqueued, with what was sent of it.
- * @typedef {{values: string[], form: Form, seal: boolean, files: FileList | null,
- *   sent: import('./sending.js').Sent | null}} Draft
+ * What was typed and is not known to be enqueued, with how it, or what it was before, was sent.
+ * @typedef {{values: string[], text: string, form: Form, seal: boolean, files: FileList | null,
+ *   sending: import('./sending.js').Sending | null}} Draft
  */
 
 const FORMS = /** @type {const} */ ([
@@ -21,6 +21,11 @@ const FORMS = /** @type {const} */ ([
   ['lines', 'An item a line', 'Each line that is not empty is an item.'],
   ['ndjson', 'NDJSON', 'Each line is {"body": …}, with key, group, priority, delay_ms or ttl_ms if you like.'],
 ]);
+
+const AS_IT_WAS =
+  'This was sent before, and it is not known whether all of it came in. Sent again as it is, what is in already is left out.';
+const CHANGED =
+  'Something else was sent before, and it is not known whether all of it came in. What this has of it may come in twice.';
 
 /**
  * What dialogs were closed on, by their queue; by nothing where the queue is named in the dialog.
@@ -42,8 +47,16 @@ export function keepDraft(queue, draft) {
  * Whether the server may have taken some of it.
  * @param {Draft} draft
  */
-export function isUncertain({ sent }) {
-  return sent !== null && (sent.key !== undefined || sent.count > 0);
+export function isUncertain({ sending }) {
+  return sending?.state === 'uncertain';
+}
+
+/**
+ * Lets go of what turned out to be enqueued after all.
+ * @param {import('./sending.js').Sending} sending
+ */
+function forget(sending) {
+  for (const [queue, draft] of drafts) if (draft.sending === sending) drafts.delete(queue);
 }
 
 /**
@@ -83,6 +96,7 @@ export function enqueueFields({
       file.value = '';
       drop.hidden = true;
       file.focus();
+      tellKept();
     },
     { class: 'small', hidden: true },
   );
@@ -124,44 +138,51 @@ export function enqueueFields({
     drop.hidden = !file.files?.length;
   });
 
-  /** @type {import('./sending.js').Sent | null} */
-  let sent = null;
-  const boxes = [name, area, key, group, priority, delay, ttl];
+  /** @type {import('./sending.js').Sending | null} */
+  let sending = null;
+  const boxes = [name, key, group, priority, delay, ttl];
+  /** What a sending depends on beside its text or file. */
+  const what = () => JSON.stringify([choose, chosen(), seal.box.checked, ...boxes.map((box) => box.value)]);
+  const source = () => file.files?.[0] ?? area.value;
   /** @param {Draft} from */
   const put = (from) => {
     boxes.forEach((box, i) => {
       box.value = from.values[i];
     });
+    area.value = from.text;
     for (const { radio } of radios) radio.checked = radio.value === from.form;
     file.files = from.files;
     if (from.files === null) file.value = '';
     drop.hidden = !file.files?.length;
     seal.box.checked = from.seal;
-    sent = from.sent;
-    options.open = boxes.slice(2).some((box) => box.value !== '');
+    sending = from.sending;
+    options.open = boxes.slice(1).some((box) => box.value !== '');
     show();
   };
-  const blank = { values: boxes.map((box) => box.value), form, seal: false, files: null, sent: null };
-  const kept = h('p', { class: 'note', role: 'status', hidden: true });
-  if (draft !== undefined) {
-    put(draft);
-    const words = isUncertain(draft)
-      ? 'This was sent before, and it is not known whether all of it came in. Sent again as it is, nothing is enqueued twice.'
-      : 'What you typed before is still here.';
-    const afresh = () => {
-      put(blank);
-      kept.hidden = true;
-      area.focus();
-    };
-    kept.append(words, ' ', button('Start afresh', afresh, { class: 'small' }));
-    kept.hidden = false;
-  }
+  const blank = { values: boxes.map((box) => box.value), text, form, seal: false, files: null, sending: null };
+  let restored = draft !== undefined;
+  const keptWords = h('span');
+  const afresh = () => {
+    restored = false;
+    put(blank);
+    tellKept();
+    area.focus();
+  };
+  const again = button('Start afresh', afresh, { class: 'small' });
+  const kept = h('p', { class: 'note', role: 'status' }, keptWords, ' ', again);
+  const tellKept = () => {
+    let words = restored ? 'What you typed before is still here.' : '';
+    if (sending?.state === 'uncertain') words = isSame(sending, what(), source()) ? AS_IT_WAS : CHANGED;
+    setText(keptWords, words);
+    kept.hidden = words === '';
+  };
+  if (draft !== undefined) put(draft);
   show();
+  tellKept();
 
-  const element = h(
+  const fields = h(
     'div',
     { class: 'enqueue' },
-    kept,
     choose ? [field('Queue', name, 'It is made if there is none of that name.'), list] : null,
     h('fieldset', { class: 'row' }, h('legend', null, 'What the text is'), ...radios.map((each) => each.element)),
     hint,
@@ -170,8 +191,10 @@ export function enqueueFields({
     drop,
     options,
     sealable ? seal.element : null,
-    progress,
   );
+  fields.addEventListener('input', tellKept);
+  fields.addEventListener('change', tellKept);
+  const element = h('div', { class: 'enqueue' }, kept, fields, progress);
 
   /**
    * Sends it all; what is said to be enqueued is on disk.
@@ -180,10 +203,10 @@ export function enqueueFields({
   const send = async (signal) => {
     const target = name.value.trim();
     if (target === '') throw new Error('name the queue');
-    const source = file.files?.[0] ?? null;
-    if (source === null && area.value === '' && chosen() !== 'one')
+    const from = file.files?.[0] ?? null;
+    if (from === null && area.value === '' && chosen() !== 'one')
       throw new Error('there is nothing to enqueue: type an item or choose a file');
-    if (source !== null && area.value !== '')
+    if (from !== null && area.value !== '')
       throw new Error('there are both a text and a file: remove one of them, and enqueue it after the other');
     const duration = (/** @type {HTMLInputElement} */ box, /** @type {string} */ label) => {
       if (box.value.trim() === '' || chosen() === 'ndjson') return undefined;
@@ -204,56 +227,68 @@ export function enqueueFields({
       ttl_ms: duration(ttl, 'the time to live'),
       seal: (sealable && seal.box.checked) || undefined,
     };
-    const body = source ?? new Blob([area.value]);
-    if (source !== null && source.size === 0 && chosen() !== 'one') throw new Error('the file is empty');
+    const body = from ?? new Blob([area.value]);
+    if (from !== null && from.size === 0 && chosen() !== 'one') throw new Error('the file is empty');
     const form = chosen();
     const { seal: sealing, ...others } = query;
-    sent = sentOf(sent, [target, form, query], source ?? area.value);
     /** @type {import('./sending.js').Call} */
     const call = (piece, { last, idempotencyKey }) => {
       const how = { ndjson: form === 'ndjson', idempotencyKey, signal };
       return api.enqueue(target, piece, { ...others, seal: (last && sealing) || undefined }, how);
     };
-    if (form === 'one') await sendOne(sent, body, call);
-    else {
-      const progressed = (/** @type {number} */ done) => {
+    const mine = sendingOf(sending, what(), source());
+    sending = mine;
+    const focused = document.activeElement;
+    // What is typed meanwhile would be of no sending.
+    fields.inert = true;
+    kept.hidden = true;
+    let before = 0;
+    try {
+      const progressed = (/** @type {number} */ done, /** @type {import('./sending.js').Taken} */ { count }) => {
+        before = count;
         if (body.size > 1024 * 1024) setText(progress, `${bytes(done)} of ${bytes(body.size)}`);
       };
-      try {
-        await sendMany(sent, body, call, { progress: progressed });
-      } catch (error) {
-        if (sent.count === 0) throw error;
-        const kept = `${counted(sent.count, 'item')} before that are in ${target}`;
-        if (signal?.aborted) say(`Stopped: ${kept}.`);
-        const words = error instanceof Error ? error.message : String(error);
-        throw new Error(`${words}; ${kept}, and sending the same again goes on behind them`);
-      }
+      const { count, duplicates, id } =
+        form === 'one' ? await sendOne(mine, body, call) : await sendMany(mine, body, call, { progress: progressed });
+      const link = choose && linked ? { href: queueAddress(target), label: 'Open the queue' } : undefined;
+      const leftOut = duplicates > 0 ? `, ${counted(duplicates, 'duplicate')} left out` : '';
+      say(`${counted(count - duplicates, 'item')} enqueued in ${target}${leftOut}.`, link);
+      forget(mine);
+      area.value = '';
+      file.value = '';
+      drop.hidden = true;
+      restored = false;
+      sending = null;
+      return { queue: target, id };
+    } catch (error) {
+      if (before === 0) throw error;
+      const taken = `${counted(before, 'item')} before that were taken`;
+      if (signal?.aborted) say(`Stopped: ${taken}.`);
+      const words = error instanceof Error ? error.message : String(error);
+      throw new Error(`${words}; ${taken}`);
+    } finally {
+      setText(progress, '');
+      fields.inert = false;
+      if (focused instanceof HTMLElement && fields.contains(focused)) focused.focus();
+      tellKept();
     }
-    const { id } = sent;
-    const link = choose && linked ? { href: queueAddress(target), label: 'Open the queue' } : undefined;
-    const again = sent.duplicates > 0 ? `, ${counted(sent.duplicates, 'duplicate')} left out` : '';
-    say(`${counted(sent.count - sent.duplicates, 'item')} enqueued in ${target}${again}.`, link);
-    area.value = '';
-    file.value = '';
-    drop.hidden = true;
-    setText(progress, '');
-    sent = null;
-    return { queue: target, id };
   };
   /**
    * What is typed here and not known to be enqueued.
    * @returns {Draft | null}
    */
   const keep = () => {
-    if (area.value === '' && !file.files?.length && sent?.key === undefined) return null;
+    if (area.value === '' && !file.files?.length) return null;
+    // What was sent elsewhere meanwhile is enqueued.
+    if (sending?.state === 'done' && isSame(sending, what(), source())) return null;
     const values = boxes.map((box) => box.value);
-    return { values, form: chosen(), seal: seal.box.checked, files: file.files, sent };
+    return { values, text: area.value, form: chosen(), seal: seal.box.checked, files: file.files, sending };
   };
   return { element, send, keep, first: choose ? name : area };
 }
 
 /**
- * Opens on what the dialog before was closed on, unless a text is given.
+ * Opens on what the dialog before was closed on, unless another text is given.
  * @param {import('./store.js').Store} store
  * @param {{queue?: string, text?: string, form?: Form}} start
  */
@@ -261,7 +296,8 @@ export async function enqueueDialog(store, start) {
   const { queue, text } = start;
   const choose = queue === undefined;
   const names = choose ? [...store.queues.keys()].sort() : [];
-  const draft = text === undefined ? drafts.get(queue ?? '') : undefined;
+  const before = drafts.get(queue ?? '');
+  const draft = text === undefined || text === before?.text ? before : undefined;
   const fields = enqueueFields({ ...start, choose, names, draft });
   const done = await openDialog({
     title: choose ? 'Enqueue items' : `Enqueue in ${queue}`,
@@ -276,7 +312,7 @@ export async function enqueueDialog(store, start) {
     },
   });
   const left = fields.keep();
-  // A copy that was not sent is at hand where it came from; one that may have come in is not to be sent twice.
-  if (text === undefined || (left !== null && isUncertain(left))) keepDraft(queue, left);
+  // A copy that was not sent is at hand where it came from; one that may have come in is not to be forgotten.
+  if (text === undefined || draft !== undefined || (left !== null && isUncertain(left))) keepDraft(queue, left);
   return done;
 }

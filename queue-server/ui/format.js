@@ -198,3 +198,24 @@ export function partedError(error) {
   if (at < 0) return { why: error, output: '' };
   return { why: error.slice(0, at), output: error.slice(at).replace(/^\n/, '') };
 }
+
+/** Says no more than the exit code that stands beside it. */
+const CODE_ALONE = /^(the command )?exited with (code )?\d+$/;
+
+/**
+ * The line of an error that tells most: the last that the command wrote, its errors before what else it printed; behind
+ * why it failed, where that is more than an exit code.
+ * @param {string | undefined} error
+ */
+export function tellingLine(error) {
+  if (error === undefined) return '';
+  const { why, output } = partedError(error);
+  const [stderr, stdout] = ['stderr', 'stdout'].map((name) => {
+    const [, said = ''] = output.split(new RegExp(`(?:^|\\n)--- ${name}\\n`), 2);
+    return preview(said.split(/\n--- std(?:err|out)\n/, 1)[0].trimEnd().split('\n').at(-1));
+  });
+  const last = stderr || stdout;
+  const first = firstLine(why);
+  if (last === '') return first;
+  return first === '' || CODE_ALONE.test(first) ? last : `${first}: ${last}`;
+}

@@ -1,97 +1,116 @@
-//! Sending items so that none is sent twice: what the server took of a text or a file, and the name of the request
-//! whose answer is not known yet. Knows no fields; the call itself is handed in.
+//! Sending items so that none is sent twice. Knows no fields and no queue; the call itself is handed in.
+//!
+//! The server remembers each request that it took by its name, and answers the same request again without taking it.
+//! So all of a text or a file is sent again, by the same names, whatever became of it before. Where it should go on is
+//! not kept: the queue may have been deleted and made anew, or the server may have lost it, and only the server knows.
 
 import { ApiError } from './api.js';
 import { pieces } from './upload.js';
 
 /**
- * What was sent when something failed or was stopped. The server keeps what it took; the next try goes on behind it,
- * with the `key` of the request that nobody answered.
- * @typedef {{what: string, of: File | string, end: number, count: number, duplicates: number, key?: string,
- *   id?: string}} Sent
+ * A text or a file on its way. `what`: where it goes, in which form, with which options; `since`: when it was sent
+ * first. It is `new` while nothing of it may be in, and `done` when all of it is known to be.
+ * @typedef {{name: string, what: string, of: File | string, since: number,
+ *   state: 'new' | 'uncertain' | 'done'}} Sending
  * @typedef {{count: number, items?: {id: string, duplicate: boolean}[]}} Answer
  * @typedef {(piece: Blob, how: {last: boolean, idempotencyKey: string}) => Promise<Answer>} Call
+ * What was taken: items, how many of them were left out as duplicates, and the id of the last answer's first.
+ * @typedef {{count: number, duplicates: number, id?: string}} Taken
  */
 
 const TRIES = 5;
+/** A server forgets a name after 24 hours; an hour is for sending. */
+const REMEMBERED_MS = 23 * 60 * 60 * 1_000;
 
 /**
- * A name for a request that may be sent again. Not `randomUUID`, which pages without TLS do not have.
+ * A name that no other sending has. Not `randomUUID`, which pages without TLS do not have.
  */
-function idempotencyKey() {
+function freshName() {
   const random = crypto.getRandomValues(new Uint8Array(16));
   return `web-${[...random].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
 /**
- * What was sent of this before; nothing where anything about it is different.
- * @param {Sent | null} before
- * @param {unknown} what where it goes, in which form, with which options
+ * Whether the server knows by the sending's name what it took of this.
+ * @param {Sending | null} sending
+ * @param {string} what
  * @param {File | string} of
- * @returns {Sent}
+ * @returns {sending is Sending}
  */
-export function sentOf(before, what, of) {
-  const words = JSON.stringify(what);
-  if (before !== null && before.of === of && before.what === words) return before;
-  return { what: words, of, end: 0, count: 0, duplicates: 0 };
+export function isSame(sending, what, of) {
+  return sending?.of === of && sending.what === what && Date.now() - sending.since < REMEMBERED_MS;
+}
+
+/**
+ * The sending before, or one of its own where anything is different.
+ * @param {Sending | null} before
+ * @param {string} what
+ * @param {File | string} of
+ * @returns {Sending}
+ */
+export function sendingOf(before, what, of) {
+  if (isSame(before, what, of)) return before;
+  return { name: freshName(), what, of, since: Date.now(), state: 'new' };
 }
 
 /**
  * One item, whole.
- * @param {Sent} sent
+ * @param {Sending} sending
  * @param {Blob} body
  * @param {Call} call
  */
-export async function sendOne(sent, body, call) {
-  take(sent, body.size, await named(sent, (key) => call(body, { last: true, idempotencyKey: key })));
+export async function sendOne(sending, body, call) {
+  const answer = await marked(sending, () => call(body, { last: true, idempotencyKey: sending.name }));
+  sending.state = 'done';
+  return add({ count: 0, duplicates: 0 }, answer);
 }
 
 /**
- * Many items, a piece at a time.
- * @param {Sent} sent
+ * Many items, a piece at a time, from the first.
+ * @param {Sending} sending
  * @param {Blob} body
  * @param {Call} call
- * @param {{progress?: (bytes: number) => void, bytes?: number, pauseMs?: number}} [how] `bytes` of a piece; `pauseMs`
- *   before the first further try
+ * @param {{progress?: (bytes: number, taken: Taken) => void, bytes?: number, pauseMs?: number}} [how] `bytes` of a
+ *   piece; `pauseMs` before the first further try
  */
-export async function sendMany(sent, body, call, { progress, bytes, pauseMs = 1_000 } = {}) {
-  const begin = sent.end;
-  for await (const { data, end } of pieces(body.slice(begin), bytes === undefined ? {} : { bytes })) {
-    const last = begin + end >= body.size;
+export async function sendMany(sending, body, call, { progress, bytes, pauseMs = 1_000 } = {}) {
+  /** @type {Taken} */
+  let taken = { count: 0, duplicates: 0 };
+  let number = 0;
+  for await (const { data, end } of pieces(body, bytes === undefined ? {} : { bytes })) {
+    number += 1;
     const piece = new Blob([/** @type {BlobPart} */ (data)]);
-    const answer = await named(sent, (key) => patiently(() => call(piece, { last, idempotencyKey: key }), pauseMs));
-    take(sent, begin + end, answer);
-    progress?.(sent.end);
+    const how = { last: end >= body.size, idempotencyKey: `${sending.name}-${number}` };
+    taken = add(taken, await patiently(() => marked(sending, () => call(piece, how)), pauseMs));
+    progress?.(end, taken);
   }
+  sending.state = 'done';
+  return taken;
 }
 
 /**
- * @param {Sent} sent
- * @param {number} end
+ * @param {Taken} before
  * @param {Answer} answer
+ * @returns {Taken}
  */
-function take(sent, end, { count, items = [] }) {
-  sent.end = end;
-  sent.count += count;
-  sent.duplicates += items.filter((item) => item.duplicate).length;
-  sent.id = items[0]?.id;
+function add({ count, duplicates }, { count: more, items = [] }) {
+  const again = items.filter((item) => item.duplicate).length;
+  return { count: count + more, duplicates: duplicates + again, id: items[0]?.id };
 }
 
 /**
- * Calls by the same name until it is known what became of it.
- * @param {Sent} sent
- * @param {(key: string) => Promise<Answer>} call
+ * Of what was called and not refused the server may have taken it, even if the answer is lost.
+ * @param {Sending} sending
+ * @param {() => Promise<Answer>} call
  */
-async function named(sent, call) {
-  sent.key ??= idempotencyKey();
+async function marked(sending, call) {
+  const before = sending.state;
+  sending.state = 'uncertain';
   try {
-    const answer = await call(sent.key);
-    sent.key = undefined;
-    return answer;
+    return await call();
   } catch (error) {
-    // Refused: nothing was taken. Of anything else the server may have taken it, and only the answer is lost.
     const refused = error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408;
-    if (refused) sent.key = undefined;
+    if (refused) sending.state = before;
     throw error;
   }
 }

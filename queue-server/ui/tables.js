@@ -3,7 +3,7 @@
 
 import { serverNow } from './api.js';
 import { h, setText, time } from './dom.js';
-import { ago } from './format.js';
+import { ago, counted } from './format.js';
 
 /** @typedef {import('./dom.js').Child} Child */
 /** @typedef {'number' | 'name' | 'when' | 'worker' | 'remark' | 'row-actions' | 'tick-cell' | 'trend' | string} Kind */
@@ -49,6 +49,48 @@ export function nameCell(...children) {
  */
 export function cell(label, content, kind, attributes) {
   return h('td', { role: 'cell', class: kind, 'data-label': label, ...attributes }, content);
+}
+
+/**
+ * What keeps the lines of a table where they are while somebody points at them or has the focus among them, and a word
+ * that says so once something waits for it. The lines are still to be told what became of them.
+ * @param {Element} body
+ */
+export function holdOf(body) {
+  const hint = h('p', { class: 'hold hint' }, '');
+  return {
+    hint,
+    holds: () => body.matches(':hover') || body.contains(document.activeElement),
+    /** @param {number} ended lines that are no longer as they were when they came */
+    tell(ended, waits = ended > 0) {
+      const words = ended > 0 ? `, ${counted(ended, 'line')} that ended in grey` : '';
+      setText(hint, waits ? `The lines stay where they are while you are at them${words}.` : '');
+    },
+  };
+}
+
+/**
+ * Which lines of a list are no longer part of it, by a newer answer to the same question. Items are listed in the order
+ * of their ids.
+ * @param {Iterable<string>} shown ids
+ * @param {{items: {id: string}[], next?: string}} answer
+ * @param {string} [from] behind which the answer begins
+ */
+export function goneFrom(shown, { items, next }, from = '') {
+  const listed = new Set(items.map(({ id }) => id));
+  const end = next === undefined ? undefined : items.at(-1)?.id;
+  return [...shown].filter((id) => id > from && !listed.has(id) && (end === undefined || id <= end));
+}
+
+/**
+ * Takes an element away without losing the place of who goes by keyboard: the line's link has the focus then.
+ * @param {Element} row
+ * @param {Element} element
+ */
+export function takeAway(row, element) {
+  const focused = element.contains(document.activeElement);
+  element.remove();
+  if (focused) row.querySelector('a')?.focus({ preventScroll: true });
 }
 
 /**

@@ -81,3 +81,15 @@ test('an error of a command is told apart from what it printed', () => {
     output: '',
   });
 });
+
+test('of an error the line is shown that tells why', () => {
+  const of = (/** @type {string} */ why) =>
+    format.tellingLine(`${why}\n--- stderr\nreading a\ncannot open: no such file\n\n--- stdout\nhello\nbye`);
+  assert.equal(of('exited with code 3'), 'cannot open: no such file');
+  assert.equal(of('ran for longer than 30 s'), 'ran for longer than 30 s: cannot open: no such file');
+  assert.equal(format.tellingLine('exited with code 3\n--- stdout\nhello\nbye'), 'bye');
+  assert.equal(format.tellingLine('exited with code 3\n--- stderr\n \n--- stdout\nbye'), 'bye');
+  assert.equal(format.tellingLine('exited with code 3'), 'exited with code 3');
+  assert.equal(format.tellingLine('timeout after 30 s\nat line 7'), 'timeout after 30 s');
+  assert.equal(format.tellingLine(undefined), '');
+});

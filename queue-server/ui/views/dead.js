@@ -7,10 +7,10 @@
 import { listItems } from '../api.js';
 import * as actions from '../actions.js';
 import { button, catchFocus, fill, h, setText } from '../dom.js';
-import { counted, exactly, firstLine, moment, preview, shortId } from '../format.js';
+import { counted, exactly, moment, preview, shortId, tellingLine } from '../format.js';
 import { field } from '../dialog.js';
 import { go, queueAddress } from '../router.js';
-import { age, cell, keepAges, line, tableOf } from '../tables.js';
+import { age, cell, goneFrom, holdOf, keepAges, line, tableOf, takeAway } from '../tables.js';
 import { itemName } from './items.js';
 
 const PAGE = 50;
@@ -157,7 +157,41 @@ export function deadView(scope, name, start) {
     acted = false;
   };
 
+  const hold = holdOf(tbody);
+  /** @type {Map<string, {element: HTMLElement, end: () => void, over: boolean}>} by item */
+  const rows = new Map();
+  let checking = false;
+
+  /** Tells the lines that stay what became of their items. */
+  const check = async () => {
+    const { signal } = call;
+    checking = true;
+    changed = false;
+    try {
+      const which = { state: 'dead', group: group.value.trim(), limit: 500 };
+      const last = shown.at(-1)?.id ?? '';
+      for (let from = ''; from < last && !signal.aborted;) {
+        const page = await listItems(name, { ...which, after: from === '' ? undefined : from }, signal);
+        if (signal.aborted) return;
+        for (const id of goneFrom(rows.keys(), page, from)) rows.get(id)?.end();
+        const end = page.items.at(-1)?.id;
+        if (page.next === undefined || end === undefined) break;
+        from = end;
+      }
+      waiting = true;
+      hold.tell([...rows.values()].filter(({ over }) => over).length, true);
+      labels();
+    } catch (error) {
+      if (!signal.aborted) setText(problem, error instanceof Error ? error.message : String(error));
+    } finally {
+      checking = false;
+    }
+  };
+
   const reload = () => {
+    waiting = false;
+    rows.clear();
+    hold.tell(0);
     shown = [];
     cursor = undefined;
     ended = false;
@@ -169,29 +203,46 @@ export function deadView(scope, name, start) {
 
   /** @param {Item} item */
   const row = (item) => {
+    const said = tellingLine(item.error) || 'said nothing';
+    const why = h('span', { class: 'preview', title: preview(item.error, 1_000) }, said);
     const box = h('input', { type: 'checkbox', 'aria-label': `Select item ${shortId(item.id)}` });
     box.addEventListener('change', () => {
       if (box.checked) chosen.set(item.id, item);
       else chosen.delete(item.id);
       labels();
     });
-    const why = firstLine(item.error) || 'said nothing';
-    return line(
+    const made = line(
       cell(null, box, 'tick-cell'),
       itemName(name, item),
-      cell('Why', h('span', { class: 'preview', title: preview(item.error, 1_000) }, why), 'why'),
+      cell('Why', why, 'why'),
       cell('Exit code', item.exit_code ?? '–', 'number'),
       cell('Attempts', exactly(item.attempts), 'number'),
       cell('Died', age(item.ended), 'when number', { title: moment(item.ended) }),
     );
+    rows.set(item.id, {
+      element: made,
+      over: false,
+      end() {
+        if (this.over) return;
+        this.over = true;
+        made.classList.add('over');
+        setText(why, 'no longer dead');
+        chosen.delete(item.id);
+        takeAway(made, box);
+      },
+    });
+    return made;
   };
 
   everyone.addEventListener('change', () => {
     for (const box of tbody.querySelectorAll('input')) box.checked = everyone.checked;
     chosen.clear();
-    if (everyone.checked) for (const item of shown) chosen.set(item.id, item);
+    if (everyone.checked) for (const item of still()) chosen.set(item.id, item);
     labels();
   });
+
+  /** Those that are dead for all that is known. */
+  const still = () => shown.filter(({ id }) => !rows.get(id)?.over);
 
   const filtered = () => [text, code, group, after, before].some((box) => box.value !== '');
 
@@ -205,7 +256,7 @@ export function deadView(scope, name, start) {
       redriveAll,
       filtered()
         ? ended
-          ? `Redrive all ${exactly(shown.length)} that match`
+          ? `Redrive all ${exactly(still().length)} that match`
           : 'Redrive all that match'
         : dead > 0
           ? `Redrive all ${exactly(dead)}`
@@ -213,8 +264,8 @@ export function deadView(scope, name, start) {
     );
     redriveAll.disabled = dead === 0;
     purge.disabled = dead === 0;
-    everyone.checked = chosen.size > 0 && chosen.size === shown.length;
-    everyone.indeterminate = chosen.size > 0 && chosen.size < shown.length;
+    everyone.checked = chosen.size > 0 && chosen.size === still().length;
+    everyone.indeterminate = chosen.size > 0 && chosen.size < still().length;
     table.hidden = shown.length === 0;
     more.hidden = ended;
     setText(more, filtered() ? 'Look further' : 'Show more');
@@ -251,26 +302,28 @@ export function deadView(scope, name, start) {
   for (const box of [text, code, group, after, before]) box.addEventListener('input', refilter);
 
   let changed = false;
-  let deadBefore = store.queues.get(name)?.queue.counts.dead;
+  /** Something new is held up. */
+  let waiting = false;
+  /** What changes when an item dies or is dead no more. */
+  const mark = () => {
+    const now = store.queues.get(name)?.queue;
+    return now && `${now.counts.dead} ${now.totals.dead}`;
+  };
+  let marked = mark();
   scope.onChange((changes) => {
     if (!changes.everything && !changes.queues.has(name)) return;
-    const dead = store.queues.get(name)?.queue.counts.dead;
-    if (dead === deadBefore) return;
-    deadBefore = dead;
+    const now = mark();
+    if (now === marked) return;
+    marked = now;
     changed = true;
     labels();
   });
   keepAges(scope, tbody);
-  // What one chooses from must not change under the hand.
+  // What one chooses from must not change under the hand, and must not lie either.
   scope.every(2_000, () => {
-    if (
-      changed &&
-      chosen.size === 0 &&
-      shown.length <= PAGE &&
-      !tbody.matches(':hover') &&
-      !tbody.contains(document.activeElement)
-    )
-      reload();
+    if (checking || !(changed || waiting)) return;
+    if (chosen.size === 0 && shown.length <= PAGE && !hold.holds()) reload();
+    else if (changed) check();
   });
   const take = (/** @type {URLSearchParams} */ query) => {
     text.value = query.get('error') ?? '';
@@ -316,7 +369,7 @@ export function deadView(scope, name, start) {
         redriveAll,
         purge,
       ),
-      h('div', { class: 'card flush' }, table, note),
+      h('div', { class: 'card flush' }, table, hold.hint, note),
       h('div', { class: 'more' }, more),
     ),
     go: take,

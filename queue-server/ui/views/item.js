@@ -129,7 +129,7 @@ export function itemView(scope, { queue: name, id }) {
         : h(
             'section',
             { class: 'card' },
-            h('h2', null, now.state === 'dead' ? 'Why it is dead' : 'Last error'),
+            h('h2', null, errorHeading(now)),
             textContent(now.error, 'Error'),
           ),
     );
@@ -288,6 +288,12 @@ export function itemView(scope, { queue: name, id }) {
   });
   load();
   return { title: `Item ${shortId(id)} of ${name}`, element };
+}
+
+/** @param {Item} item */
+function errorHeading({ state, attempts }) {
+  if (state === 'dead') return 'Why it is dead';
+  return attempts === 0 ? 'Last error, before it was redriven' : 'Last error';
 }
 
 /** @param {string} at */

@@ -2,12 +2,13 @@
 
 import { listItems, serverNow } from '../api.js';
 import { cancel } from '../actions.js';
-import { stateBadge } from '../badges.js';
+import { badge, stateBadge } from '../badges.js';
 import { bodyBytes } from '../content.js';
 import { button, catchFocus, fill, h, setText } from '../dom.js';
-import { bytes, count, duration, exactly, moment, preview, shortId } from '../format.js';
+import { bytes, count, duration, exactly, moment, preview, shortId, tellingLine } from '../format.js';
+import { complain } from '../notices.js';
 import { go, itemAddress, queueAddress } from '../router.js';
-import { age, cell, keepAges, line, nameCell, tableOf } from '../tables.js';
+import { age, cell, goneFrom, holdOf, keepAges, line, nameCell, tableOf, takeAway } from '../tables.js';
 
 const STATES = /** @type {const} */ (['', 'ready', 'leased', 'delayed', 'dead', 'done', 'expired', 'cancelled']);
 const LIMIT = 50;
@@ -31,6 +32,12 @@ export function itemName(queue, item) {
 }
 
 /**
+ * Why it failed before; of one that was redriven and not tried since, that is no news.
+ * @param {import('../api.js').Item} item
+ */
+const formerly = (item) => (item.error && item.attempts === 0 ? 'redriven, not tried since' : tellingLine(item.error));
+
+/**
  * What there is to say of an item in its state.
  * @param {import('../api.js').Item} item
  */
@@ -42,13 +49,85 @@ function remark(item) {
     case 'delayed':
       return item.due === undefined
         ? ''
-        : `due ${Date.parse(item.due) > now ? `in ${duration(Date.parse(item.due) - now)}` : 'now'}${item.error ? ` · ${preview(item.error, 80)}` : ''}`;
+        : `due ${Date.parse(item.due) > now ? `in ${duration(Date.parse(item.due) - now)}` : 'now'}${item.error ? ` · ${formerly(item)}` : ''}`;
     case 'dead':
-      return preview(item.error, 120) || (item.exit_code === undefined ? '' : `exit code ${item.exit_code}`);
+      return tellingLine(item.error) || (item.exit_code === undefined ? '' : `exit code ${item.exit_code}`);
     case 'done':
       return preview(item.result, 120);
     default:
-      return preview(item.error, 120);
+      return formerly(item);
+  }
+}
+
+/** An item's line, changed in place. */
+class ItemRow {
+  #state = cell('State', null);
+  #attempts = cell('Attempts', null, 'number');
+  #remark = cell(null, null, 'remark');
+  #actions = cell(null, null, 'row-actions');
+  #act;
+  #item;
+  #was = '';
+  /** Nothing can be done to it here any more. */
+  over = false;
+
+  /**
+   * @param {string} queue
+   * @param {import('../api.js').Item} item
+   * @param {(now: import('../api.js').Item) => void} act
+   */
+  constructor(queue, item, act) {
+    this.#item = item;
+    this.#act = act;
+    this.element = line(
+      itemName(queue, item),
+      this.#state,
+      this.#attempts,
+      cell('Enqueued', age(item.enqueued), 'when', { title: moment(item.enqueued) }),
+      this.#remark,
+      this.#actions,
+    );
+    this.show(item);
+    // It came as what it is.
+    this.over = false;
+    this.element.classList.remove('over');
+  }
+
+  /** @param {import('../api.js').Item} item */
+  show(item) {
+    this.#item = item;
+    setText(this.#attempts, exactly(item.attempts));
+    setText(this.#remark, remark(item));
+    if (item.state === this.#was) return;
+    const ended = ENDED.includes(item.state);
+    this.over = ended;
+    this.element.classList.toggle('over', ended);
+    fill(this.#state, stateBadge(item.state));
+    this.#clear();
+    if (!ended) {
+      const what = item.state === 'dead' ? 'Throw away' : 'Cancel';
+      const label = `${what} item ${shortId(item.id)}`;
+      this.#actions.append(button(`${what}…`, () => this.#act(this.#item), { class: 'small', 'aria-label': label }));
+    }
+    this.#was = item.state;
+  }
+
+  /**
+   * It is no longer in the list.
+   * @param {string} place where it was: a state, or `here`
+   */
+  leave(place) {
+    if (this.over) return;
+    this.over = true;
+    this.#was = '';
+    this.element.classList.add('over');
+    fill(this.#state, badge({ text: `no longer ${place}`, kind: 'plain' }));
+    setText(this.#remark, '');
+    this.#clear();
+  }
+
+  #clear() {
+    for (const each of [...this.#actions.children]) takeAway(this.element, each);
   }
 }
 
@@ -91,7 +170,14 @@ export function itemsView(scope, name, start) {
     return load();
   };
 
-  const load = async () => {
+  const hold = holdOf(tbody);
+  /** @type {Map<string, ItemRow>} by item */
+  let rows = new Map();
+  /** Something new is held up. */
+  let waiting = false;
+
+  /** @param {boolean} [onItsOwn] not because the reader asked for it */
+  const load = async (onItsOwn = false) => {
     const mine = scope.call(call);
     call = mine;
     try {
@@ -100,12 +186,24 @@ export function itemsView(scope, name, start) {
         { state: state.value, group: group.value.trim(), limit: LIMIT, after: pages.at(-1) },
         mine.signal,
       );
+      stale = false;
+      if (onItsOwn && rows.size > 0 && hold.holds()) {
+        const gone = goneFrom(rows.keys(), page);
+        for (const id of gone) rows.get(id)?.leave(state.value || 'here');
+        for (const item of page.items) rows.get(item.id)?.show(item);
+        const over = [...rows.values()].filter((row) => row.over).length;
+        hold.tell(over, over > 0 || page.items.some(({ id }) => !rows.has(id)));
+        waiting = true;
+        return;
+      }
+      waiting = false;
+      hold.tell(0);
       following = page.next;
-      fill(tbody, ...page.items.map(itemRow));
+      rows = new Map(page.items.map((item) => [item.id, rowOf(item)]));
+      fill(tbody, ...[...rows.values()].map(({ element }) => element));
       table.hidden = page.items.length === 0;
       note.hidden = page.items.length > 0;
       setText(note, pages.length > 1 ? 'No more items.' : 'No item is like that.');
-      stale = false;
     } catch (error) {
       if (mine.signal.aborted) return;
       table.hidden = true;
@@ -120,21 +218,12 @@ export function itemsView(scope, name, start) {
   };
 
   /** @param {import('../api.js').Item} item */
-  const itemRow = (item) => {
-    const what = item.state === 'dead' ? 'Throw away' : 'Cancel';
-    const act = button(`${what}…`, () => cancel(name, [item]).then((done) => (done ? again() : undefined)), {
-      class: 'small',
-      'aria-label': `${what} item ${shortId(item.id)}`,
-    });
-    return line(
-      itemName(name, item),
-      cell('State', stateBadge(item.state)),
-      cell('Attempts', exactly(item.attempts), 'number'),
-      cell('Enqueued', age(item.enqueued), 'when', { title: moment(item.enqueued) }),
-      cell(null, remark(item), 'remark'),
-      cell(null, ENDED.includes(item.state) ? null : act, 'row-actions'),
+  const rowOf = (item) =>
+    new ItemRow(name, item, (now) =>
+      cancel(name, [now])
+        .then((done) => (done ? again() : undefined))
+        .catch(complain),
     );
-  };
 
   const turn = (/** @type {number} */ by) => {
     acted = true;
@@ -161,9 +250,9 @@ export function itemsView(scope, name, start) {
     labels();
   });
   keepAges(scope, tbody);
-  // The first page goes on by itself, as long as nobody is reading or choosing in it.
+  // The first page goes on by itself; where somebody is reading or choosing in it, its lines alone.
   scope.every(2_000, () => {
-    if (stale && pages.length === 1 && !tbody.matches(':hover') && !tbody.contains(document.activeElement)) load();
+    if ((stale || (waiting && !hold.holds())) && pages.length === 1) load(true);
   });
   const labels = () => {
     const now = store.queues.get(name)?.queue.counts;
@@ -196,7 +285,7 @@ export function itemsView(scope, name, start) {
         h('span', { class: 'grow' }),
         h('div', { class: 'pager' }, counts, before, next),
       ),
-      h('div', { class: 'card flush' }, table, note),
+      h('div', { class: 'card flush' }, table, hold.hint, note),
     ),
     go: take,
   };

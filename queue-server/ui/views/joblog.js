@@ -7,7 +7,7 @@
 import { ApiError, outcomes } from '../api.js';
 import { stateBadge } from '../badges.js';
 import { button, fill, h, setText, time } from '../dom.js';
-import { clock, duration, exactly, firstLine, moment, preview } from '../format.js';
+import { clock, duration, exactly, moment, preview, tellingLine } from '../format.js';
 import { go, queueAddress } from '../router.js';
 import { cell, line, tableOf } from '../tables.js';
 import { itemName } from './items.js';
@@ -88,11 +88,11 @@ export function joblogView(scope, name, start) {
   /** @param {Outcome} outcome */
   const row = (outcome) => {
     const { started, ended, state, exit_code: code } = outcome;
-    const said = outcome.error ? firstLine(outcome.error) : preview(outcome.result);
+    const said = outcome.error ? tellingLine(outcome.error) : preview(outcome.result);
     const made = line(
       itemName(name, outcome),
       cell('Ended', time(ended, clock(Date.parse(ended))), 'when', { title: moment(ended) }),
-      cell('As', [stateBadge(state), code ? h('span', { class: 'muted' }, ` exit ${code}`) : null]),
+      cell('As', [stateBadge(state), code ? h('span', { class: 'muted where' }, ` exit ${code}`) : null]),
       cell('Took', started === undefined ? '–' : duration(Date.parse(ended) - Date.parse(started)), 'number'),
       cell('Worker', preview(outcome.worker, 60) || '–', 'worker'),
       cell(null, h('span', { class: 'preview' }, said), 'remark'),

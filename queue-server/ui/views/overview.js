@@ -10,7 +10,7 @@ import { complain } from '../notices.js';
 import { settingAt } from '../patch.js';
 import { queueAddress } from '../router.js';
 import { GROUPS, written } from '../settings.js';
-import { cell, line, tableOf } from '../tables.js';
+import { cell, goneFrom, holdOf, line, tableOf, takeAway } from '../tables.js';
 import { itemName } from './items.js';
 
 const SPANS = /** @type {const} */ ([
@@ -134,72 +134,65 @@ function heldItems(scope, name) {
     ['Lease left', 'number'],
     [''],
   ]);
-  /** @type {{started: number, ends: number, since: HTMLElement, left: HTMLElement}[]} */
-  let ticking = [];
+  /** @type {Map<string, HeldRow>} by item */
+  let rows = new Map();
+  const hold = holdOf(tbody);
   let asked = 0;
   let busy = false;
   const tick = () => {
     const now = Date.now();
-    for (const { started, ends, since, left } of ticking) {
-      setText(since, duration(now - started));
-      setText(left, ends <= now ? 'run out' : duration(ends - now));
-    }
+    for (const row of rows.values()) row.tick(now);
   };
+  /** @param {import('../api.js').Item} item */
+  const rowOf = (item) =>
+    new HeldRow(name, item, () =>
+      cancel(name, [item])
+        .then((done) => (done ? load() : undefined))
+        .catch(complain),
+    );
   const load = async () => {
     const known = store.queues.get(name);
     if (!known || busy) return;
     const { leased, ready } = known.queue.counts;
     // Who has items and no worker may not know how to come by one.
     idle.hidden = leased > 0 || ready === 0 || known.queue.paused;
-    if (leased === 0) {
-      ticking = [];
-      fill(tbody);
-      table.hidden = true;
-      setText(note, 'No item is leased.');
-      return;
-    }
     busy = true;
     asked = Date.now();
     try {
-      const { items } = await listItems(name, { state: 'leased', limit: MOST_HELD }, scope.signal);
+      const answer =
+        leased === 0 ? { items: [] } : await listItems(name, { state: 'leased', limit: MOST_HELD }, scope.signal);
+      const items = answer.items.filter((item) => item.lease);
       const now = Date.now();
-      // By the server's clock a lease has so long to go; the reader's clock may be another.
-      const rows = items
-        .filter((item) => item.lease)
-        .map((item) => {
-          const lease = /** @type {import('../api.js').Lease} */ (item.lease);
-          const ends = now + lease.lease_ms;
-          return { item, lease, ends, started: ends - (Date.parse(lease.lease_expires) - Date.parse(lease.started)) };
-        })
-        .sort((a, b) => a.started - b.started);
-      ticking = [];
-      fill(
-        tbody,
-        ...rows.map(({ item, lease, ends, started }) => {
-          const since = cell('Held for', null, 'number');
-          const left = cell('Lease left', null, 'number');
-          ticking.push({ started, ends, since, left });
-          const act = button('Cancel…', () => cancel(name, [item]).then((done) => (done ? load() : undefined)), {
-            class: 'small',
-            'aria-label': `Cancel item ${shortId(item.id)}`,
-          });
-          return line(
-            itemName(name, item),
-            cell('Worker', preview(lease.worker, 80) || 'did not say', 'worker'),
-            cell('Attempt', exactly(item.attempts), 'number'),
-            since,
-            left,
-            cell(null, act, 'row-actions'),
-          );
-        }),
-      );
-      table.hidden = rows.length === 0;
-      tick();
+      const was = rows;
+      // Another attempt at an item is another holding of it.
+      const same = (/** @type {import('../api.js').Item} */ item) => was.get(item.id)?.isOf(item) ?? false;
+      if (was.size > 0 && hold.holds()) {
+        for (const id of goneFrom(was.keys(), answer)) was.get(id)?.end();
+        for (const item of items) {
+          if (same(item)) was.get(item.id)?.show(item, now);
+          else was.get(item.id)?.end();
+        }
+        const ended = [...was.values()].filter((row) => row.over).length;
+        hold.tell(ended, ended > 0 || items.some((item) => !was.has(item.id)));
+        return;
+      }
+      rows = new Map();
+      for (const item of items) {
+        const before = was.get(item.id);
+        const row = before && !before.over && same(item) ? before : rowOf(item);
+        row.show(item, now);
+        rows.set(item.id, row);
+      }
+      const sorted = [...rows.values()].sort((a, b) => a.started - b.started);
+      fill(tbody, ...sorted.map(({ element }) => element));
+      hold.tell(0);
+      table.hidden = sorted.length === 0;
+      const rest = leased > sorted.length && sorted.length === MOST_HELD;
       setText(
         note,
-        leased > rows.length && rows.length === MOST_HELD
-          ? `The first ${rows.length} of ${counted(leased, 'leased item')}, the longest held of them first.`
-          : rows.length === 0
+        rest
+          ? `The first ${sorted.length} of ${counted(leased, 'leased item')}, the longest held of them first.`
+          : sorted.length === 0
             ? 'No item is leased.'
             : '',
       );
@@ -207,18 +200,20 @@ function heldItems(scope, name) {
       if (!scope.signal.aborted) setText(note, error instanceof Error ? error.message : '');
     } finally {
       busy = false;
+      tick();
     }
   };
   let changed = false;
   scope.onChange((changes) => {
     changed ||= changes.everything || changes.queues.has(name);
   });
+  let held = false;
   scope.every(1_000, () => {
-    // A lease is extended without the queue changing.
-    const due = changed || Date.now() - asked > 5_000;
-    // A line must not move away from under the pointer or the focus.
-    if (due && !tbody.matches(':hover') && !tbody.contains(document.activeElement)) {
+    // A lease is extended without the queue changing. What was held up comes once nothing holds it any more.
+    const due = changed || (held && !hold.holds()) || Date.now() - asked > 5_000;
+    if (due && !busy) {
       changed = false;
+      held = hold.holds();
       load();
     }
     tick();
@@ -234,8 +229,75 @@ function heldItems(scope, name) {
       h('span', { class: 'grow' }),
       h('a', { href: queueAddress(name, 'items', { state: 'leased' }) }, 'All leased items'),
     ),
-    h('div', { class: 'card flush' }, table, note, idle),
+    h('div', { class: 'card flush' }, table, hold.hint, note, idle),
   );
+}
+
+/** An item in somebody's hands: its line, changed in place. */
+class HeldRow {
+  #lease = '';
+  #ends = 0;
+  #worker = cell('Worker', null, 'worker');
+  #since = cell('Held for', null, 'number');
+  #left = cell('Lease left', null, 'number');
+  #act;
+  #attempt = 0;
+  /** When it was taken, by the reader's clock. */
+  started = 0;
+  /** It is in these hands no more. */
+  over = false;
+
+  /**
+   * @param {string} queue
+   * @param {import('../api.js').Item} item
+   * @param {() => void} act
+   */
+  constructor(queue, item, act) {
+    this.#attempt = item.attempts;
+    this.#lease = item.lease?.started ?? '';
+    this.#act = button('Cancel…', act, { class: 'small', 'aria-label': `Cancel item ${shortId(item.id)}` });
+    this.element = line(
+      itemName(queue, item),
+      this.#worker,
+      cell('Attempt', exactly(item.attempts), 'number'),
+      this.#since,
+      this.#left,
+      cell(null, this.#act, 'row-actions'),
+    );
+  }
+
+  /** @param {import('../api.js').Item} item */
+  isOf(item) {
+    return item.attempts === this.#attempt && item.lease?.started === this.#lease;
+  }
+
+  /**
+   * @param {import('../api.js').Item} item
+   * @param {number} now
+   */
+  show({ lease }, now) {
+    if (!lease || this.over) return;
+    // By the server's clock a lease has so long to go; the reader's clock may be another.
+    this.#ends = now + lease.lease_ms;
+    this.started = this.#ends - (Date.parse(lease.lease_expires) - Date.parse(lease.started));
+    setText(this.#worker, preview(lease.worker, 80) || 'did not say');
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    if (this.over) return;
+    setText(this.#since, duration(now - this.started));
+    setText(this.#left, this.#ends <= now ? 'run out' : duration(this.#ends - now));
+  }
+
+  end() {
+    if (this.over) return;
+    this.over = true;
+    this.element.classList.add('over');
+    setText(this.#since, '–');
+    setText(this.#left, 'ended');
+    takeAway(this.element, this.#act);
+  }
 }
 
 /** @param {import('../api.js').Queue} queue */
