@@ -70,7 +70,7 @@ class Lost(Looked):
 
         act(page, "Enqueue")
         expect(items).to_have_value("a\nb")
-        expect(dialog.get_by_role("status").first).to_contain_text("nothing is enqueued twice")
+        expect(dialog.get_by_role("status").first).to_contain_text("what is in already is left out")
         send.click()
         told(page, "2 items enqueued in q.")
         self.assertEqual([item["body"] for item in self.items()], ["a", "b"])

@@ -2,10 +2,10 @@
 
 import * as api from './api.js';
 import { button, h, setText } from './dom.js';
-import { field, openDialog, tick } from './dialog.js';
+import { checkField, field, openDialog, Remediable, tick } from './dialog.js';
 import { bytes, counted } from './format.js';
 import { say } from './notices.js';
-import { parseDuration } from './quantities.js';
+import { nameProblem, parseDuration } from './quantities.js';
 import { queueAddress } from './router.js';
 import { isSame, sendMany, sendOne, sendingOf } from './sending.js';
 
@@ -60,6 +60,15 @@ function forget(sending) {
 }
 
 /**
+ * Whether something was sent to a queue and not answered.
+ * @param {string} queue
+ */
+export function hasUncertain(queue) {
+  const draft = drafts.get(queue);
+  return draft !== undefined && isUncertain(draft);
+}
+
+/**
  * The fields of an enqueue, for a dialog or a page.
  * @param {{queue?: string, choose: boolean, names?: string[], text?: string, form?: Form, sealable?: boolean, draft?: Draft,
  *   linked?: boolean}} start `choose`: the queue can be named, and is made if there is none; `draft`: what to go on
@@ -89,6 +98,11 @@ export function enqueueFields({
     list: list.id,
   });
   const area = h('textarea', { rows: 6, spellcheck: 'false', value: text });
+  area.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    area.form?.requestSubmit();
+  });
   const file = h('input', { type: 'file' });
   const drop = button(
     'Remove the file',
@@ -202,7 +216,7 @@ export function enqueueFields({
    */
   const send = async (signal) => {
     const target = name.value.trim();
-    if (target === '') throw new Error('name the queue');
+    if (choose) checkField(name, nameProblem(target));
     const from = file.files?.[0] ?? null;
     if (from === null && area.value === '' && chosen() !== 'one')
       throw new Error('there is nothing to enqueue: type an item or choose a file');
@@ -284,7 +298,7 @@ export function enqueueFields({
     const values = boxes.map((box) => box.value);
     return { values, text: area.value, form: chosen(), seal: seal.box.checked, files: file.files, sending };
   };
-  return { element, send, keep, first: choose ? name : area };
+  return { element, send, keep, target: () => name.value.trim(), first: choose ? name : area };
 }
 
 /**
@@ -305,7 +319,19 @@ export async function enqueueDialog(store, start) {
     wide: true,
     body: [fields.element],
     async act(signal) {
-      await fields.send(signal);
+      try {
+        await fields.send(signal);
+      } catch (error) {
+        const target = fields.target();
+        if (!(error instanceof api.ApiError) || error.code !== 'queue_sealed') throw error;
+        throw new Remediable(`${target} is sealed: it takes no new items`, {
+          label: 'Reopen it',
+          act: async () => {
+            store.queue(await api.change(target, 'reopen'));
+            return `${target} takes new items again: enqueue them now.`;
+          },
+        });
+      }
     },
     opened() {
       fields.first.focus();
