@@ -3,10 +3,15 @@
 import pathlib
 import tempfile
 import unittest
+import urllib.error
+import urllib.request
 
 from looked import Looked, act, asked, expect, figure
 from proxied import stranger
 
+from served import BOUND, until
+
+TAKEN_OUT = ("status of 401", "ERR_INCOMPLETE_CHUNKED_ENCODING")
 READ, ADMIN = "read-only-0123456789", "may-do-all-0123456789"
 # Does on its own what a page of its own could do, and the rest when somebody clicks.
 HARMLESS = """<!doctype html><title>harmless</title>
@@ -35,18 +40,32 @@ class Tokens(Looked):
         self.tokens.with_suffix(".new").write_text(tokens)
         self.tokens.with_suffix(".new").replace(self.tokens)
 
+    def server_knows(self, token: str) -> None:
+        def known() -> bool:
+            request = urllib.request.Request(
+                f"{self.server.url}/v1/queues", headers={"Authorization": f"Bearer {token}"}
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=BOUND):
+                    return True
+            except urllib.error.HTTPError:
+                return False
+
+        until("the server knows the token", known)
+
     def test_a_page_whose_token_is_taken_out_learns_it_and_goes_on_with_another(self) -> None:
-        page = self.look("#/queues/q", permitted=("status of 401", "ERR_INCOMPLETE_CHUNKED_ENCODING"))
+        page = self.look("#/queues/q", permitted=TAKEN_OUT)
         dialog = asked(page, "This server wants a token")
         dialog.get_by_label("Token").fill(READ)
         page.keyboard.press("Enter")
         expect(page.locator("#connection")).to_have_text("Live")
         # Nothing is done on the page, and nothing happens in the queue.
         self.know(f"admin {ADMIN}\n")
-        expect(dialog.get_by_role("alert")).to_contain_text("was taken out")
-        page.keyboard.press("Escape")
         expect(page.locator("#connection")).to_have_text("No access")
         away = page.locator("#away")
+        expect(away).to_contain_text("was taken out")
+        # It may be good again in a moment, and whoever reads is not interrupted.
+        expect(dialog).to_have_count(0)
         expect(away).to_contain_text("What is shown is as it was until then.")
         expect(figure(page, "Ready")).to_have_text("1")
         away.get_by_role("button", name="Enter a token").click()
@@ -54,6 +73,31 @@ class Tokens(Looked):
         page.keyboard.press("Enter")
         expect(page.locator("#connection")).to_have_text("Live")
         expect(away).not_to_be_visible()
+
+    def test_a_token_that_is_put_back_soon_is_tried_again_without_a_word(self) -> None:
+        page = self.look("#/queues/q", permitted=TAKEN_OUT, own_clock=True)
+        asked(page, "This server wants a token").get_by_label("Token").fill(READ)
+        page.keyboard.press("Enter")
+        connection = page.locator("#connection")
+        expect(connection).to_have_text("Live")
+        self.know(f"admin {ADMIN}\n")
+        expect(connection).to_have_text("No access")
+        self.know(f"read {READ}\nadmin {ADMIN}\n")
+        self.server_knows(READ)
+        page.clock.fast_forward("00:16")
+        expect(connection).to_have_text("Live")
+        # After two minutes it is tried every ten alone.
+        self.know(f"admin {ADMIN}\n")
+        expect(connection).to_have_text("No access")
+        with page.expect_response("**/v1/events"):
+            page.clock.fast_forward("02:10")
+        tried: list[str] = []
+        page.on("request", lambda request: tried.append(request.url))
+        page.clock.fast_forward("05:00")
+        with page.expect_response("**/v1/events"):
+            page.clock.fast_forward("10:00")
+        self.assertEqual(len(tried), 1)
+        expect(connection).to_have_text("No access")
 
     def test_the_page_asks_for_a_token_until_it_is_a_good_one(self) -> None:
         page = self.look("#/queues/q", permitted=("status of 401",))
@@ -78,6 +122,7 @@ class Tokens(Looked):
 
     def test_who_gives_no_token_is_told_and_can_give_one_later(self) -> None:
         page = self.look(permitted=("status of 401",))
+        expect(page.get_by_text("Authorization")).to_have_count(0)
         asked(page, "This server wants a token").get_by_role("button", name="Cancel").click()
         expect(page.get_by_role("heading", name="No access")).to_be_visible()
         page.get_by_role("button", name="Enter a token").click()

@@ -99,6 +99,101 @@ class Actions(Looked):
         parts(page, "Overview")
         expect(page.get_by_text("1 of 1, reached")).to_be_visible()
 
+    def test_a_paused_queue_has_no_time_left(self) -> None:
+        self.add(*(f"item {n}" for n in range(10)))
+        self.settle(self.lease(5))
+        page = self.look("#/queues/q")
+        expect(figure(page, "Time left")).to_contain_text("s")
+        act(page, "Pause")
+        expect(figure(page, "Time left")).to_have_text("–")
+
+    def test_what_is_cancelled_is_not_worked_off(self) -> None:
+        (item, _) = self.add("a", "b")
+        page = self.look("#/queues/q")
+        expect(figure(page, "Out/s")).to_have_text("0")
+        self.server.call("DELETE", f"/v1/queues/q/items/{item}")
+        expect(figure(page, "Ready")).to_have_text("1")
+        # Longer than the page leaves a figure as it was.
+        page.wait_for_function("() => performance.now() > 5_000")
+        expect(figure(page, "Out/s")).to_have_text("0")
+        expect(figure(page, "Time left")).to_have_text("–")
+
+    def test_figures_and_chart_say_the_same(self) -> None:
+        page = self.look("#/queues/q") if self.add("first") else None
+        expect(figure(page, "In/s")).to_have_text("0")
+        self.add(*(f"item {n}" for n in range(60)))
+        expect(figure(page, "In/s")).not_to_have_text("0")
+        self.settle(self.lease(30))
+        same = """
+        () => {
+          const of = (label) => [...document.querySelectorAll('dl[aria-label=Figures] > div')]
+            .find((tile) => tile.firstChild.textContent === label).lastChild.textContent;
+          const said = [...document.querySelectorAll('.chart')][1].querySelectorAll('.legend-value');
+          return of('Out/s') !== '0' && said[0].textContent === `${of('In/s')}/s` && said[1].textContent === `${of('Out/s')}/s`;
+        }
+        """
+        page.wait_for_function(same)
+
+    def test_a_name_that_is_none_is_told_at_its_field(self) -> None:
+        self.make("there")
+        page = self.look()
+        page.get_by_role("button", name="New queue").click()
+        dialog = asked(page, "New queue")
+        name = dialog.get_by_label("Name")
+        for typed, said in (
+            ("my queue!", "A name has no blanks: use letters A to Z, digits, “.”, “_” and “-”"),
+            (".hidden", "A name does not begin with “.”"),
+            ("there", "There is a queue there already"),
+            ("", "Name the queue"),
+        ):
+            name.fill(typed)
+            dialog.get_by_role("button", name="Create queue").click()
+            expect(dialog.locator(".field-problem").filter(visible=True)).to_have_text(said)
+            expect(name).to_have_attribute("aria-invalid", "true")
+            expect(name).to_be_focused()
+            expect(dialog.locator(".problem").filter(visible=True)).to_have_count(0)
+        name.fill("good")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="good", level=1)).to_be_visible()
+        # The same where a queue is made by enqueueing.
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Queues").click()
+        page.get_by_role("button", name="Enqueue items").click()
+        dialog = asked(page, "Enqueue items")
+        dialog.get_by_label("Queue", exact=True).fill("a/b")
+        dialog.get_by_label("Items", exact=True).fill("x")
+        page.keyboard.press("Control+Enter")
+        expect(dialog.locator(".field-problem").filter(visible=True)).to_contain_text("A name has no “/”")
+        dialog.get_by_label("Queue", exact=True).fill("made")
+        dialog.get_by_label("Items", exact=True).focus()
+        page.keyboard.press("Control+Enter")
+        told(page, "1 item enqueued in made.")
+
+    def test_a_sealed_queue_is_reopened_before_one_types(self) -> None:
+        self.make()
+        page = self.look("#/queues/q", permitted=("status of 409",))
+        enqueue = page.get_by_role("button", name="Enqueue", exact=True)
+        act(page, "Enqueue")
+        dialog = asked(page, "Enqueue in q")
+        dialog.get_by_label("Items", exact=True).fill("x")
+        # By somebody else, while one types.
+        self.server.call("POST", "/v1/queues/q/seal")
+        expect(page.locator(".head").get_by_text("drained")).to_be_visible()
+        page.keyboard.press("Control+Enter")
+        expect(dialog.get_by_role("alert")).to_contain_text("The queue q is sealed: it takes no new items")
+        page.keyboard.press("Escape")
+        expect(enqueue).to_have_count(0)
+        expect(page.get_by_role("button", name="Reopen")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(enqueue).to_be_visible()
+
+        act(page, "Enqueue")
+        self.server.call("POST", "/v1/queues/q/seal")
+        page.keyboard.press("Control+Enter")
+        dialog.get_by_role("button", name="Reopen it").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("takes new items again")
+        dialog.get_by_role("button", name="Enqueue").click()
+        told(page, "1 item enqueued in q.")
+
     def test_an_item_is_cancelled_after_one_was_asked_back(self) -> None:
         ready, leased = self.add("a", "b")[1], self.items()[0]["id"]
         lease = self.lease()[0]
@@ -203,6 +298,20 @@ class DeadLetters(Looked):
         expect(page.get_by_role("button", name="Redrive dead")).to_be_disabled()
         self.assertEqual(self.counts(), {"ready": 5})
 
+    def test_many_are_redriven_after_one_was_asked_back(self) -> None:
+        self.bury("broke", *(f"item {n}" for n in range(100)))
+        page = self.look("#/queues/q/dead")
+        dialog = asked(page, "Redrive 105 dead items")
+        page.get_by_role("button", name="Redrive all 105").click()
+        expect(dialog.get_by_text("no call makes them dead again")).to_be_visible()
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_have_count(0)
+        self.assertEqual(self.counts(), {"dead": 105})
+        act(page, "Redrive 105 dead")
+        dialog.get_by_role("button", name="Redrive 105 items").click()
+        told(page, "105 items of q are ready again.")
+        self.assertEqual(self.counts(), {"ready": 105})
+
     def test_some_are_thrown_away_and_then_all(self) -> None:
         page = self.look("#/queues/q/dead")
         page.get_by_role("checkbox", name=f"Select item …{self.broken[0][-8:]}").check()
@@ -213,8 +322,11 @@ class DeadLetters(Looked):
         asked(page, "Throw away").get_by_role("button", name="Throw away item").click()
         told(page, "1 dead item thrown away.")
         self.assertEqual(self.counts(), {"dead": 4})
-        page.get_by_role("button", name="Purge all dead…").click()
-        asked(page, "Purge q").get_by_role("button", name="Purge 4 items").click()
+        page.get_by_role("button", name="Throw away all…").click()
+        dialog = asked(page, "Throw away 4 dead items")
+        expect(dialog.get_by_text("4 dead items of q will be lost")).to_be_visible()
+        dialog.get_by_role("button", name="Throw away 4 dead items").click()
+        told(page, "4 dead items thrown away.")
         expect(page.get_by_text("No item is dead.")).to_be_visible()
         self.assertEqual(self.counts(), {})
 

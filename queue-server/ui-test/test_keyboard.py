@@ -72,16 +72,16 @@ class Keyboard(Looked):
         self.assertEqual([item["body"] for item in self.items(query="state=ready")], ["a"])
 
         # What destroys asks back, and Escape is no.
-        self.press("Purge all dead…")
-        dialog = asked(page, "Purge q")
+        self.press("Throw away all…")
+        dialog = asked(page, "Throw away 1 dead item")
         expect(dialog).to_be_visible()
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
-        expect(page.get_by_role("button", name="Purge all dead…")).to_be_focused()
+        expect(page.get_by_role("button", name="Throw away all…")).to_be_focused()
         self.assertEqual(self.counts(), {"ready": 1, "dead": 1})
         page.keyboard.press("Enter")
-        self.press("Purge 1 item")
-        told(page, "1 item of q thrown away.")
+        self.press("Throw away 1 dead item")
+        told(page, "1 dead item thrown away.")
         self.assertEqual(self.counts(), {"ready": 1})
 
     def test_what_happens_is_told_to_who_does_not_see_it(self) -> None:

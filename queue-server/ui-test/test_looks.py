@@ -150,6 +150,23 @@ class Looks(Looked):
         self.judge(NARROW, "dark")
 
 
+class Details(Looked):
+    def test_nothing_is_cut_or_askew(self) -> None:
+        self.bury("broke", "a")
+        page = self.look("#/queues/q", size=NARROW)
+        tabs = page.get_by_role("navigation", name="Parts of q").get_by_role("link")
+        expect(tabs.last).to_be_visible()
+        ends = tabs.evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().right)")
+        self.assertLessEqual(max(ends), NARROW["width"])
+        page = self.look("#/queues/q")
+        tops = page.locator(".two > .card > .facts").evaluate_all(
+            "(all) => all.map((each) => each.getBoundingClientRect().top)"
+        )
+        self.assertEqual(len(set(tops)), 1, tops)
+        crumbs = page.get_by_role("navigation", name="Where you are")
+        expect(crumbs).to_have_text("Queues")
+
+
 class Welcome(Looked):
     def test_what_a_server_without_queues_shows(self) -> None:
         wrong = []

@@ -78,6 +78,31 @@ export function purge(store, name, chosen = ['ready', 'delayed']) {
 }
 
 /**
+ * Asks whether to throw all dead items of a queue away, and does it.
+ * @param {Store} store
+ * @param {string} name
+ * @returns {Promise<boolean>} whether it was done
+ */
+export function throwAwayDead(store, name) {
+  const dead = counted(store.queues.get(name)?.queue.counts.dead ?? 0, 'dead item');
+  return openDialog({
+    title: `Throw away ${dead}`,
+    danger: true,
+    submit: `Throw away ${dead}`,
+    cancel: 'Keep',
+    body: [
+      h('p', { class: 'loss' }, `${dead} of ${name} will be lost, whatever the filter shows.`),
+      h('p', null, 'They leave no outcome and cannot be redriven after that.'),
+    ],
+    async act() {
+      const { affected, ...queue } = await api.purge(name, ['dead']);
+      store.queue(queue);
+      say(`${counted(affected, 'dead item')} thrown away.`);
+    },
+  });
+}
+
+/**
  * Asks whether to delete a queue, and does it.
  * @param {Store} store
  * @param {string} name
@@ -120,6 +145,35 @@ export function remove(store, name) {
       go(queuesAddress());
     },
   });
+}
+
+/** From so many items on, one click is not enough to start them all again. */
+const MANY = 100;
+
+/**
+ * Makes dead items ready again; asks back where there are many: nothing makes them dead again.
+ * @param {Store} store
+ * @param {string} name
+ * @param {Record<string, unknown>} which
+ * @param {number} most how many that are at most
+ * @returns {Promise<boolean>} whether it was done
+ */
+export function redriveMany(store, name, which, most) {
+  if (most <= MANY) return redrive(store, name, which);
+  const all = Object.keys(which).length === 0;
+  const words = `${all ? '' : 'up to '}${counted(most, 'dead item')}`;
+  let done = false;
+  return openDialog({
+    title: `Redrive ${words}`,
+    submit: `Redrive ${all ? counted(most, 'item') : 'all that match'}`,
+    body: [
+      h('p', null, `${words[0].toUpperCase()}${words.slice(1)} of ${name} become ready, and workers begin with them at once.`),
+      h('p', null, 'Nothing is lost. Their attempts count from 0 again, and no call makes them dead again.'),
+    ],
+    async act() {
+      done = await redrive(store, name, which);
+    },
+  }).then(() => done);
 }
 
 /**

@@ -99,7 +99,9 @@ export async function send(path, init = {}) {
     }
     compareClocks(response);
     if (response.ok) return response;
-    const error = await problem(response);
+    let error = await problem(response);
+    // How a program would give one is no news to a person who has none yet.
+    if (error.status === 401 && used === null) error = new ApiError(401, error.code, 'this server wants a token');
     if (error.status !== 401 || init.patient) throw error;
     if (token() === used) {
       setToken(null);
@@ -121,7 +123,9 @@ async function problem(response) {
   const text = await response.text().catch(() => '');
   try {
     const { code, detail, title } = JSON.parse(text);
-    return new ApiError(response.status, String(code), String(detail ?? title), wait);
+    // Names stand in the quotes that people write.
+    const words = String(detail ?? title).replace(/`([^`]*)`/g, '“$1”');
+    return new ApiError(response.status, String(code), words, wait);
   } catch {
     const said = text.trim().slice(0, 300) || response.statusText;
     return new ApiError(response.status, 'http', `the server answered ${response.status} ${said}`.trim(), wait);

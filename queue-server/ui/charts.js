@@ -4,11 +4,12 @@
 
 import { button, fill, h, setAttribute, setText, svg } from './dom.js';
 import { clock, count, rate } from './format.js';
+import { RATE_WINDOW_MS } from './store.js';
 
 /**
  * @typedef {{label: string, color: string, fill?: boolean}} Line `color` is the name of a custom property
  * @typedef {{title: string, lines: Line[], whole?: boolean, unit: (n: number | undefined) => string,
- *   describe: (data: (number | null)[][]) => string}} ChartOptions
+ *   describe: (data: (number | null)[][], now: (number | undefined)[]) => string, hint?: string}} ChartOptions
  */
 
 const HEIGHT = 190;
@@ -41,6 +42,8 @@ export class Chart {
   #drawn = null;
   /** @type {(number | null)[][]} */
   #data = [];
+  /** @type {(number | undefined)[]} */
+  #now = [];
   #cursor = -1;
 
   /**
@@ -62,7 +65,7 @@ export class Chart {
     this.element = h(
       'figure',
       { class: 'chart card' },
-      h('figcaption', null, h('h3', null, options.title), h('ul', { class: 'legend' }, ...legend)),
+      h('figcaption', null, h('h3', null, options.title), options.hint && h('span', { class: 'hint' }, options.hint), h('ul', { class: 'legend' }, ...legend)),
       this.#plot,
       this.#words,
     );
@@ -80,18 +83,24 @@ export class Chart {
     });
   }
 
-  /** @param {(number | null)[][]} data times in seconds, then a row of values a line */
-  show(data) {
+  /**
+   * @param {(number | null)[][]} data times in seconds, then a row of values a line
+   * @param {(number | undefined)[]} [now] what is said where no moment is pointed at; else the last of each row
+   */
+  show(data, now) {
     this.#data = data;
+    this.#now = now ?? data.slice(1).map((row) => row.at(-1) ?? undefined);
     if (this.#drawn) this.#drawn.setData(data);
     else this.#redraw();
     this.#tellValues();
-    setText(this.#words, this.#options.describe(data));
+    setText(this.#words, this.#options.describe(data, this.#now));
   }
 
   #tellValues() {
-    const at = this.#cursor >= 0 ? this.#cursor : (this.#data[0]?.length ?? 0) - 1;
-    this.#values.forEach((value, i) => setText(value, this.#options.unit(this.#data[i + 1]?.[at] ?? undefined)));
+    const at = this.#cursor;
+    this.#values.forEach((value, i) =>
+      setText(value, this.#options.unit(at >= 0 ? (this.#data[i + 1]?.[at] ?? undefined) : this.#now[i])),
+    );
   }
 
   #redraw() {
@@ -193,6 +202,17 @@ export function rateData(history, now, spanMs) {
 }
 
 /**
+ * What happens a second by now, as the figures above a chart say it.
+ * @param {import('./history.js').History} history
+ * @param {number} now
+ */
+export function ratesNow(history, now) {
+  return /** @type {const} */ (['enqueued', 'done', 'failed']).map((total) =>
+    history.rate(total, now, RATE_WINDOW_MS),
+  );
+}
+
+/**
  * @param {number} now
  * @param {number} spanMs
  */
@@ -206,11 +226,11 @@ function times(now, spanMs) {
  * @param {(n: number | undefined) => string} unit
  */
 export function describing(labels, unit) {
-  return (/** @type {(number | null)[][]} */ data) => {
+  return (/** @type {(number | null)[][]} */ data, /** @type {(number | undefined)[]} */ now) => {
     const parts = labels.map((label, i) => {
       const seen = data[i + 1].filter((n) => n !== null);
       if (seen.length === 0) return `${label}: nothing seen yet`;
-      return `${label}: ${unit(seen.at(-1))} now, between ${unit(Math.min(...seen))} and ${unit(Math.max(...seen))}`;
+      return `${label}: ${unit(now[i])} now, between ${unit(Math.min(...seen))} and ${unit(Math.max(...seen))}`;
     });
     return `${parts.join('; ')}.`;
   };

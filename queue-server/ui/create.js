@@ -2,8 +2,9 @@
 
 import { putQueue } from './api.js';
 import { h } from './dom.js';
-import { field, openDialog } from './dialog.js';
+import { checkField, field, openDialog } from './dialog.js';
 import { say } from './notices.js';
+import { nameProblem } from './quantities.js';
 import { go, queueAddress } from './router.js';
 import { settingsFields } from './settings.js';
 
@@ -27,8 +28,8 @@ export function createDialog(store) {
     ],
     async act() {
       const wanted = name.value.trim();
-      if (wanted === '') throw new Error('name the queue');
-      if (store.queues.has(wanted)) throw new Error(`there is a queue ${wanted} already`);
+      const there = store.queues.has(wanted) ? `there is a queue ${wanted} already` : '';
+      checkField(name, nameProblem(wanted) || there);
       const { queue, made } = await putQueue(wanted, settings.patch());
       store.queue(queue);
       say(made ? `${wanted} is made.` : `${wanted} was there already; its settings were changed.`);

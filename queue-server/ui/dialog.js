@@ -1,6 +1,6 @@
 //! Dialogs: one form each, in the browser's own <dialog>, which keeps the focus inside and gives it back.
 
-import { append, button, fill, freshId, h } from './dom.js';
+import { append, button, fill, freshId, h, setAttribute } from './dom.js';
 import { sentence } from './notices.js';
 
 /**
@@ -10,6 +10,21 @@ import { sentence } from './notices.js';
  * @typedef {{dialog: HTMLDialogElement, form: HTMLFormElement, submit: HTMLButtonElement,
  *   problem: (words: string) => void, close: () => void}} DialogControls
  */
+
+/** Why something failed, with what would mend it: `act` tells what is so when it is done. */
+export class Remediable extends Error {
+  /**
+   * @param {string} words
+   * @param {{label: string, act: () => Promise<string>}} remedy
+   */
+  constructor(words, remedy) {
+    super(words);
+    this.remedy = remedy;
+  }
+}
+
+/** What is wrong in a field, and is said at that field. */
+export class FieldProblem extends Error {}
 
 /**
  * Opens a dialog. `act` is called when its form is sent; if that fails, the dialog says why and stays. Closed before
@@ -36,6 +51,20 @@ export function openDialog({ title, body, submit: label, danger, cancel = 'Cance
     fill(alert, sentence(words));
     if (words !== '') alert.scrollIntoView({ block: 'nearest' });
   };
+  /** @param {Remediable['remedy']} what */
+  const remedy = ({ label: words, act: mend }) =>
+    button(
+      words,
+      async () => {
+        try {
+          fill(alert, await mend());
+          submit.focus();
+        } catch (error) {
+          problem(error instanceof Error ? error.message : String(error));
+        }
+      },
+      { class: 'small' },
+    );
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     // Still at work.
@@ -47,7 +76,10 @@ export function openDialog({ title, body, submit: label, danger, cancel = 'Cance
       done = true;
       dialog.close();
     } catch (error) {
+      // Said where it is.
+      if (error instanceof FieldProblem) return;
       problem(error instanceof Error ? error.message : String(error));
+      if (error instanceof Remediable) alert.append(' ', remedy(error.remedy));
     } finally {
       submit.removeAttribute('aria-disabled');
     }
@@ -92,4 +124,23 @@ export function field(label, control, hint) {
 export function tick(label, attributes) {
   const box = h('input', { type: 'checkbox', ...attributes });
   return { box, element: h('label', { class: 'tick' }, box, h('span', null, label)) };
+}
+
+/**
+ * Says at a field what is wrong with it, and goes no further; nothing wrong takes back what was said.
+ * @param {HTMLElement} control of a `field`
+ * @param {string} words empty: it is as it should be
+ */
+export function checkField(control, words) {
+  const id = `${control.id}-problem`;
+  const said = document.getElementById(id) ?? h('p', { class: 'field-problem', id, role: 'alert' });
+  if (!said.isConnected) control.parentElement?.append(said);
+  const others = (control.getAttribute('aria-describedby') ?? '').split(' ').filter((each) => each !== '' && each !== id);
+  const about = words === '' ? others : [...others, id];
+  fill(said, sentence(words));
+  setAttribute(control, 'aria-invalid', words === '' ? null : 'true');
+  setAttribute(control, 'aria-describedby', about.length === 0 ? null : about.join(' '));
+  if (words === '') return;
+  control.focus();
+  throw new FieldProblem(words);
 }

@@ -324,11 +324,11 @@ export async function enqueueDialog(store, start) {
       } catch (error) {
         const target = fields.target();
         if (!(error instanceof api.ApiError) || error.code !== 'queue_sealed') throw error;
-        throw new Remediable(`${target} is sealed: it takes no new items`, {
+        throw new Remediable(`the queue ${target} is sealed: it takes no new items`, {
           label: 'Reopen it',
           act: async () => {
             store.queue(await api.change(target, 'reopen'));
-            return `${target} takes new items again: enqueue them now.`;
+            return `The queue ${target} takes new items again: enqueue them now.`;
           },
         });
       }

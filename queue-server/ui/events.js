@@ -20,6 +20,10 @@ const FIRST_WORD_MS = 10_000;
 /** Streams that are tried before the page asks instead. */
 const TRIES = 2;
 const RETRY_MS = [250, 500, 1_000, 2_000, 4_000];
+/** Tokens are changed in a file that servers read now and then: who was let in before may be so again, for so long. */
+const TOKENS_CHANGE_MS = 120_000;
+const REFUSED_RETRY_MS = 15_000;
+const REFUSED_REST_MS = 600_000;
 /** A server that is away for so long may be gone for good. */
 const GONE_AFTER_MS = 60_000;
 /** One that was never heard keeps its reader waiting with nothing to look at. */
@@ -41,6 +45,8 @@ export class Feed {
   #back;
   /** Since when the server is away, as far as it was noticed. */
   #lost = 0;
+  /** Since when it lets nobody in by this token. */
+  #refused = 0;
   #failures = 0;
   /** Asking worked where no stream came. */
   #streamless = false;
@@ -72,6 +78,7 @@ export class Feed {
   /** Tries again at once. */
   retry() {
     this.#failures = 0;
+    this.#refused = 0;
     this.#wake.abort();
   }
 
@@ -103,7 +110,9 @@ export class Feed {
       this.#away('reconnecting');
     } else if (error.status === 401 || error.status === 403) {
       this.#tell({ state: 'locked', detail: error.message });
-      await this.#sleep(600_000);
+      if (this.#refused === 0) this.#refused = Date.now();
+      const soon = this.#store.loaded && Date.now() - this.#refused < TOKENS_CHANGE_MS;
+      await this.#sleep(soon ? REFUSED_RETRY_MS : REFUSED_REST_MS);
       return;
     } else if (error.code === 'not_ready') {
       this.#away('starting', error.message);
@@ -191,6 +200,7 @@ export class Feed {
   }
 
   /**
+   * Asks for a token where nothing was heard yet. Who was let in before reads on and is told, not interrupted.
    * @param {AbortSignal} signal
    * @param {() => void} refused
    */
@@ -198,7 +208,7 @@ export class Feed {
     try {
       return await events(signal, true);
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      if (!(error instanceof ApiError) || error.status !== 401 || this.#store.loaded) throw error;
       refused();
       this.#tell({ state: 'locked', detail: error.message });
       return events(signal, false);
@@ -243,6 +253,7 @@ export class Feed {
     this.#restarted = false;
     const lost = this.#lost;
     this.#lost = 0;
+    this.#refused = 0;
     this.#failures = 0;
     this.#tell({ state });
     if (lost > 0 && known) this.#back(Date.now() - lost, restarted);

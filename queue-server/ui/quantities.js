@@ -87,3 +87,19 @@ export function parseNumber(text) {
   const plain = text.trim().replace(/[,_\s]/g, '');
   return /^\d+(\.\d+)?$/.test(plain) ? Number(plain) : NaN;
 }
+
+/**
+ * What is wrong with the name of a queue to be made; nothing where it is right.
+ * @param {string} text
+ */
+export function nameProblem(text) {
+  if (text === '') return 'name the queue';
+  const odd = /[^A-Za-z0-9._-]/u.exec(text)?.[0];
+  if (odd !== undefined) {
+    const what = /\s/.test(odd) ? 'blanks' : `“${odd}”`;
+    return `a name has no ${what}: use letters A to Z, digits, “.”, “_” and “-”`;
+  }
+  if (/^[.-]/.test(text)) return `a name does not begin with “${text[0]}”`;
+  if (text.length > 128) return 'a name has 128 characters at most';
+  return text === '_other' ? 'the name _other is kept for the metrics' : '';
+}

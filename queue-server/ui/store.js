@@ -13,7 +13,8 @@ import { History, row } from './history.js';
  * @typedef {{queues: Set<string>, runs: Set<string>, everything: boolean}} Changes
  */
 
-const RATE_WINDOW_MS = 30_000;
+/** What all rates are the mean of, wherever they are shown as a number. */
+export const RATE_WINDOW_MS = 30_000;
 
 export class Store {
   /** @type {Map<string, Known>} */
@@ -125,10 +126,8 @@ export class Store {
  */
 export function endedPerSecond({ queue, at, history }, now) {
   const seen = history.rate('ended', now, RATE_WINDOW_MS);
-  const first = history.rows[0];
-  // The server looks back a minute, but only as of the moment in which it told.
-  const watched = first === undefined ? 0 : now - first.at;
-  return watched < 10_000 && now - at < 10_000 ? queue.rate_per_s : seen;
+  // The server looks back a minute, but only as of the moment in which it told, and counts whatever came to an end.
+  return seen === undefined && now - at < 10_000 ? queue.rate_per_s : seen;
 }
 
 /**
@@ -151,11 +150,12 @@ export function oldestReady({ queue, at }, now) {
 }
 
 /**
- * How long until nothing is unfinished at the present rate.
+ * How long until nothing is unfinished at the present rate; nobody knows while a queue is paused.
  * @param {Known} known
  * @param {number} now
  */
 export function timeLeft(known, now) {
+  if (known.queue.paused) return undefined;
   const perSecond = endedPerSecond(known, now);
   if (known.queue.unfinished === 0 || !perSecond || perSecond < 0.001) return undefined;
   return (known.queue.unfinished * 1_000) / perSecond;

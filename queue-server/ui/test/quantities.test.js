@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { parseBytes, parseDuration, parseNumber, writeBytes, writeDuration } from '../quantities.js';
+import { nameProblem, parseBytes, parseDuration, parseNumber, writeBytes, writeDuration } from '../quantities.js';
 import { nested } from '../patch.js';
 
 test('durations are read as people write them', () => {
@@ -44,4 +44,15 @@ test('a part of the back-off is sent with its other parts', () => {
   });
   assert.deepEqual(nested({ 'backoff.min_ms': null }, settings), { backoff: { max_ms: 300_000, factor: 2 } });
   assert.deepEqual(settings.backoff, { min_ms: 1_000, max_ms: 300_000, factor: 2 });
+});
+
+test('a name that is none says what is wrong with it', () => {
+  for (const good of ['a', '_x', 'a.b-c_D9', 'a'.repeat(128)]) assert.equal(nameProblem(good), '', good);
+  assert.match(nameProblem(''), /name the queue/);
+  assert.match(nameProblem('my queue'), /no blanks/);
+  assert.match(nameProblem('ä'), /no “ä”/);
+  assert.match(nameProblem('a😀'), /no “😀”/u);
+  assert.match(nameProblem('-a'), /begin with “-”/);
+  assert.match(nameProblem('a'.repeat(129)), /128/);
+  assert.match(nameProblem('_other'), /metrics/);
 });

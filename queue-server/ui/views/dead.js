@@ -65,15 +65,17 @@ export function deadView(scope, name, start) {
   );
   const redriveAll = button('Redrive all', async () => {
     try {
-      if (await actions.redrive(store, name, filter())) again();
+      const dead = store.queues.get(name)?.queue.counts.dead ?? 0;
+      const most = filtered() && ended ? still().length : dead;
+      if (await actions.redriveMany(store, name, filter(), most)) again();
     } catch (error) {
       setText(problem, error instanceof Error ? error.message : String(error));
     }
   });
   const purge = button(
-    'Purge all dead…',
+    'Throw away all…',
     async () => {
-      if (await actions.purge(store, name, ['dead'])) reload();
+      if (await actions.throwAwayDead(store, name)) again();
     },
     { class: 'danger-quiet' },
   );

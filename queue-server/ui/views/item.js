@@ -56,7 +56,6 @@ export function itemView(scope, { queue: name, id }) {
       h('a', { href: queueAddress(name) }, name),
       ' / ',
       h('a', { href: queueAddress(name, 'items') }, 'Items'),
-      ' / ',
     ),
     h('div', { class: 'head' }, h('h1', { class: 'id' }, `Item ${shortId(id)}`), state),
     problem,

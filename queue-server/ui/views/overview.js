@@ -3,7 +3,7 @@
 import { listItems } from '../api.js';
 import { cancel } from '../actions.js';
 import { workerCommand } from '../command.js';
-import { Chart, choiceOf, depthData, describing, rateData, unitOf } from '../charts.js';
+import { Chart, choiceOf, depthData, describing, rateData, ratesNow, unitOf } from '../charts.js';
 import { button, fill, h, setText } from '../dom.js';
 import { bytes, count, counted, duration, exactly, preview, shortId } from '../format.js';
 import { complain } from '../notices.js';
@@ -18,7 +18,6 @@ const SPANS = /** @type {const} */ ([
   ['600000', '10 min'],
   ['3600000', '1 h'],
 ]);
-const LEAST_SPAN = 30_000;
 const MOST_HELD = 100;
 
 /**
@@ -55,6 +54,7 @@ export function overviewView(scope, name) {
   const rates = new Chart(
     {
       title: 'Per second',
+      hint: 'now: mean of 30 s',
       lines: rateLines,
       unit: unitOf.rate,
       describe: describing(
@@ -68,11 +68,8 @@ export function overviewView(scope, name) {
     const known = store.queues.get(name);
     if (!known) return;
     const now = Date.now();
-    // What was not seen yet takes no room.
-    const seen = now - (known.history.rows[0]?.at ?? now);
-    const shown = Math.min(span, Math.max(LEAST_SPAN, seen));
-    depth.show(depthData(known.history, now, shown));
-    rates.show(rateData(known.history, now, shown));
+    depth.show(depthData(known.history, now, span));
+    rates.show(rateData(known.history, now, span), ratesNow(known.history, now));
   };
   const spans = choiceOf('Time shown', SPANS, '120000', (chosen) => {
     span = Number(chosen);
@@ -393,7 +390,7 @@ function totals({ totals: sums, handling }) {
   return h(
     'section',
     { class: 'card' },
-    h('h2', null, 'Since it was made'),
+    h('div', { class: 'part-head' }, h('h2', null, 'Since it was made')),
     h(
       'dl',
       { class: 'facts' },

@@ -1,10 +1,10 @@
 //! One queue: its name, what one can do to it, its figures, and the part that the address names.
 
-import { button, fill, h, setAttribute, setText } from '../dom.js';
+import { button, catchFocus, fill, h, setAttribute, setText } from '../dom.js';
 import * as actions from '../actions.js';
 import { badge, queueBadges } from '../badges.js';
 import { putQueue } from '../api.js';
-import { enqueueDialog } from '../enqueue.js';
+import { enqueueDialog, hasUncertain } from '../enqueue.js';
 import { count, duration, exactly, rate } from '../format.js';
 import { complain, say } from '../notices.js';
 import { queueAddress, TABS } from '../router.js';
@@ -28,9 +28,20 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
   const { store } = scope;
   const badges = h('span', { class: 'badges', role: 'status' });
   let badgesShown = '';
+  const enqueue = button(
+    'Enqueue',
+    async () => {
+      await enqueueDialog(store, { queue: name });
+      showSealed();
+      catchFocus(enqueue.hidden ? seal : enqueue);
+    },
+    { class: 'primary' },
+  );
   const pause = button('Pause', () => actions.change(store, name, isPaused() ? 'resume' : 'pause'));
   const seal = button('Seal', () => actions.change(store, name, isSealed() ? 'reopen' : 'seal'));
-  const redrive = button('Redrive dead', () => actions.redrive(store, name, {}));
+  const redrive = button('Redrive dead', () =>
+    actions.redriveMany(store, name, {}, store.queues.get(name)?.queue.counts.dead ?? 0),
+  );
   const isPaused = () => store.queues.get(name)?.queue.paused ?? false;
   const isSealed = () => store.queues.get(name)?.queue.sealed ?? false;
   const figures = figuresOf();
@@ -50,7 +61,7 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
     h(
       'div',
       { class: 'actions', role: 'group', 'aria-label': `Act on ${name}` },
-      button('Enqueue', () => enqueueDialog(store, { queue: name }), { class: 'primary' }),
+      enqueue,
       pause,
       seal,
       redrive,
@@ -65,7 +76,7 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
   const element = h(
     'section',
     { class: 'page' },
-    h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/queues' }, 'Queues'), ' / '),
+    h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/queues' }, 'Queues')),
     h('div', { class: 'head' }, h('h1', null, name), badges),
     gone,
     there,
@@ -78,12 +89,6 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
   /** @type {((query: URLSearchParams) => void) | undefined} */
   let goInside;
   let wanted = { tab: firstTab, query: firstQuery };
-
-  /** Where the parts do not fit beside each other, the one that is shown should be seen. */
-  const reveal = () => {
-    const link = links[TABS.indexOf(wanted.tab)];
-    if (link.parentElement) link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 24;
-  };
 
   const openPart = () => {
     links.forEach((link, i) => setAttribute(link, 'aria-current', TABS[i] === wanted.tab ? 'page' : null));
@@ -98,7 +103,6 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
     goInside = view.go;
     fill(part, view.element);
     document.title = `${name}: ${LABELS[wanted.tab]} · memq`;
-    requestAnimationFrame(reveal);
   };
 
   let known = false;
@@ -150,6 +154,16 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
     );
   }
 
+  /** A sealed queue is reopened first: what one types would be refused. */
+  function showSealed() {
+    const focused = document.activeElement === enqueue;
+    // What may have come in before the queue was sealed can be sent again and is taken for what it is.
+    enqueue.hidden = isSealed() && !hasUncertain(name);
+    seal.classList.toggle('primary', enqueue.hidden);
+    setText(seal, isSealed() ? 'Reopen' : 'Seal');
+    if (focused && enqueue.hidden) seal.focus();
+  }
+
   /** @param {import('../store.js').Known} now */
   function show({ queue }) {
     const list = queueBadges(queue);
@@ -164,7 +178,7 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
       'title',
       queue.paused ? 'Give leases again' : 'Give no new leases; workers keep what they hold',
     );
-    setText(seal, queue.sealed ? 'Reopen' : 'Seal');
+    showSealed();
     setAttribute(seal, 'title', queue.sealed ? 'Take new items again' : 'Take no new items: the queue drains');
     setText(redrive, queue.counts.dead > 0 ? `Redrive ${exactly(queue.counts.dead)} dead` : 'Redrive dead');
     redrive.disabled = queue.counts.dead === 0;
@@ -195,23 +209,24 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
 
 /** The row of figures under the name. */
 function figuresOf() {
-  const keys = /** @type {const} */ ([
+  /** @type {[key: string, label: string, title?: string][]} */
+  const keys = [
     ['ready', 'Ready'],
     ['leased', 'Leased'],
     ['delayed', 'Delayed'],
     ['dead', 'Dead'],
     ['done', 'Done'],
     ['oldest', 'Oldest ready'],
-    ['in', 'In/s'],
-    ['out', 'Out/s'],
-    ['left', 'Time left'],
-  ]);
-  const values = new Map(keys.map(([key]) => [/** @type {string} */ (key), h('dd', null)]));
+    ['in', 'In/s', 'Items that came in a second, mean of 30 s'],
+    ['out', 'Out/s', 'Items that were done or died a second, mean of 30 s'],
+    ['left', 'Time left', 'Until nothing is unfinished, at the mean of the last 30 s'],
+  ];
+  const values = new Map(keys.map(([key]) => [key, h('dd', null)]));
   const element = h(
     'dl',
     { class: 'tiles', 'aria-label': 'Figures' },
-    ...keys.map(([key, label]) =>
-      h('div', { class: `tile tile-${key}` }, h('dt', null, label), values.get(key) ?? null),
+    ...keys.map(([key, label, title]) =>
+      h('div', { class: `tile tile-${key}`, title }, h('dt', null, label), values.get(key) ?? null),
     ),
   );
   const put = (/** @type {string} */ key, /** @type {string} */ text) =>

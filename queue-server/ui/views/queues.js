@@ -57,7 +57,7 @@ const COLUMNS = [
   {
     key: 'in',
     label: 'In/s',
-    title: 'Items that came in per second',
+    title: 'Items that came in a second, mean of 30 s',
     number: true,
     ticks: true,
     sort: (k, now) => enqueuedPerSecond(k, now) ?? 0,
@@ -66,7 +66,7 @@ const COLUMNS = [
   {
     key: 'out',
     label: 'Out/s',
-    title: 'Items that ended a second, done or dead',
+    title: 'Items that were done or died a second, mean of 30 s',
     number: true,
     ticks: true,
     sort: (k, now) => endedPerSecond(k, now) ?? 0,

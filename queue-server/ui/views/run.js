@@ -30,7 +30,7 @@ export function runView(scope, { run: name }) {
   const element = h(
     'section',
     { class: 'page' },
-    h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/runs' }, 'Runs'), ' / '),
+    h('nav', { class: 'crumbs', 'aria-label': 'Where you are' }, h('a', { href: '#/runs' }, 'Runs')),
     h('div', { class: 'head' }, h('h1', null, name), badges),
     gone,
     whole,

@@ -1,6 +1,7 @@
 //! What a server without queues shows: how to put the first item in, here and from a shell.
 
 import { command, serverAddress, workerCommand } from '../command.js';
+import { FieldProblem } from '../dialog.js';
 import { button, fill, h } from '../dom.js';
 import { enqueueFields, isUncertain, keepDraft } from '../enqueue.js';
 import { complain, sentence } from '../notices.js';
@@ -34,6 +35,7 @@ export function welcome(scope) {
           const { queue } = await fields.send();
           go(queueAddress(queue));
         } catch (error) {
+          if (error instanceof FieldProblem) return;
           if (error instanceof Error) fill(problem, sentence(error.message));
           else complain(error);
         } finally {
