@@ -1,7 +1,8 @@
 //! `memq load`: a file or a pipe into a queue, each item once however often it is asked for.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Seek as _};
+mod input;
+
+use std::io::{self, IsTerminal as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,17 +12,12 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use queue_api::{Code, QueueName};
 use queue_client::EnqueueOptions;
-use sha2::{Digest as _, Sha256};
 
-use super::{Misuse, Output, ServerArg, duration, shell};
+use self::input::Input;
+use super::{Output, ServerArg, duration, shell};
 use crate::feed::{FeedError, Pour, PourError, Poured, Source};
 use crate::spec::{Mark, Marks, Pick};
 use crate::view::{count, say};
-
-/// Bytes of a file read at once.
-const BUFFER: usize = 256 * 1024;
-/// Digits of a name made of a file's content, or of chance: 128 bits.
-const ID_DIGITS: usize = 32;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -104,18 +100,6 @@ struct Loaded<'a> {
     sealed: bool,
 }
 
-/// Where the items come from, and what names them.
-struct Input {
-    reader: Box<dyn BufRead + Send>,
-    /// For people.
-    shown: String,
-    id: String,
-    /// Whether the same command makes the same name.
-    lasting: bool,
-    /// Lines it has, where that is known.
-    lines: Option<u64>,
-}
-
 pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let described = is_described(&args);
     let Args {
@@ -144,32 +128,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let url = server.url();
     let queue = server.client()?.queue(name.clone());
     // With the usual patience: a server that was never there is not waited for as one that is away.
-    let made = match create {
-        // As part of an enqueue, which of nothing is enough: making a queue by itself is for admins.
-        true => {
-            let options = EnqueueOptions {
-                create: true,
-                ..EnqueueOptions::default()
-            };
-            queue.enqueue_lines("", options).await.map(drop)
+    let missing = match queue.show().await {
+        Ok(_) => false,
+        Err(error) if error.code() == Some(Code::NoSuchQueue) => match create {
+            // With the first items, once they are read and found good.
+            true => true,
+            false => {
+                return Err(anyhow::Error::new(error).context(format!(
+                    "cannot load into queue {name}; nothing went in; there is no such queue: the same command with \
+                     `--create` makes it"
+                )));
+            }
+        },
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            return Err(error.context(format!("cannot load into queue {name} on {url}")));
         }
-        false => queue.show().await.map(drop),
     };
-    if let Err(error) = made {
-        let missing = error.code() == Some(Code::NoSuchQueue);
-        let error = anyhow::Error::new(error);
-        return Err(match missing {
-            true => error.context(format!(
-                "cannot load into queue {name}; nothing went in; there is no such queue: the same command with \
-                 `--create` makes it"
-            )),
-            false => error.context(format!("cannot load into queue {name} on {url}")),
-        });
-    }
     let queue = queue.with_give_up_after(server_timeout);
     let file = file.filter(|file| file.as_os_str() != "-");
     let way = way(described, &marks);
-    let opening = tokio::task::spawn_blocking(move || open(file, load_id, &way));
+    let opening = tokio::task::spawn_blocking(move || input::open(file, load_id, &way));
     let input = opening.await.context("the reader of the file stopped")??;
     let Input {
         reader,
@@ -183,6 +162,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         source: Arc::new(Source::piped(reader, shown.clone(), described, marks)),
         choice: None,
         id: id.clone(),
+        create,
     };
     let mut reached = Poured::default();
     let pouring = pour.into(&queue, |poured| {
@@ -198,6 +178,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     if let Err(error) = outcome {
         let way_on = way_on(&error, reached, &id, lasting);
         return Err(told(error).context(format!("cannot load {shown} into queue {name}; {way_on}")));
+    }
+    if missing && reached.items == 0 {
+        // There was no first item to bring it along. Making a queue by itself is for admins, so this is an enqueue.
+        let options = EnqueueOptions {
+            create: true,
+            ..EnqueueOptions::default()
+        };
+        let made = queue.enqueue_lines("", options).await;
+        made.with_context(|| format!("cannot make queue {name}"))?;
     }
     if seal {
         let sealed = queue.seal().await;
@@ -254,94 +243,6 @@ fn way(described: bool, marks: &Marks) -> String {
     let same = marks.same();
     let same = (same.group, same.priority, same.delay_ms, same.ttl_ms);
     serde_json::json!([form, key, group, priority, same]).to_string()
-}
-
-/// Opens what is to be loaded. `way` is how its lines are read: another way makes other items of them.
-fn open(file: Option<PathBuf>, id: Option<String>, way: &str) -> anyhow::Result<Input> {
-    let Some(path) = file else {
-        return Ok(Input {
-            reader: Box::new(BufReader::new(io::stdin())),
-            shown: "standard input".into(),
-            lasting: id.is_some(),
-            id: id.map_or_else(chance, Ok)?,
-            lines: None,
-        });
-    };
-    let shown = format!("`{}`", path.display());
-    let opened = File::open(&path).with_context(|| format!("cannot open {shown}"));
-    let mut file = opened?;
-    let kind = file
-        .metadata()
-        .with_context(|| format!("cannot look at {shown}"))?;
-    if kind.is_dir() {
-        anyhow::bail!(Misuse(format!(
-            "{shown} is a folder: give a file, an item a line"
-        )));
-    }
-    let mut most = u64::MAX;
-    let (id, lasting, lines) = match id {
-        Some(id) => (id, true, None),
-        // What comes out of a pipe can be read but once.
-        None if !kind.is_file() => (chance()?, false, None),
-        None => {
-            let named = read_through(&file, way).with_context(|| format!("cannot read {shown}"))?;
-            file.rewind()
-                .with_context(|| format!("cannot read {shown} again"))?;
-            // What is written to its end meanwhile is not what the name stands for.
-            most = named.bytes;
-            (named.id, true, Some(named.lines))
-        }
-    };
-    Ok(Input {
-        reader: Box::new(BufReader::with_capacity(BUFFER, file.take(most))),
-        shown,
-        id,
-        lasting,
-        lines,
-    })
-}
-
-/// What is in a file.
-struct Content {
-    /// A name for it, read in a way.
-    id: String,
-    lines: u64,
-    bytes: u64,
-}
-
-fn read_through(mut file: &File, way: &str) -> io::Result<Content> {
-    let mut hash = Sha256::new();
-    hash.update(format!("memq load 1, {way}\n"));
-    let (mut buffer, mut lines, mut bytes, mut last) = (vec![0; BUFFER], 0, 0, b'\n');
-    loop {
-        let read = match file.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read?,
-        };
-        let Some(end) = buffer[..read].last() else {
-            lines += u64::from(last != b'\n');
-            let id = digits(&hash.finalize());
-            return Ok(Content { id, lines, bytes });
-        };
-        last = *end;
-        bytes += read as u64;
-        hash.update(&buffer[..read]);
-        lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
-    }
-}
-
-fn chance() -> anyhow::Result<String> {
-    let mut bytes = [0; ID_DIGITS / 2];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| anyhow::anyhow!("cannot get random bytes: {error}"))?;
-    Ok(digits(&bytes))
-}
-
-fn digits(bytes: &[u8]) -> String {
-    bytes[..ID_DIGITS / 2]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn bar(lines: Option<u64>) -> ProgressBar {
@@ -444,23 +345,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_the_name_of_what_is_in_it_and_of_how_it_is_read() {
-        let named = |text: &str, way: &str| {
-            let mut file = tempfile::tempfile().expect("a file");
-            file.write_all(text.as_bytes()).expect("it can be written");
-            file.rewind().expect("it can be read");
-            let content = read_through(&file, way).expect("a name");
-            (content.id, content.lines, content.bytes)
-        };
-        assert_eq!(named("a\nb", "lines"), named("a\nb", "lines"));
-        let (_, lines, bytes) = named("a\nb", "lines");
-        assert_eq!((lines, bytes), (2, 3));
-        assert_ne!(named("a\nb", "lines").0, named("a\nb\n", "lines").0);
-        assert_ne!(named("a\nb", "lines").0, named("a\nb", "ndjson").0);
-        assert_eq!(named("", "lines").1, 0);
-    }
-
-    #[test]
     fn the_name_of_a_load_is_the_same_in_every_memq() {
         let marks = Marks {
             key: Some(".id".parse().expect("a place")),
@@ -471,12 +355,11 @@ mod tests {
         };
         let way = way(true, &marks);
         assert_eq!(way, r#"["ndjson",".id",null,".p",["g\"1",null,null,1000]]"#);
-        let mut file = tempfile::tempfile().expect("a file");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(b"{\"body\":1}\n")
             .expect("it can be written");
-        file.rewind().expect("it can be read");
-        let content = read_through(&file, &way).expect("a name");
-        assert_eq!(content.id, "9793b22107451a141049f9ddb0927bd6");
+        let opened = input::open(Some(file.path().to_owned()), None, &way).expect("a name");
+        assert_eq!(opened.id, "9793b22107451a141049f9ddb0927bd6");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(super) async fn load(
         source: Arc::new(source),
         choice: Some(choice),
         id: LOAD_OF_RUN.to_owned(),
+        create: false,
     };
     let poured = pour.into(&queue, |poured| {
         events.mention(Event::Loading(poured.items));

@@ -87,7 +87,7 @@ pub(super) fn described(line: &[u8]) -> Result<(Vec<u8>, Options), String> {
         let short = error.replace(" at line 1 column ", " at column ");
         match short.contains("unknown field") {
             true => format!(
-                "is refused: {short}; a line that is an item as it stands goes with `lines`"
+                "is refused: {short}; a line that is an item as it stands goes with `lines`, in `memq load` with `--lines`"
             ),
             false => format!("is refused: {short}"),
         }

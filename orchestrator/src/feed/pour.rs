@@ -30,6 +30,8 @@ pub struct Pour {
     pub choice: Option<Arc<Choice>>,
     /// Names the load in its queue: letters, digits, `.` and `-`, at most 200.
     pub id: String,
+    /// Make the queue with the first request, if there is none.
+    pub create: bool,
 }
 
 /// How far a load is.
@@ -77,6 +79,7 @@ pub enum PourError {
 /// A load that has begun, and can be gone on with after an error.
 pub struct Pouring {
     id: String,
+    create: bool,
     batches: mpsc::Receiver<Batch>,
     reader: Option<JoinHandle<Result<(), FeedError>>>,
     /// What is being sent.
@@ -88,11 +91,17 @@ impl Pour {
     /// Begins to read.
     #[must_use]
     pub fn begin(self) -> Pouring {
-        let Self { source, choice, id } = self;
+        let Self {
+            source,
+            choice,
+            id,
+            create,
+        } = self;
         let (sender, batches) = mpsc::channel(AHEAD);
         let reader = tokio::task::spawn_blocking(move || read(&source, choice.as_deref(), &sender));
         Pouring {
             id,
+            create,
             batches,
             reader: Some(reader),
             next: None,
@@ -131,7 +140,9 @@ impl Pouring {
             }
             let Some(batch) = &self.next else { break };
             let (items, last_line) = (batch.items, batch.last_line);
-            let sent = send(queue, batch.clone(), &self.id).await;
+            // A queue that goes away later is not made anew: it would lack what went with it.
+            let create = self.create && batch.first == 0;
+            let sent = send(queue, batch.clone(), &self.id, create).await;
             let sent = sent.map_err(|source| PourError::Send {
                 queue: name(),
                 after: self.poured.items,
@@ -178,7 +189,12 @@ struct Sent {
     duplicates: u64,
 }
 
-async fn send(queue: &QueueClient, batch: Batch, id: &str) -> Result<Sent, queue_client::Error> {
+async fn send(
+    queue: &QueueClient,
+    batch: Batch,
+    id: &str,
+    create: bool,
+) -> Result<Sent, queue_client::Error> {
     let Batch {
         first,
         keyed,
@@ -195,6 +211,7 @@ async fn send(queue: &QueueClient, batch: Batch, id: &str) -> Result<Sent, queue
     let options = EnqueueOptions {
         // Only items with a key can be left out, and only the answer for each tells which.
         ids: keyed,
+        create,
         item: options,
         idempotency_key: Some(format!("{id}.{first}")),
         ..EnqueueOptions::default()

@@ -122,6 +122,7 @@ impl Load {
                     source: self.source.clone(),
                     choice: None,
                     id: LOAD_OF_RUN.to_owned(),
+                    create: false,
                 };
                 pour.begin()
             }

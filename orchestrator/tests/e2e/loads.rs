@@ -48,6 +48,42 @@ fn the_same_file_again_adds_nothing_until_it_is_given_another_name() {
 }
 
 #[test]
+fn a_load_that_made_and_sealed_its_queue_may_be_given_again() {
+    let fixture = Fixture::new();
+    fixture.lab.write("names", numbers(100));
+    fixture.lab.write("none", "\n");
+    let load = ["load", "q", "names", "--create", "--seal"];
+    let of_none = ["load", "void", "none", "--create", "--seal"];
+    let loaded = "100 items into queue q, sealed";
+    let again = "0 new, 100 already loaded into queue q, sealed";
+    fixture.memq(&load).exits(0).says(loaded);
+    fixture.memq(&load).exits(0).says(again);
+    let worker = ["worker", "--queue", "q", "--builtin", "echo"];
+    fixture.memq(&worker).exits(0);
+    assert_eq!(fixture.show("q")["drained"], true);
+    fixture.memq(&load).exits(0).says(again);
+    let queue = fixture.show("q");
+    assert_eq!(
+        (&queue["drained"], &queue["counts"]["done"]),
+        (&true.into(), &100.into())
+    );
+    // Something else is refused as ever, and puts nothing in.
+    fixture.lab.write("more", numbers(101));
+    fixture
+        .memq(&["load", "q", "more", "--create", "--seal"])
+        .exits(1)
+        .complains("queue_sealed")
+        .complains("nothing went in");
+    for _ in 0..2 {
+        fixture.memq(&of_none).exits(0).says("into queue void");
+        assert_eq!(fixture.show("void")["sealed"], true);
+    }
+    // A queue that was removed is made and filled anew.
+    fixture.memq(&["queue", "rm", "q"]).exits(0);
+    fixture.memq(&load).exits(0).says(loaded);
+}
+
+#[test]
 fn a_load_that_is_killed_is_gone_on_with_by_the_same_command() {
     let fixture = Fixture::new();
     const ITEMS: u64 = 400_000;
@@ -57,6 +93,7 @@ fn a_load_that_is_killed_is_gone_on_with_by_the_same_command() {
         "load",
         "q",
         "names",
+        "--create",
         "--seal",
         "--server",
         &fixture.server.url,
@@ -79,6 +116,11 @@ fn a_load_that_is_killed_is_gone_on_with_by_the_same_command() {
         (&queue["totals"]["enqueued"], &queue["sealed"]),
         (&ITEMS.into(), &true.into())
     );
+    fixture
+        .lab
+        .run(&load)
+        .exits(0)
+        .says("0 new, 400000 already loaded into queue q, sealed");
 }
 
 #[test]
@@ -182,7 +224,7 @@ fn json_lines_say_of_each_item_what_it_is_given() {
         .memq(&["load", "q", "broken.ndjson"])
         .exits(2)
         .complains("line 2 of `broken.ndjson` is refused")
-        .complains("goes with `lines`");
+        .complains("goes with `lines`, in `memq load` with `--lines`");
 }
 
 #[test]
@@ -257,6 +299,10 @@ fn a_line_that_cannot_be_an_item_is_mended_before_the_load_goes_on() {
     refused
         .complains("nothing went in; mend that line, and give the same command again")
         .never_complains("goes on where");
+    fixture
+        .memq(&["queue", "show", "q"])
+        .exits(1)
+        .complains("no_such_queue");
 
     fixture.lab.write("items.ndjson", lines("{\"id\": 1}"));
     let broken = fixture.memq(&load).exits(2);
