@@ -38,10 +38,26 @@ fn a_queue_lives_from_create_to_rm() {
     memq(&["queue", "resume", "q"]).exits(0).says("open");
     memq(&["queue", "seal", "q"]).exits(0).says("drained");
     memq(&["queue", "reopen", "q"]).exits(0).says("open");
-    memq(&["queue", "show", "q"])
-        .exits(0)
-        .says("max_attempts")
-        .says("enqueued");
+    let shown = memq(&["queue", "show", "q"]).exits(0).says("enqueued");
+    let rows: Vec<_> = (shown.out.lines())
+        .map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let of = |wanted: &[&str]| {
+        let at = |row: &&str| rows.iter().position(|it| it == row);
+        let places: Vec<_> = wanted.iter().map(at).collect();
+        assert!(
+            places.iter().all(Option::is_some) && places.is_sorted(),
+            "{wanted:?} in {rows:?}"
+        );
+    };
+    of(&["counts ready 0", "leased 0", "delayed 0", "dead 0"]);
+    of(&["settings lease 5s", "max_attempts 3", "backoff 1s..30s"]);
+    of(&["backoff 1s..30s", "quiet 5s", "max_body_bytes 1 MiB"]);
+    memq(&["queue", "create", "q", "--reset", "lease"]).exits(0);
+    assert_eq!(fixture.show("q")["settings"]["lease_ms"], 30_000);
+    memq(&["queue", "create", "q", "--reset", "leas"])
+        .exits(64)
+        .complains("cannot reset that");
     fixture.lab.write("lines", "a\nb\n");
     memq(&["load", "q", "lines"]).exits(0);
     memq(&["queue", "purge", "q"])

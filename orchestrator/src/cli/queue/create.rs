@@ -71,7 +71,7 @@ Of a queue that is there already the settings that are named change at once, and
 Examples:
   memq queue create thumbs --attempts 3 --backoff 1s..30s
   memq queue create mails --rate 20 --burst 5 --max-leased-per-group 2
-  memq queue create mails --reset rate_per_s";
+  memq queue create mails --reset rate_per_s,quiet";
 
 fn backoff(text: &str) -> Result<(Duration, Duration), String> {
     crate::spec::backoff_range(text).ok_or_else(|| format!("give {}", crate::spec::BACKOFF))
@@ -83,7 +83,7 @@ impl Create {
         let ms = |time: Duration| Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         // What is null is reset; what is named besides wins.
         let reset: serde_json::Map<_, _> = (self.reset.iter())
-            .map(|name| (name.clone(), serde_json::Value::Null))
+            .map(|name| (super::settings::wire_name(name), serde_json::Value::Null))
             .collect();
         let reset: SettingsPatch = serde_json::from_value(reset.into())
             .map_err(|error| format!("cannot reset that: {error}"))?;

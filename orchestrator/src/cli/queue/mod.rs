@@ -2,6 +2,7 @@
 
 mod create;
 mod items;
+mod settings;
 mod table;
 
 use clap::Subcommand;
@@ -103,8 +104,9 @@ pub(super) async fn run(command: Command) -> anyhow::Result<u8> {
         }
         Command::Show(one) => {
             let queue = one.client()?.show().await?;
-            let details = table::details(&queue)?;
-            one.common.output.answer(&queue, || details)?;
+            one.common
+                .output
+                .answer(&queue, || table::details(&queue))?;
         }
         Command::Create(create) => {
             let settings = create.settings().map_err(Misuse)?;

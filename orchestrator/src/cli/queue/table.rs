@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
-use queue_api::{Handling, Queue};
+use queue_api::{Counts, Handling, Queue, Totals};
 
+use super::settings;
 use crate::view::{human, per_second, trimmed};
 
 /// In one word what a queue is doing.
@@ -51,25 +52,86 @@ pub(super) fn list(queues: &[Queue]) -> String {
 }
 
 /// All that is known of one.
-pub(super) fn details(queue: &Queue) -> anyhow::Result<String> {
+pub(super) fn details(queue: &Queue) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let mut section = |title: &str, value: serde_json::Value| {
-        for (index, (name, value)) in value.as_object().into_iter().flatten().enumerate() {
+    let sections = [
+        ("counts", counts(queue.counts)),
+        ("totals", totals(queue.totals)),
+        ("settings", settings::told(&queue.settings)),
+    ];
+    for (title, rows) in sections {
+        for (index, (name, value)) in rows.into_iter().enumerate() {
             let title = if index == 0 { title } else { "" };
-            table.add_row([title.to_owned(), name.clone(), value.to_string()]);
+            table.add_row([title.to_owned(), name.to_owned(), value]);
         }
-    };
-    section("counts", serde_json::to_value(queue.counts)?);
-    section("totals", serde_json::to_value(queue.totals)?);
-    section("settings", serde_json::to_value(queue.settings)?);
+    }
     let mut text = list(std::slice::from_ref(queue));
     let words = handling(queue.handling).into_iter().chain(limits(queue));
     for (index, words) in words.enumerate() {
         text += if index == 0 { "\n\n" } else { "\n" };
         text += &words;
     }
-    Ok(format!("{text}\n\n{}", trimmed(&table)))
+    format!("{text}\n\n{}", trimmed(&table))
+}
+
+/// Named figures, in the order in which they are told.
+type Rows = Vec<(&'static str, String)>;
+
+fn counts(counts: Counts) -> Rows {
+    let Counts {
+        ready,
+        leased,
+        delayed,
+        dead,
+        done,
+    } = counts;
+    let all = [
+        ("ready", ready),
+        ("leased", leased),
+        ("delayed", delayed),
+        ("dead", dead),
+        ("done", done),
+    ];
+    all.map(told).into()
+}
+
+fn totals(totals: Totals) -> Rows {
+    let Totals {
+        enqueued,
+        duplicates,
+        leased,
+        acked,
+        nacked,
+        released,
+        lease_expired,
+        item_expired,
+        cancelled,
+        dead,
+        redriven,
+        purged,
+        taken,
+    } = totals;
+    let all = [
+        ("enqueued", enqueued),
+        ("duplicates", duplicates),
+        ("leased", leased),
+        ("acked", acked),
+        ("nacked", nacked),
+        ("released", released),
+        ("lease_expired", lease_expired),
+        ("item_expired", item_expired),
+        ("cancelled", cancelled),
+        ("dead", dead),
+        ("redriven", redriven),
+        ("purged", purged),
+        ("taken", taken),
+    ];
+    all.map(told).into()
+}
+
+fn told((name, figure): (&'static str, u64)) -> (&'static str, String) {
+    (name, figure.to_string())
 }
 
 /// How long items took, once some were measured.
