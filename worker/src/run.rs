@@ -212,6 +212,6 @@ fn tell_of_the_dead(queue: &Queue) {
     let dead = queue.counts.dead;
     if dead > 0 {
         let queue = &queue.name;
-        tracing::warn!(queue.name = %queue, item.count = dead, "items of this queue are dead: GET /v1/queues/{queue}/outcomes says why");
+        tracing::warn!(queue.name = %queue, item.count = dead, "items of this queue are dead: `memq logs {queue} --failed` shows why, `memq queue items {queue} --state dead` which");
     }
 }

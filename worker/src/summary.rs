@@ -8,7 +8,7 @@ use queue_api::SettleAs;
 
 use crate::metrics::{Ended, Meters};
 
-/// Counts of what became of the items a worker had.
+/// Counts of what became of the attempts that a worker made. Not of items: which of those died is the queue's to tell.
 #[derive(Debug)]
 pub(crate) struct Summary {
     started: Instant,
@@ -75,10 +75,14 @@ impl fmt::Display for Summary {
         let elapsed = started.elapsed().as_secs_f64();
         let rate = *acked as f64 / elapsed.max(0.001);
         let busy = busy.as_secs_f64();
+        write!(f, "{acked} acked, {nacked} nacked, ")?;
+        // Those alone that were not to be tried again: "0 dead" would be misread where items died of their last attempt.
+        if *dead > 0 {
+            write!(f, "{dead} dead at once, ")?;
+        }
         write!(
             f,
-            "{acked} acked, {nacked} nacked, {dead} dead, {released} released, {lost} lost; \
-             busy {busy:.1} s of {elapsed:.1} s, {rate:.1} items/s"
+            "{released} released, {lost} lost; busy {busy:.1} s of {elapsed:.1} s, {rate:.1} items/s"
         )
     }
 }

@@ -118,7 +118,7 @@ async fn a_handler_whose_lease_is_lost_is_killed_and_its_item_taken_again() {
     assert!(
         worker
             .log()
-            .contains("1 acked, 0 nacked, 0 dead, 0 released, 1 lost"),
+            .contains("1 acked, 0 nacked, 0 released, 1 lost"),
         "{}",
         worker.log()
     );

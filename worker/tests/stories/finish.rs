@@ -34,7 +34,7 @@ async fn a_queue_that_nobody_seals_is_worked_off_and_left() {
         );
     }
     worker
-        .says("the queue is finished: 100 acked, 0 nacked, 0 dead, 0 released, 0 lost")
+        .says("the queue is finished: 100 acked, 0 nacked, 0 released, 0 lost")
         .await;
 }
 
@@ -226,8 +226,16 @@ async fn many_slots_share_calls_and_lose_nothing() {
 
 #[tokio::test]
 async fn dead_items_are_told_of_at_the_end() {
-    let bench = Bench::with(r#"{"max_attempts":1}"#, &["poison", "fine"]).await;
-    let mut worker = bench.worker().sh(r#"test "$MEMQ_ITEM" = fine"#).start();
+    let bench = Bench::with(r#"{"max_attempts":1}"#, &["poison", "fine", "void"]).await;
+    let script = r#"case $MEMQ_ITEM in fine) ;; void) exit 65;; *) exit 1; esac"#;
+    let mut worker = bench.worker().sh(script).start();
     assert_eq!(worker.exit().await, 0, "dead is finished too");
-    worker.says("items of this queue are dead").await;
+    worker
+        .says("items of this queue are dead: `memq logs q --failed` shows why")
+        .await;
+    let said = worker.log();
+    assert!(
+        said.contains("1 acked, 1 nacked, 1 dead at once, 0 released, 0 lost"),
+        "{said}"
+    );
 }
