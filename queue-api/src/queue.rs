@@ -38,7 +38,7 @@ pub struct Queue {
     pub unfinished: u64,
     /// Items finished a second, over the last minute or so.
     pub rate_per_s: f64,
-    /// Milliseconds until nothing is unfinished at that rate; absent while it cannot be said.
+    /// Milliseconds until nothing is unfinished at that rate; absent while it cannot be said, and while the queue is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_ms: Option<u64>,
     /// How long its items take. A server that does not tell yet counts as one that measured nothing.

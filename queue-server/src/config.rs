@@ -64,6 +64,18 @@ pub struct Access {
     pub allow_hosts: Vec<String>,
 }
 
+impl Access {
+    /// Whether a server on this address can tell nobody from anybody: others reach it, and it neither asks for
+    /// tokens nor minds by which name it is called.
+    pub(crate) fn is_open_on(&self, address: SocketAddr) -> bool {
+        let Self {
+            tokens,
+            allow_hosts,
+        } = self;
+        !address.ip().to_canonical().is_loopback() && tokens.is_none() && allow_hosts.is_empty()
+    }
+}
+
 /// Where items are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storage {

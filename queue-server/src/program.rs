@@ -89,8 +89,17 @@ async fn until_stopped(
         Storage::Memory => None,
         Storage::Disk(storage) => Some(storage.data_dir.display().to_string()),
     };
+    let access = config.access.clone();
     let mut server = Server::start(config).await?;
-    info!(server.address = %server.local_addr(), "listening");
+    let address = server.local_addr();
+    info!(server.address = %address, "listening");
+    if access.is_open_on(address) {
+        warn!(
+            server.address = %address,
+            "whoever reaches this address may do everything, and so may every web page that a browser beside it opens: \
+             ask for tokens with --tokens FILE, or check names with --allow-host NAME"
+        );
+    }
     say_where(kept, no_volume);
     let code = match beside {
         None => {

@@ -46,7 +46,8 @@ pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
         backlog: counts.ready + counts.leased,
         unfinished,
         rate_per_s,
-        eta_ms: (unfinished > 0 && rate_per_s > 0.0)
+        // While nothing is lent, what was finished before says nothing of what is left.
+        eta_ms: (unfinished > 0 && rate_per_s > 0.0 && !core.is_paused())
             .then(|| (unfinished as f64 / rate_per_s * 1_000.0) as u64),
         handling: Handling {
             running_mean_age_ms: core.mean_lease_age(now).map(|age| age.as_millis() as u64),

@@ -100,6 +100,26 @@ async fn told_to_stop_it_answers_who_waits_and_exits_0(#[case] signal: Signal) {
     logged.has("connections ended by themselves within");
 }
 
+#[rstest]
+#[case::everywhere(&["--listen", "0.0.0.0:0"], true)]
+#[case::on_this_machine(&["--listen", "127.0.0.1:0"], false)]
+#[case::by_its_names(&["--listen", "0.0.0.0:0", "--allow-host", "queue"], false)]
+#[tokio::test]
+async fn open_to_others_it_says_at_its_start_what_closes_it(
+    #[case] args: &[&str],
+    #[case] is_open: bool,
+) {
+    let program = Program::spawn(Program::command(args));
+    program.signal(Signal::TERM);
+    let logged = program.ended().await;
+    let warned = logged.lines.iter().filter(|line| line.contains("WARN"));
+    let warned: Vec<_> = warned.collect();
+    assert_eq!(warned.len(), usize::from(is_open), "{logged:#?}");
+    for line in warned {
+        assert!(line.contains("--tokens FILE") && line.contains("--allow-host NAME"));
+    }
+}
+
 #[tokio::test]
 async fn told_to_stop_it_cuts_what_takes_too_long_says_so_and_exits_0() {
     let program = Program::start(&["--grace", "300ms"]);

@@ -330,6 +330,20 @@ async fn a_paused_queue_takes_items_and_lends_none() {
 }
 
 #[tokio::test]
+async fn nobody_can_say_how_long_a_paused_queue_takes() {
+    let api = Api::start();
+    api.load(json!({}), &["a", "b"]).await;
+    let held = api.take().await;
+    api.one(&held, "ack", ()).await.is(200);
+    let left = async || api.get("/v1/queues/q").await.is(200).json()["eta_ms"].clone();
+    assert!(left().await.is_u64());
+    api.post("/v1/queues/q/pause", ()).await.is(200);
+    assert!(left().await.is_null());
+    api.post("/v1/queues/q/resume", ()).await.is(200);
+    assert!(left().await.is_u64());
+}
+
+#[tokio::test]
 async fn resuming_lends_to_those_who_waited() {
     let api = Api::start();
     api.load(json!({}), &["a"]).await;

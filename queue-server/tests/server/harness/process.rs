@@ -136,7 +136,9 @@ fn read_address(log: &mut BufReader<ChildStderr>) -> (SocketAddr, Vec<String>) {
         assert!(count > 0, "ended before it was ready: {read}");
         read.push_str(&line);
         if line.contains("ready") {
-            let (_, rest) = read.split_once("127.0.0.1:").expect("an address");
+            let listening = ["127.0.0.1:", "0.0.0.0:"];
+            let after = |ip: &&str| Some(read.split_once(*ip)?.1);
+            let rest = listening.iter().find_map(after).expect("an address");
             let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
             let address = SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port")));
             return (address, read.lines().map(str::to_owned).collect());
