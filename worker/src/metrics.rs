@@ -270,3 +270,132 @@ pub(crate) fn text(meters: Option<&Meters>) -> prometheus::Result<String> {
     families.extend(meters.into_iter().flat_map(Meters::collect));
     metrics::text(families)
 }
+
+#[cfg(test)]
+mod tests {
+    use metrics::check::Scrape;
+    use queue_client::Client;
+
+    use super::*;
+    use crate::verdict::Failure;
+
+    /// Of three slots, and what it tells.
+    fn meters() -> Meters {
+        let client = Client::new("http://127.0.0.1:1").expect("an address");
+        Meters::new(3, client.queue("q".parse().expect("a name")))
+    }
+
+    fn told(meters: &Meters) -> Scrape {
+        let text = text(Some(meters)).expect("series of their families");
+        Scrape::read(&text).expect("what Prometheus reads")
+    }
+
+    #[test]
+    fn each_verdict_counts_under_its_own_name() {
+        let meters = meters();
+        let failure = Failure::default;
+        let verdicts = [
+            ("ack", Verdict::done(), Ended::from(SettleAs::Ack)),
+            ("nack", Verdict::nack(failure()), SettleAs::Nack.into()),
+            ("dead", Verdict::Dead(failure()), SettleAs::Dead.into()),
+            (
+                "release",
+                Verdict::Release(failure(), None),
+                SettleAs::Release.into(),
+            ),
+            ("lost", Verdict::Lost, Ended::Lost),
+        ];
+        for (times, (_, verdict, end)) in (1..).zip(&verdicts) {
+            for _ in 0..times {
+                meters.handled(verdict, Duration::from_millis(1500));
+                meters.ended(*end);
+                meters.ended(*end);
+            }
+        }
+        meters.handled(&Verdict::Broken(failure()), Duration::from_millis(1500));
+        let scrape = told(&meters);
+        for (times, (name, ..)) in (1..).zip(&verdicts) {
+            let value = |family| scrape.value(family, &[("verdict", name)]);
+            let times = f64::from(times);
+            // What could not be handled at all is given back.
+            let handled = times + f64::from(*name == "release");
+            let duration = "memq_worker_handler_duration_seconds";
+            assert_eq!(
+                (
+                    value("memq_worker_items_total"),
+                    value(&format!("{duration}_count")),
+                    value(&format!("{duration}_sum")),
+                ),
+                (Some(2.0 * times), Some(handled), Some(1.5 * handled)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_slot_adds_the_seconds_that_it_is_busy() {
+        let meters = meters();
+        let ago = Instant::now() - Duration::from_secs(10);
+        *meters.busy.lock().expect("nobody panicked") = Busy {
+            now: 2,
+            since: ago,
+            time: Duration::from_secs(5),
+        };
+        // The test itself takes far less than it tells apart.
+        let busy = |slots: f64| {
+            let scrape = told(&meters);
+            let state = |state| scrape.value("memq_worker_slots", &[("state", state)]);
+            assert_eq!(
+                (state("busy"), state("idle")),
+                (Some(slots), Some(3.0 - slots))
+            );
+            let seconds = scrape.value("memq_worker_busy_seconds_total", &[]);
+            seconds.expect("it is told")
+        };
+        let told = [2, 3, 0].map(|now| {
+            meters.are(now, 0, 0);
+            busy(now as f64)
+        });
+        assert!(
+            told.iter().all(|told| (25.0..100.0).contains(told)),
+            "{told:?}"
+        );
+        assert!(told.is_sorted(), "it is a counter: {told:?}");
+    }
+
+    #[test]
+    fn what_waits_and_how_calls_ended_is_told_apart() {
+        let meters = meters();
+        meters.are(1, 2, 3);
+        let ends = [
+            ("answered", CallEnd::Answered),
+            ("refused", CallEnd::Refused),
+            ("unreachable", CallEnd::Unreachable),
+        ];
+        let kinds = [("lease", Call::Lease), ("settle", Call::Settle)];
+        let called = || {
+            kinds
+                .iter()
+                .flat_map(|kind| ends.iter().map(move |end| (kind, end)))
+        };
+        for (times, ((_, call), (_, end))) in (1..).zip(called()) {
+            for _ in 0..times {
+                meters.called(*call, *end);
+            }
+        }
+        let scrape = told(&meters);
+        let alone = |name| scrape.value(name, &[]);
+        assert_eq!(
+            (
+                alone("memq_worker_items_ahead"),
+                alone("memq_worker_unsettled_items")
+            ),
+            (Some(2.0), Some(3.0))
+        );
+        for (times, ((call, _), (end, _))) in (1..).zip(called()) {
+            let labels = [("call", *call), ("result", *end)];
+            let told = scrape.value("memq_worker_calls_total", &labels);
+            assert_eq!(told, Some(f64::from(times)), "{labels:?}");
+        }
+    }
+}
