@@ -99,3 +99,53 @@ fn said(message: &str) -> Option<String> {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::status::PoolStatus;
+    use crate::size::{Cap, Eta, Sizing, Terms};
+
+    #[test]
+    fn a_step_that_has_ended_tells_of_no_workers_and_of_no_time_left() {
+        let sizing = Sizing {
+            wanted: 5,
+            binding: Cap::Quota,
+            eta: Some(Eta {
+                low: Duration::from_secs(30),
+                high: Duration::from_secs(60),
+            }),
+            condition: None,
+            next_look: Duration::ZERO,
+            terms: Terms {
+                running: 4,
+                busy: 3,
+                ..Terms::default()
+            },
+        };
+        // What sizing decided last may still stand there when a step ends.
+        let mut kept = StepStatus {
+            phase: Phase::Running,
+            pool: Some(PoolStatus {
+                sizing: Some(sizing),
+                ..PoolStatus::default()
+            }),
+            ..StepStatus::default()
+        };
+        let told = |kept: &StepStatus| {
+            let told = step(kept, &Seen::default());
+            (told.workers, told.binding, told.eta_ms)
+        };
+        let workers = RunWorkers {
+            busy: 3,
+            idle: 1,
+            wanted: 5,
+        };
+        let all = (Some(workers), Some("Quota".to_owned()), Some(60_000));
+        assert_eq!(told(&kept), all);
+        for phase in [Phase::Succeeded, Phase::Failed, Phase::Skipped] {
+            kept.phase = phase;
+            assert_eq!(told(&kept), (None, None, None), "{phase:?}");
+        }
+    }
+}

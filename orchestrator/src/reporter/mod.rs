@@ -112,3 +112,70 @@ async fn until(then: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::http::StatusCode;
+    use queue_api::RunPhase;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// A server that takes every report, and what tells of each that came.
+    async fn server() -> (Client, mpsc::UnboundedReceiver<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (came, comes) = mpsc::unbounded_channel();
+        let app = Router::new().fallback(async move |_: Request| {
+            came.send(()).expect("the test goes on");
+            StatusCode::NO_CONTENT
+        });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let client = Client::new(&format!("http://{address}")).expect("an address");
+        (client, comes)
+    }
+
+    fn running() -> RunReport {
+        RunReport {
+            run: "r".parse().expect("a name"),
+            spec: "r".into(),
+            namespace: None,
+            phase: RunPhase::Running,
+            started: jiff::Timestamp::UNIX_EPOCH,
+            ended: None,
+            message: None,
+            updated: None,
+            stale: false,
+            steps: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_report_is_no_news() {
+        let (client, mut came) = server().await;
+        let report = running();
+        let reporter = Reporter::new(client);
+        reporter.tell(report.clone());
+        came.recv().await.expect("it is told");
+        reporter.tell(report);
+        // Whatever is news is told before the end.
+        reporter.end().await;
+        assert_eq!(came.try_recv(), Err(mpsc::error::TryRecvError::Empty));
+    }
+
+    #[tokio::test]
+    async fn what_changed_just_before_the_end_is_told() {
+        let (client, mut came) = server().await;
+        let mut report = running();
+        let reporter = Reporter::new(client);
+        reporter.tell(report.clone());
+        came.recv().await.expect("it is told");
+        report.phase = RunPhase::Succeeded;
+        reporter.tell(report);
+        reporter.end().await;
+        came.try_recv().expect("it is told");
+    }
+}
