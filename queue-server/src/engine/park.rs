@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use queue_api::Settled;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -34,7 +35,8 @@ struct Parked {
 }
 
 impl LiveQueue {
-    /// Applies the settlements, then lends, and waits up to `wait` for something to lend.
+    /// Applies the settlements, then lends, and waits up to `wait` for something to lend, or until it is
+    /// `called_off` before that.
     ///
     /// Does not wait where a settlement was refused: its worker should hear of it at once. Where there
     /// is no place to wait, a call that carried settlements hears what became of them and comes back
@@ -43,6 +45,7 @@ impl LiveQueue {
         self: &Arc<Self>,
         mut ask: Ask,
         wait: Duration,
+        called_off: BoxFuture<'static, ()>,
         reports: &[Report],
     ) -> Result<LeaseReply, Fault> {
         let place = ParkingPlace::take(&self.shared, wait);
@@ -95,7 +98,7 @@ impl LiveQueue {
             First::Nothing(granted) | First::Full(granted) | First::Limited(_, granted) => granted,
             First::Parked(parked) => {
                 let since = Instant::now();
-                let granted = parked.wait(wait).await?;
+                let granted = parked.wait(wait, called_off).await?;
                 parked_for = since.elapsed();
                 granted
             }
@@ -129,7 +132,11 @@ enum First {
 }
 
 impl Parked {
-    async fn wait(mut self, wait: Duration) -> Result<Granted, Fault> {
+    async fn wait(
+        mut self,
+        wait: Duration,
+        called_off: BoxFuture<'static, ()>,
+    ) -> Result<Granted, Fault> {
         let stop = self.queue.shared.stop.clone();
         tokio::select! {
             biased;
@@ -138,6 +145,7 @@ impl Parked {
                 answer.map_err(|_closed| Fault::Deleted(self.queue.name.clone()))
             }
             () = stop.cancelled() => self.leave(),
+            () = called_off => self.leave(),
             () = tokio::time::sleep(wait) => self.leave(),
         }
     }

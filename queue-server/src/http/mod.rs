@@ -19,7 +19,6 @@ mod trace;
 mod ui;
 mod v1;
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -111,7 +110,7 @@ fn described(guard: &Arc<Guard>) -> OpenApiRouter<App> {
 }
 
 impl Answers for Calls {
-    async fn answer(&self, request: Request<ArrivingBody>) -> Response {
+    async fn answer(&self, mut request: Request<ArrivingBody>) -> Response {
         let (app, path) = (&self.app, request.uri().path());
         let hot = Hot::find(request.method(), path);
         let route = match &hot {
@@ -124,11 +123,12 @@ impl Answers for Calls {
             Ok(()) => match hot {
                 Some((call, name)) => match app.guard.admit(Hot::NEEDS, request.headers()).await {
                     Ok(admitted) => {
-                        let answering = pin!(call.answer(app, name, request));
-                        match call {
-                            Hot::Lease => app.guard.hold(admitted, Form::Problem, answering).await,
-                            _ => answering.await,
+                        if call == Hot::Lease
+                            && let Some(pass) = app.guard.pass(admitted)
+                        {
+                            request.extensions_mut().insert(pass);
                         }
+                        call.answer(app, name, request).await
                     }
                     Err(refusal) => form(request.uri().path()).refuse(refusal),
                 },

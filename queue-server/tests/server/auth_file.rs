@@ -4,12 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
+use queue_log::faulty::FaultyDisk;
 use rstest::rstest;
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Api, Program, Wire, until};
+use crate::harness::{Answer, Api, OPERATOR, Program, Wire, until};
 
 const OLD: &str = "token-of-yesterday";
 const NEW: &str = "token-of-tomorrow";
@@ -176,6 +179,8 @@ async fn whoever_waits_or_reads_on_is_cut_off_when_the_token_is_taken_out() {
         let answer = wire.read_to_end().await;
         assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
         assert!(answer.contains("was taken out"), "{answer}");
+        // So a client knows that its token was good, and asks again.
+        assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
     }
     for mut stream in [events, outcomes] {
         let rest = stream.read_to_end().await;
@@ -188,6 +193,100 @@ async fn whoever_waits_or_reads_on_is_cut_off_when_the_token_is_taken_out() {
     seal.await.is(200);
     let answer = other.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_parked_call_that_settled_something_is_told_of_it_when_the_token_is_taken_out() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut mounted = Mounted::new(&format!("admin {OLD}\nadmin {NEW}\n"));
+    let (_program, api) = start(data.path(), &mounted.path());
+    let [old, new] = [OLD, NEW].map(|token| format!("Bearer {token}"));
+    make(&api, "q", OLD).await.is(201);
+    let lease = async |path: &str, request: Value| {
+        let headers = [("authorization", &*old)];
+        api.call_with("POST", path, &headers, request.to_string())
+            .await
+    };
+    let enter = async || {
+        let headers = [("authorization", &*old)];
+        api.call_with("POST", "/v1/queues/q/items", &headers, "a")
+            .await
+            .is(201);
+    };
+    // A name that is written otherwise takes another way through the server.
+    let ways = ["/v1/queues/q/lease", "/v1/queues/%71/lease"];
+    let mut parking = Vec::new();
+    for path in ways {
+        enter().await;
+        let held = lease(path, json!({})).await.is(200).json();
+        let token = held["items"][0]["lease"].clone();
+        let nack = json!({"lease": token, "as": "nack", "delay_ms": 600_000});
+        parking.push(lease(path, json!({"wait_ms": 300_000, "settle": [nack]})));
+    }
+    let answers = futures_util::future::join_all(parking);
+    let change = async {
+        until("both wait", async || {
+            let headers = [("authorization", &*new)];
+            let metrics = api.call_with("GET", "/metrics", &headers, ()).await;
+            metrics.text().contains("memq_parked_calls 2")
+        })
+        .await;
+        mounted.replace(&format!("admin {NEW}\n"));
+    };
+    let (answers, ()) = tokio::join!(answers, change);
+    for answer in answers {
+        let answer = answer.is(200).json();
+        assert_eq!(answer["settled"][0]["ok"], true, "{answer}");
+        assert_eq!(answer["items"], json!([]));
+    }
+    lease(ways[0], json!({}))
+        .await
+        .problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn what_a_parked_call_was_given_is_answered_though_its_token_is_taken_out_meanwhile() {
+    let mut mounted = Mounted::new(&format!("admin {OLD}\nadmin {OPERATOR}\n"));
+    let disk = FaultyDisk::new();
+    let api = Api::start_on_as(&disk, |config| config.access.tokens = Some(mounted.path()));
+    let [old, new] = [OLD, OPERATOR].map(|token| [("authorization", format!("Bearer {token}"))]);
+    let call = async |method: &str, path: &str, token: &[(&str, String)], body: &str| {
+        let headers: Vec<_> = token
+            .iter()
+            .map(|(name, value)| (*name, &**value))
+            .collect();
+        api.call_with(method, path, &headers, body).await
+    };
+    make(&api, "q", OLD).await.is(201);
+    let waits = async |calls: usize| {
+        until("so many wait", async || {
+            let metrics = call("GET", "/metrics", &new, "").await;
+            let waiting = format!("memq_queue_parked_calls{{queue=\"q\"}} {calls}\n");
+            metrics.text().contains(&waiting)
+        })
+        .await;
+    };
+    let parked = call("POST", "/v1/queues/q/lease?wait_ms=300000", &old, "");
+    let story = async {
+        waits(1).await;
+        // The lease is made and recorded; the disk takes its time.
+        disk.slow_sync(Duration::from_secs(600));
+        let enqueue = call("POST", "/v1/queues/q/items", &new, "a");
+        let change = async {
+            waits(0).await;
+            mounted.replace(&format!("admin {OPERATOR}\n"));
+            until("the old token is out", async || {
+                call("GET", "/metrics", &old, "").await.status == 401
+            })
+            .await;
+            disk.slow_sync(Duration::ZERO);
+        };
+        let (entered, ()) = tokio::join!(enqueue, change);
+        entered.is(201);
+    };
+    let (answer, ()) = tokio::join!(parked, story);
+    let answer = answer.is(200).json();
+    assert_eq!(answer["items"][0]["body"], "a", "{answer}");
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@ mod look;
 mod slices;
 mod turns;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use queue_api::{AttemptEnd, ItemId, ItemState, Outcome, Redrive, SettingsPatch, SettleAs};
 use queue_core::{Options, SLICE};
 use queue_log::faulty::FaultyDisk;
@@ -103,7 +105,7 @@ impl World {
             worker: Some(worker.into()),
             until: None,
         };
-        let reply = self.queue.lease(ask, wait, &[]).await?;
+        let reply = self.queue.lease(ask, wait, pending().boxed(), &[]).await?;
         let incarnation = self.queue.incarnation();
         let lent = reply.granted.items.into_iter().map(|grant| {
             let token = Token {

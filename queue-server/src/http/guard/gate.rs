@@ -43,7 +43,18 @@ pub(in crate::http) struct Gate {
     guard: Arc<Guard>,
     needs: Role,
     form: Form,
-    lasting: bool,
+    ends: Ends,
+}
+
+/// How a call ends whose token is taken out while it is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// By itself, and soon.
+    Soon,
+    /// It may last, and is dropped. For calls that only look.
+    Dropped,
+    /// It may last, and ends itself: it has its [`Pass`](super::Pass) among its extensions.
+    Itself,
 }
 
 impl Gate {
@@ -53,13 +64,13 @@ impl Gate {
             guard: Arc::clone(guard),
             needs,
             form,
-            lasting: false,
+            ends: Ends::Soon,
         }
     }
 
-    /// The same before a call that may last, and is to end when its token is taken out.
-    pub(super) fn lasting(self, lasting: bool) -> Self {
-        Self { lasting, ..self }
+    /// The same before a call that ends so when its token is taken out.
+    pub(super) fn ends(self, ends: Ends) -> Self {
+        Self { ends, ..self }
     }
 }
 
@@ -96,24 +107,32 @@ where
         self.call.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let Gate {
             guard,
             needs,
             form,
-            lasting,
+            ends,
         } = self.gate.clone();
         // The one that was asked whether it is ready is the one that is called.
         let next = self.call.clone();
         let mut call = std::mem::replace(&mut self.call, next);
         Box::pin(async move {
-            match guard.admit(needs, request.headers()).await {
-                Ok(admitted) if lasting => {
+            let admitted = match guard.admit(needs, request.headers()).await {
+                Ok(admitted) => admitted,
+                Err(refusal) => return Ok(form.refuse(refusal)),
+            };
+            let pass = (ends != Ends::Soon).then(|| guard.pass(admitted)).flatten();
+            match pass {
+                Some(pass) if ends == Ends::Dropped => {
                     let answering = pin!(call.call(request).map(answered));
-                    Ok(guard.hold(admitted, form, answering).await)
+                    Ok(pass.hold(form, answering).await)
                 }
-                Ok(_) => call.call(request).await,
-                Err(refusal) => Ok(form.refuse(refusal)),
+                Some(pass) => {
+                    request.extensions_mut().insert(pass);
+                    call.call(request).await
+                }
+                None => call.call(request).await,
             }
         })
     }

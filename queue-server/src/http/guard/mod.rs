@@ -14,12 +14,10 @@ mod routes;
 mod site;
 mod tokens;
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method};
-use axum::response::Response;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +26,7 @@ pub use self::file::TokensError;
 pub(crate) use self::file::check_file;
 use self::file::{LOOK_EVERY, TokensFile};
 pub(super) use self::gate::{Form, Gate};
-use self::pass::Pass;
+pub(super) use self::pass::Pass;
 use self::refusal::Counters;
 pub(super) use self::refusal::Refusal;
 pub(crate) use self::refusal::Refusals;
@@ -97,8 +95,7 @@ impl Guard {
         } else {
             return Ok(());
         };
-        self.refused.count(refusal);
-        Err(refusal)
+        Err(self.counted(refusal))
     }
 
     /// Whether the sender may make a call that needs this role. A token that is not known may have come into
@@ -119,31 +116,25 @@ impl Guard {
         }
         judged
             .map(|token| Admitted(Some((token, needs))))
-            .inspect_err(|refusal| self.refused.count(*refusal))
+            .map_err(|refusal| self.counted(refusal))
     }
 
-    /// The answer of a call that lasts: a refusal, if its token is taken out before.
-    pub(super) async fn hold(
-        &self,
-        admitted: Admitted,
-        form: Form,
-        answering: Pin<&mut (impl Future<Output = Response> + Send)>,
-    ) -> Response {
-        let (Some(tokens), Admitted(Some((token, needs)))) = (&self.tokens, admitted) else {
-            return answering.await;
+    /// What a call that lasts was let in with; `None` where no token is asked for.
+    pub(super) fn pass(self: &Arc<Self>, admitted: Admitted) -> Option<Arc<Pass>> {
+        let (tokens, Admitted(Some((token, needs)))) = (self.tokens.as_ref()?, admitted) else {
+            return None;
         };
-        let valid = tokens.valid();
-        let pass = Pass {
-            valid,
+        Some(Arc::new(Pass {
+            guard: Arc::clone(self),
+            valid: tokens.valid(),
             token,
             needs,
-        };
-        // Calls without tokens wait in the same place, and need no room for it.
-        let held = Box::pin(pass.hold(answering)).await;
-        held.unwrap_or_else(|refusal| {
-            self.refused.count(refusal);
-            form.refuse(refusal)
-        })
+        }))
+    }
+
+    fn counted(&self, refusal: Refusal) -> Refusal {
+        self.refused.count(refusal);
+        refusal
     }
 }
 

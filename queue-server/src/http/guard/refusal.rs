@@ -1,6 +1,7 @@
 //! Why the guard lets a request not through, what its sender is told, and how often that was.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use queue_api::Code;
 
@@ -16,6 +17,8 @@ pub(in crate::http) enum Refusal {
     Unreadable,
     /// It brought a token that is none of the server's.
     WrongToken,
+    /// Its token was good when the call came, and was taken out before it was answered.
+    TakenOut,
     /// Its token is not good for this call.
     Role {
         /// What it is good for.
@@ -44,6 +47,13 @@ impl From<Refusal> for ApiError {
                 Code::Unauthenticated,
                 "the token is none of this server's: it is misspelt, or was taken out",
             ),
+            // Whoever changes tokens may have the next one ready in a moment. This is also how a client learns that
+            // its token was one of ours.
+            Refusal::TakenOut => Self::new(
+                Code::Unauthenticated,
+                "the token was taken out while the call waited",
+            )
+            .again_after(Duration::ZERO),
             Refusal::Role { has, needs } => Self::new(
                 Code::Forbidden,
                 format!("the token has the role `{has}` and this call needs `{needs}`"),
@@ -85,7 +95,9 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn count(&self, refusal: Refusal) {
         let counter = match refusal {
-            Refusal::NoToken | Refusal::Unreadable | Refusal::WrongToken => &self.unauthenticated,
+            Refusal::NoToken | Refusal::Unreadable | Refusal::WrongToken | Refusal::TakenOut => {
+                &self.unauthenticated
+            }
             Refusal::Role { .. } => &self.forbidden,
             Refusal::Foreign => &self.foreign,
             Refusal::Host => &self.host,

@@ -8,7 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::Guard;
-use super::gate::{Form, Gate};
+use super::gate::{Ends, Form, Gate};
 use super::role::Role;
 use crate::http::App;
 use crate::http::openapi::{problem, text_problem};
@@ -36,32 +36,32 @@ impl Routes {
 
     /// Adds calls that need no token.
     pub(in crate::http) fn open(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(None, false, routes)
+        self.add(None, Ends::Soon, routes)
     }
 
     /// Adds calls that need [`Role::Read`].
     pub(in crate::http) fn read(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Read), false, routes)
+        self.add(Some(Role::Read), Ends::Soon, routes)
     }
 
-    /// Adds calls that need [`Role::Read`], and may last: they end soon after their token was taken out.
+    /// Adds calls that need [`Role::Read`], and may last: they are dropped when their token is taken out.
     pub(in crate::http) fn read_lasting(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Read), true, routes)
+        self.add(Some(Role::Read), Ends::Dropped, routes)
     }
 
-    /// Adds calls that need [`Role::Work`], and may last.
+    /// Adds calls that need [`Role::Work`], and may last: they end themselves when their token is taken out.
     pub(in crate::http) fn work_lasting(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Work), true, routes)
+        self.add(Some(Role::Work), Ends::Itself, routes)
     }
 
     /// Adds calls that need [`Role::Work`].
     pub(in crate::http) fn work(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Work), false, routes)
+        self.add(Some(Role::Work), Ends::Soon, routes)
     }
 
     /// Adds calls that need [`Role::Admin`].
     pub(in crate::http) fn admin(self, routes: UtoipaMethodRouter<App>) -> Self {
-        self.add(Some(Role::Admin), false, routes)
+        self.add(Some(Role::Admin), Ends::Soon, routes)
     }
 
     /// The router with all of them.
@@ -72,7 +72,7 @@ impl Routes {
     fn add(
         self,
         needs: Option<Role>,
-        lasting: bool,
+        ends: Ends,
         (schemas, mut paths, mut methods): UtoipaMethodRouter<App>,
     ) -> Self {
         let Self {
@@ -85,7 +85,7 @@ impl Routes {
         }
         // Nobody pays for what is not asked for.
         if let Some(needs) = needs.filter(|_| guard.asks_for_tokens()) {
-            methods = methods.route_layer(Gate::new(&guard, needs, form).lasting(lasting));
+            methods = methods.route_layer(Gate::new(&guard, needs, form).ends(ends));
         }
         Self {
             guard,

@@ -1,36 +1,31 @@
 //! Leases: lending, settling, extending.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body as HttpBody;
+use axum::Extension;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::FutureExt as _;
 use queue_api::limits::{MAX_LEASE_ITEMS, MAX_SETTLEMENTS, MAX_WORKER_BYTES};
 use queue_api::{
-    Code, ExtendRequest, ItemId, LEASE_HEADER, LeaseAnswer, LeaseRequest, LeaseToken, QueueName,
-    QueueState, SettleAs, SettleRequest, Settled, SettledAnswer, Settlement, Trace, Until,
+    ExtendRequest, ItemId, LeaseAnswer, LeaseRequest, LeaseToken, QueueName, SettleAs,
+    SettleRequest, Settled, SettledAnswer, Settlement, Until,
 };
 use serde::Deserialize;
 
-use super::{Shared, lent};
-use crate::engine::{Ask, Engine, Granted, LiveQueue, Report, Verdict};
+use super::{Shared, lent, raw};
+use crate::engine::{Ask, Engine, LiveQueue, Report, Verdict};
 use crate::http::answer::{Json, json};
 use crate::http::error::ApiError;
+use crate::http::guard::Pass;
 use crate::http::input::{
     FromPath, FromQuery, Payload, checked_delay, checked_lease, checked_wait, duration,
 };
 use crate::http::openapi::{Lends, OneLease, OneQueue, Raw, Settles, SettlesOne};
 use crate::http::request_id::Parked;
-use crate::http::trace::{TRACEPARENT, TRACESTATE};
-
-/// Headers that tell a shell what a JSON answer tells in fields.
-const ITEM_ID: HeaderName = HeaderName::from_static("memq-item-id");
-const ATTEMPT: HeaderName = HeaderName::from_static("memq-attempt");
-const ITEM_KEY: HeaderName = HeaderName::from_static("memq-item-key");
-const ITEM_GROUP: HeaderName = HeaderName::from_static("memq-item-group");
 
 /// What a shell can say without writing JSON. Fields of the body win.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -70,9 +65,11 @@ pub(super) async fn lease(
     State(engine): Shared,
     FromPath(name): FromPath<QueueName>,
     FromQuery(query): FromQuery<LeaseQuery>,
+    pass: Option<Extension<Arc<Pass>>>,
     payload: Payload,
 ) -> Result<Response, ApiError> {
-    lend(Asked::of(&engine, &name, query, payload)?).await
+    let pass = pass.map(|Extension(pass)| pass);
+    lend(Asked::of(&engine, &name, query, payload)?, pass).await
 }
 
 /// What a lease call asks for, checked.
@@ -123,7 +120,10 @@ impl Asked {
 }
 
 /// Lends what is asked for.
-pub(super) async fn lend(asked: Asked) -> Result<Response, ApiError> {
+///
+/// A call whose pass is revoked while it is parked leaves with what it has, as it does when the server stops: what it
+/// settled is told, and nothing is lent to nobody. One that has nothing to tell is refused.
+pub(super) async fn lend(asked: Asked, pass: Option<Arc<Pass>>) -> Result<Response, ApiError> {
     let Asked {
         queue,
         ask,
@@ -132,10 +132,20 @@ pub(super) async fn lend(asked: Asked) -> Result<Response, ApiError> {
         raw: is_raw,
     } = asked;
     let until = ask.until;
-    let reply = queue.lease(ask, wait, &reports).await?;
+    let revoked = match &pass {
+        Some(pass) => pass.revoked().map(drop).boxed(),
+        None => pending().boxed(),
+    };
+    let reply = queue.lease(ask, wait, revoked, &reports).await?;
     let has_settled = !reply.settled.is_empty();
+    if let Some(pass) = pass
+        && !has_settled
+        && reply.granted.items.is_empty()
+    {
+        pass.check()?;
+    }
     let mut response = match is_raw {
-        true => raw(&queue, reply.granted, until)?,
+        true => raw::answer(&queue, reply.granted, until)?,
         false => {
             let text = lent::answer(queue.incarnation(), reply.granted, &reply.settled);
             json(StatusCode::OK, text)
@@ -159,62 +169,6 @@ fn checked_worker(worker: Option<String>) -> Result<Option<Arc<str>>, ApiError> 
         )));
     }
     Ok(worker.map(Arc::from))
-}
-
-/// The answer a shell can use: the body as it is, or a status that says why there is none.
-fn raw(queue: &LiveQueue, granted: Granted, until: Option<Until>) -> Result<Response, ApiError> {
-    let finished = match granted.state {
-        QueueState::Drained => true,
-        QueueState::Empty => until == Some(Until::Empty),
-        QueueState::Open | QueueState::Paused | QueueState::Waiting => false,
-    };
-    let Some(grant) = granted.items.into_iter().next() else {
-        return if finished {
-            let name = queue.name();
-            Err(ApiError::new(
-                Code::Gone,
-                format!("queue `{name}` is finished: nothing will come"),
-            ))
-        } else {
-            Ok(StatusCode::NO_CONTENT.into_response())
-        };
-    };
-    let incarnation = queue.incarnation();
-    let id = ItemId::derive(incarnation, grant.seq.0).to_string();
-    let lease = lent::token(incarnation, grant.seq, grant.fence);
-    let attempt = grant.attempt;
-    let terms = grant.terms;
-    let mut response = Response::new(HttpBody::from(grant.body.into_vec()));
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/octet-stream"),
-    );
-    headers.insert(ATTEMPT, attempt.into());
-    for (name, value) in [
-        (HeaderName::from_static(LEASE_HEADER), lease.as_str()),
-        (ITEM_ID, &id),
-    ] {
-        headers.insert(
-            name,
-            HeaderValue::from_str(value).map_err(ApiError::internal)?,
-        );
-    }
-    let terms = terms.as_deref();
-    let trace = terms.and_then(|terms| terms.trace.as_ref());
-    for (name, value) in [
-        (ITEM_KEY, terms.and_then(|terms| terms.key.as_deref())),
-        (ITEM_GROUP, terms.and_then(|terms| terms.group.as_deref())),
-        (TRACEPARENT, trace.map(Trace::traceparent)),
-        (TRACESTATE, trace.and_then(Trace::tracestate)),
-    ] {
-        // UTF-8, which a header can carry: no control character is in it.
-        if let Some(value) = value {
-            let value = HeaderValue::from_bytes(value.as_bytes());
-            headers.insert(name, value.map_err(ApiError::internal)?);
-        }
-    }
-    Ok(response)
 }
 
 fn reports(settlements: Vec<Settlement>) -> Result<Vec<Report>, ApiError> {

@@ -10,6 +10,7 @@ mod ndjson;
 mod options;
 mod outcomes;
 mod queues;
+mod raw;
 mod repeat;
 mod runs;
 mod teller;
@@ -104,15 +105,16 @@ pub(super) fn lease<B>(
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin + Send,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let query = FromQuery::of(&parts.uri);
     let encoding = Encoding::of(&parts.headers);
+    let pass = parts.extensions.remove();
     drop(parts);
     async move {
         let FromQuery(query) = query?;
         let payload = app.intake.read_as(encoding?, body).await?;
         let asked = leases::Asked::of(&app.engine, &name, query, payload)?;
-        leases::lend(asked).await
+        leases::lend(asked, pass).await
     }
 }
 

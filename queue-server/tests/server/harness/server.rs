@@ -63,11 +63,17 @@ impl Api {
     pub(crate) fn start_on(disk: &FaultyDisk, change: impl FnOnce(&mut DiskStorage)) -> Self {
         let mut storage = DiskStorage::default();
         change(&mut storage);
-        let config = Config {
+        Self::start_on_as(disk, |config| config.storage = Storage::Disk(storage))
+    }
+
+    /// The same, with other settings than those of the disk.
+    pub(crate) fn start_on_as(disk: &FaultyDisk, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            storage: Storage::Disk(storage),
+            storage: Storage::Disk(DiskStorage::default()),
             ..Config::default()
         };
+        change(&mut config);
         let (address, stop, thread) = run_on(config.clone(), on(disk.clone()));
         let mut api = Self::of(address);
         api.stop = Some(stop);
