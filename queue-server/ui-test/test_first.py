@@ -78,10 +78,17 @@ class First(Looked):
         page = self.look(permitted=("status of 4",))
         page.get_by_role("button", name="New queue").click()
         dialog = asked(page, "New queue")
-        for name, words in (("", "Name the queue"), ("q", "There is a queue q already"), ("two words", "two words")):
+        for name, words in (("", "Name the queue"), ("q", "There is a queue q already"), ("two words", "no blanks")):
             dialog.get_by_label("Name").fill(name)
             dialog.get_by_role("button", name="Create queue").click()
             expect(dialog.get_by_role("alert")).to_contain_text(words)
+        # Only the server knows the bounds of a setting.
+        dialog.get_by_label("Name").fill("r")
+        dialog.get_by_text("Settings", exact=True).click()
+        dialog.get_by_label("Growth of the wait").fill("99")
+        dialog.get_by_role("button", name="Create queue").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("factor")
+        self.assertNotIn("`", dialog.get_by_role("alert").inner_text())
         dialog.get_by_role("button", name="Cancel").click()
         expect(dialog).to_have_count(0)
         self.assertEqual([queue["name"] for queue in self.server.call("GET", "/v1/queues")["queues"]], ["q"])

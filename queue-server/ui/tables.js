@@ -3,7 +3,7 @@
 
 import { serverNow } from './api.js';
 import { h, setText, time } from './dom.js';
-import { ago, counted } from './format.js';
+import { ago, exactly } from './format.js';
 
 /** @typedef {import('./dom.js').Child} Child */
 /** @typedef {'number' | 'name' | 'when' | 'worker' | 'remark' | 'row-actions' | 'tick-cell' | 'trend' | string} Kind */
@@ -63,7 +63,7 @@ export function holdOf(body) {
     holds: () => body.matches(':hover') || body.contains(document.activeElement),
     /** @param {number} ended lines that are no longer as they were when they came */
     tell(ended, waits = ended > 0) {
-      const words = ended > 0 ? `, ${counted(ended, 'line')} that ended in grey` : '';
+      const words = ended > 0 ? `, ${exactly(ended)} of them in grey: ${ended === 1 ? 'it has' : 'they have'} gone on` : '';
       setText(hint, waits ? `The lines stay where they are while you are at them${words}.` : '');
     },
   };
