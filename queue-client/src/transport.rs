@@ -30,10 +30,6 @@ const MIN_DELAY: Duration = Duration::from_millis(50);
 /// Longest wait of our own choosing before a repetition.
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
-/// A server refuses at once: a call that it kept for so long before it did was parked, under a token that it
-/// knew until then.
-const KEPT_WAITING: Duration = Duration::from_secs(1);
-
 /// Whoever would wait longer than this learns at once that the server is out of reach.
 const WORTH_A_WARNING: Duration = Duration::from_secs(60);
 
@@ -297,14 +293,15 @@ impl Transport {
             let request = self.request(call, token.as_ref());
             self.answer(call, request.timeout(call.try_timeout))
         };
-        let begun = Instant::now();
         let answer = ask(token.clone()).await;
-        let failure = answer.as_ref().err().map(|failure| &failure.error);
-        if let (Some(Error::Unauthenticated { .. }), Some(known)) = (failure, &self.token)
-            && begun.elapsed() >= KEPT_WAITING
+        // A refusal that may pass, as the server says: the token was taken out while the call waited.
+        if let (Err(failure), Some(known)) = (&answer, &self.token)
+            && let Error::Unauthenticated { .. } = failure.error
+            && failure.retry_after.is_some()
         {
             known.was_known();
         }
+        let failure = answer.as_ref().err().map(|failure| &failure.error);
         let (shown, answer) = match self.newer(token.as_ref(), failure).await {
             Some(newer) => (Some(newer.clone()), ask(Some(newer)).await),
             None => (token, answer),

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use queue_api::{LeaseRequest, PROBLEM_JSON, Redrive};
@@ -222,9 +223,10 @@ async fn a_call_that_was_parked_before_it_was_refused_had_a_token_that_was_good(
     let (url, calls) = serve_at(move |call, _| async move {
         match call {
             0 => {
-                // It is parked: how long tells a client that its token was good.
-                tokio::time::sleep(Duration::from_millis(1_100)).await;
-                refused(StatusCode::UNAUTHORIZED, "unauthenticated")
+                let mut refusal = refused(StatusCode::UNAUTHORIZED, "unauthenticated");
+                let soon = HeaderValue::from_static("1");
+                refusal.headers_mut().insert(RETRY_AFTER, soon);
+                refusal
             }
             1 | 2 => refused(StatusCode::UNAUTHORIZED, "unauthenticated"),
             _ => json(r#"{"items":[],"state":"waiting"}"#),
@@ -235,6 +237,23 @@ async fn a_call_that_was_parked_before_it_was_refused_had_a_token_that_was_good(
     let answer = queue.lease(&LeaseRequest::default()).await;
     assert!(answer.unwrap().items.is_empty());
     assert_eq!(calls.load(SeqCst), 4);
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_late_says_nothing_of_the_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    write(&path, "one");
+    let (url, calls) = serve_at(|_, _| async {
+        // A slow way, and no wait.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        refused(StatusCode::UNAUTHORIZED, "unauthenticated")
+    })
+    .await;
+    let queue = queue(&url, Some(Token::from_file(&path).unwrap()));
+    let error = queue.lease(&LeaseRequest::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthenticated { .. }), "{error}");
+    assert_eq!(calls.load(SeqCst), 1);
 }
 
 #[tokio::test]
