@@ -12,6 +12,8 @@ use crate::{Error, QueueClient, Result};
 /// A stream that says nothing for so long is opened anew: nothing is lost by it, and a connection
 /// that died unnoticed is found out.
 const SILENCE: Duration = Duration::from_secs(60);
+/// A stream that was open for so long was none that fails, whether anything was said or not.
+const STEADY: Duration = Duration::from_secs(1);
 /// Longest line: a body and a result of the largest request each, as JSON at its worst, is less.
 const MAX_LINE_BYTES: usize = 256 * 1024 * 1024;
 
@@ -22,7 +24,9 @@ struct Follower {
     after: u64,
     response: Option<reqwest::Response>,
     buffer: BytesMut,
-    /// Since when nothing has come through, and the waits between tries meanwhile.
+    /// When the last stream was opened, until a failure after that.
+    opened: Option<Instant>,
+    /// Since when no stream holds, and the waits between tries meanwhile.
     failing: Option<(Instant, Delays)>,
     ended: bool,
 }
@@ -43,6 +47,7 @@ pub(crate) fn follow(
         after,
         response: None,
         buffer: BytesMut::new(),
+        opened: None,
         failing: None,
         ended: false,
     };
@@ -68,6 +73,10 @@ impl Follower {
             };
             self.response = None;
             self.buffer.clear();
+            let opened = self.opened.take();
+            if opened.is_some_and(|opened| opened.elapsed() >= STEADY) {
+                self.failing = None;
+            }
             if let Err(error) = self.pause(failure).await {
                 self.ended = true;
                 return Some(Err(error));
@@ -83,6 +92,7 @@ impl Follower {
         }
         let Some(response) = &mut self.response else {
             self.response = Some(self.queue.open_outcomes(self.after).await?);
+            self.opened = Some(Instant::now());
             return Ok(Step::Again);
         };
         let what = || format!("follow outcomes of queue {}", self.queue.name());

@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use queue_api::{
     Code, Handling, LeaseRequest, Leased, PROBLEM_JSON, Problem, Redrive, SettleAs, Settlement,
 };
@@ -351,6 +352,41 @@ async fn following_goes_on_where_a_server_stopped_before_the_end() {
     let outcomes = all(queue.follow(0)).await;
     let numbers: Vec<_> = outcomes.into_iter().map(|o| o.unwrap().outcome).collect();
     assert_eq!(numbers, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_quiet_stream_that_breaks_off_now_and_then_is_opened_anew_each_time() {
+    let (queue, calls) = serve(|number, request| async move {
+        match (number, request.uri().path()) {
+            // It says nothing for longer than the follower's patience, and breaks off.
+            (0..3, _) => Body::from_stream(stream::once(async {
+                tokio::time::sleep(Duration::from_millis(1_100)).await;
+                Err::<String, _>(std::io::Error::other("the server is gone"))
+            }))
+            .into_response(),
+            (3, _) => outcome(1).into_response(),
+            _ => json(shown(true)),
+        }
+    })
+    .await;
+    let queue = queue.with_give_up_after(Duration::from_millis(500));
+    let outcomes = all(queue.follow(0)).await;
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!(outcomes[0].as_ref().unwrap().outcome, 1);
+    assert_eq!(calls.load(SeqCst), 5);
+}
+
+#[tokio::test]
+async fn streams_that_break_off_at_once_are_not_opened_for_ever() {
+    let (queue, _) = serve(|_, _| async {
+        let gone = async { Err::<String, _>(std::io::Error::other("the server is gone")) };
+        Body::from_stream(stream::once(gone)).into_response()
+    })
+    .await;
+    let queue = queue.with_give_up_after(Duration::from_millis(500));
+    let outcomes = all(queue.follow(0)).await;
+    assert_eq!(outcomes.len(), 1);
+    assert!(matches!(outcomes[0], Err(Error::Unreachable { .. })));
 }
 
 #[tokio::test]
