@@ -37,6 +37,7 @@ import os
 import random
 import socket
 import ssl
+import stat
 import threading
 import time
 import traceback
@@ -72,8 +73,6 @@ _MIN_PAUSE, _MAX_PAUSE = 0.05, 5.0
 # How long a file's token may be refused that was let in before, or was changed: a kubelet puts a changed Secret into
 # one pod a minute or so later than into another.
 _TOKEN_GRACE = 120.0
-# A server refuses at once: a call that it kept for so long before it did was parked, under a token that it knew then.
-_KEPT_WAITING = 1.0
 # A request holds at most 16 MiB and 100,000 items; JSON at its worst makes six bytes of one.
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ITEMS = 10_000
@@ -595,11 +594,14 @@ class _Token:
         file = os.environ.get("MEMQ_TOKEN_FILE")
         return cls(file=file) if file else cls(text=os.environ.get("MEMQ_TOKEN"))
 
-    def header(self) -> Optional[str]:
+    def header(self, again: bool = False) -> Optional[str]:
         """What is shown to a server: read anew where it lies in a file."""
         text, where = self.text or "", "token"
         if self.file is not None:
             where = f"the first line of {self.file}"
+            # A pipe can be read but once: it would wait for a writer without end.
+            if again and not stat.S_ISREG(os.stat(self.file).st_mode):
+                raise OSError(f"{self.file} is no file, and cannot be read again")
             with open(self.file, encoding="utf-8", errors="replace") as lines:
                 text = lines.readline(8192)
         text = text.strip()
@@ -650,9 +652,10 @@ class _Server:
             asked = 0.0
             failure: MemqError
             try:
-                shown, begun = self._shown, time.monotonic()
+                shown = self._shown
                 answer = self._once(method, path, body, headers, timeout, shown)
-                if answer.status == 401 and time.monotonic() - begun >= _KEPT_WAITING:
+                if answer.status == 401 and "retry-after" in answer.headers:
+                    # It may pass, as the server says: the token was taken out while the call waited.
                     self._vouched = True
                 if answer.status in (401, 403) and shown != (newer := self._renewed(shown)):
                     # What was refused was not carried out.
@@ -685,12 +688,14 @@ class _Server:
         """What to show after this was refused: what the token's file has by now, unless another thread has read it."""
         if self._shown == refused and self._token.file is not None:
             try:
-                self._shown = self._token.header()
+                newer = self._token.header(again=True)
             except (OSError, ValueError) as error:
                 told = _log.debug if self._refused_since is not None else _log.warning
                 told("the token was refused, and no other can be had: %s", error)
             else:
-                self._vouched = self._vouched or self._shown != refused
+                # Threads share all this: another may have read the file since, and knows better.
+                if newer != refused and self._shown == refused:
+                    self._shown, self._vouched = newer, True
         return self._shown
 
     def _let_in(self, shown: Optional[str]) -> None:
@@ -703,15 +708,17 @@ class _Server:
         if self._token.file is None or not self._vouched or patience <= 0:
             return False
         now = time.monotonic()
-        if self._refused_since is None:
-            self._refused_since = now
+        # Read once: another thread may be let in meanwhile.
+        since = self._refused_since
+        if since is None:
+            since = self._refused_since = now
             within = min(_TOKEN_GRACE, patience)
             _log.warning(
                 "the server refuses the token of %s; asking again for up to %.0f s, for tokens may be changing",
                 self._token.file,
                 within,
             )
-        return now - self._refused_since < _TOKEN_GRACE
+        return now - since < _TOKEN_GRACE
 
     def _once(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float, shown: Optional[str]

@@ -152,14 +152,48 @@ class Tokens(Served):
             worker = threading.Thread(target=take)
             worker.start()
             until("the call is parked", parked)
-            began = time.monotonic()
-            until("it was parked for a while", lambda: time.monotonic() - began > memq._KEPT_WAITING)
             self.write("tokens", f"admin an-admin-of-tests\nwork {NEXT}\n")
             until("it is refused", lambda: "tokens may be changing" in "".join(logs.output))
             self.write("token", NEXT)
             self.add(NEXT)
             worker.join(timeout=60)
         self.assertEqual(taken, ["a"])
+
+    def test_a_thread_that_is_let_in_takes_nothing_from_one_that_is_refused(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", WORK)))
+        server = memq._Server(self.url, memq._Token.of(None))
+        server._let_in(server._shown)
+        # Another thread is let in whenever this one has looked since when it is refused.
+        looks = unittest.mock.PropertyMock(side_effect=[time.monotonic(), None])
+        with unittest.mock.patch.object(memq._Server, "_refused_since", looks, create=True):
+            self.assertTrue(server._may_pass(60.0))
+
+    def test_what_another_thread_has_read_is_not_put_back(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", WORK)))
+        server = memq._Server(self.url, memq._Token.of(None))
+        header = memq._Token.header
+
+        def overtaken(token: memq._Token, *again: Any, **given: Any) -> Optional[str]:
+            """While this thread has read the token from before, another reads the next."""
+            mine = header(token, *again, **given)
+            server._shown = f"Bearer {NEXT}"
+            return mine
+
+        with unittest.mock.patch.object(memq._Token, "header", overtaken):
+            self.assertEqual(server._renewed(f"Bearer {WORK}"), f"Bearer {NEXT}")
+
+    def test_a_pipe_is_read_once_and_not_waited_for(self) -> None:
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        self.environment(MEMQ_TOKEN_FILE=str(pipe))
+        writer = threading.Thread(target=pipe.write_text, args=(WORK,))
+        writer.start()
+        self.assertEqual(self.add(), 1)
+        writer.join()
+        self.know(NEXT)
+        with self.assertLogs("memq", logging.WARNING) as logs, self.assertRaises(memq.Unauthenticated):
+            self.add(patience=0.3)
+        self.assertIn("cannot be read again", logs.output[0])
 
     def test_a_token_that_was_never_good_is_refused_at_once(self) -> None:
         self.environment(MEMQ_TOKEN_FILE=str(self.write("token", "nobody-knows-this-one")))
