@@ -80,6 +80,8 @@ _BATCH_ITEMS = 10_000
 _RAW_BYTES = 1024 * 1024
 # A call settles or renews at most so many.
 _CALL_LEASES = 10_000
+# What OpenSSL says of a certificate that was signed by itself, or by somebody who is not known.
+_UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
 # A worker that waits for ever looks again this often at a queue that is drained and may be reopened.
 _REOPENED = 1.0
 
@@ -94,7 +96,11 @@ class MemqError(Exception):
 
 
 class Unreachable(MemqError):
-    """The server was out of reach for longer than the patience. The call may have been carried out."""
+    """The server was out of reach for longer than the patience. The call may have been carried out.
+
+    Raised at once by a server that never answered and cannot be talked to at an `https:` address: it speaks no TLS, or
+    its certificate is not to be trusted.
+    """
 
 
 class Problem(MemqError):
@@ -632,6 +638,8 @@ class _Server:
         port = parts.port if parts.port is not None else 80 if self._tls is None else 443
         self._host, self._port, self._base = parts.hostname, port, parts.path.rstrip("/")
         self._token, self._shown = token, token.header()
+        # Whether anything has answered: what fails from then on may pass.
+        self._answered = False
         # Whether the token was let in, or its file has changed: then a refusal may pass.
         self._vouched = False
         self._refused_since: Optional[float] = None
@@ -660,12 +668,14 @@ class _Server:
                 if answer.status in (401, 403) and shown != (newer := self._renewed(shown)):
                     # What was refused was not carried out.
                     shown, answer = newer, self._once(method, path, body, headers, timeout, newer)
-            except ssl.SSLCertVerificationError as error:
-                raise Unreachable(f"{self.url} is not to be trusted: {error.verify_message}") from error
             except (OSError, http.client.HTTPException) as error:
+                trouble = None if self._answered else self._tls_trouble(error)
+                if trouble is not None:
+                    raise Unreachable(trouble) from error
                 failure = Unreachable(f"cannot reach {self.url}: {str(error) or type(error).__name__}")
                 failure.__cause__ = error
             else:
+                self._answered = True
                 if 200 <= answer.status < 300:
                     self._let_in(shown)
                     return answer
@@ -683,6 +693,23 @@ class _Server:
             _log.debug("%s; trying again in %.2f s", failure, delay)
             time.sleep(delay)
             pause = min(pause * 2, _MAX_PAUSE)
+
+    def _tls_trouble(self, error: Exception) -> Optional[str]:
+        """What of a handshake's failure does not pass by itself, and what to do; None if something else failed."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            said = f"{self.url} is not to be trusted: {error.verify_message}"
+            if error.verify_code not in _UNKNOWN_ISSUER:
+                return said
+            return f"{said}; name a file (PEM) with the certificate of who signed its own in SSL_CERT_FILE"
+        if not isinstance(error, ssl.SSLError):
+            return None
+        if error.reason != "WRONG_VERSION_NUMBER" and "record layer failure" not in str(error):
+            return None
+        plain = self.url.replace("https:", "http:", 1)
+        return (
+            f"what answers at {self.url} speaks no TLS; if it is a memq server call it at {plain}, or put a proxy with "
+            "TLS in front of it"
+        )
 
     def _renewed(self, refused: Optional[str]) -> Optional[str]:
         """What to show after this was refused: what the token's file has by now, unless another thread has read it."""

@@ -43,6 +43,18 @@ pub enum Error {
         /// What the network said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What answers at an `https:` address cannot be talked to: it speaks no TLS, or its certificate is not to be
+    /// trusted. Nothing was sent, and trying again does not help. Once a client has had an answer this is
+    /// [`Error::Unreachable`] instead, for then it may pass.
+    #[error("cannot {what}: {why}")]
+    Tls {
+        /// The operation and its object.
+        what: String,
+        /// What is wrong, and what to do.
+        why: String,
+        /// What TLS said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Something answered, but not as a memq server does: a proxy, another program, another version.
     #[error("cannot {what}: {detail}")]
     Protocol {
@@ -121,6 +133,7 @@ impl Error {
             Self::Protocol { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
             Self::Unauthenticated { .. }
             | Self::Forbidden { .. }
+            | Self::Tls { .. }
             | Self::Unread { .. }
             | Self::BadUrl { .. }
             | Self::Token(_)

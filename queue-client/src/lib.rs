@@ -70,6 +70,7 @@ mod queue;
 mod refusal;
 mod renewer;
 mod runs;
+mod tls;
 mod token;
 mod transport;
 

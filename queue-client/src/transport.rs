@@ -3,7 +3,7 @@
 //! Knows nothing of queues beyond their names in messages; what is sent and read is the callers'.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Chain;
 use crate::refusal::{refusal, retry_after};
 use crate::token::Token;
-use crate::{Error, Result};
+use crate::{Error, Result, tls};
 
 /// How long a call that does not park may take, each try.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -191,6 +191,8 @@ pub(crate) struct Transport {
     give_up_after: Duration,
     /// Tries that failed and were made again, of this and of all that it was made of.
     retries: Arc<AtomicU64>,
+    /// Something has answered there: what fails from then on may pass.
+    answered: Arc<AtomicBool>,
 }
 
 impl Transport {
@@ -206,6 +208,7 @@ impl Transport {
             token,
             give_up_after,
             retries: Arc::default(),
+            answered: Arc::default(),
         }
     }
 
@@ -262,7 +265,7 @@ impl Transport {
                 // What was refused was not carried out.
                 _ if awaited => true,
                 Repeat::Freely => failure.error.is_transient(),
-                Repeat::Unsent => failure.unsent,
+                Repeat::Unsent => failure.unsent && failure.error.is_transient(),
                 Repeat::Never => false,
             };
             if !repeatable {
@@ -361,10 +364,11 @@ impl Transport {
     ) -> std::result::Result<Answer, Failure> {
         let broken = |error: reqwest::Error| Failure {
             unsent: error.is_connect(),
-            error: unreachable(call.what(), error),
+            error: self.broken(call.what(), error),
             retry_after: None,
         };
         let response = request.send().await.map_err(broken)?;
+        self.answered.store(true, Ordering::Relaxed);
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.map_err(broken)?;
         if status.is_success() {
@@ -407,9 +411,10 @@ impl Transport {
     ) -> Result<reqwest::Response> {
         let request = self.request(call, token).send();
         let response = match tokio::time::timeout(call.try_timeout, request).await {
-            Ok(response) => response.map_err(|e| unreachable(call.what(), e))?,
+            Ok(response) => response.map_err(|e| self.broken(call.what(), e))?,
             Err(late) => return Err(unreachable(call.what(), late)),
         };
+        self.answered.store(true, Ordering::Relaxed);
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
             return Ok(response);
@@ -425,6 +430,15 @@ impl Transport {
             &bytes,
             self.token.as_ref(),
         ))
+    }
+
+    /// Why there is no answer. A server that was there may be replaced by another just now, whatever it looks like.
+    fn broken(&self, what: String, error: reqwest::Error) -> Error {
+        let known = self.answered.load(Ordering::Relaxed);
+        match tls::trouble(&error, &self.base).filter(|_| !known) {
+            Some((why, source)) => Error::Tls { what, why, source },
+            None => unreachable(what, error),
+        }
     }
 
     fn request(&self, call: &Call<'_>, token: Option<&HeaderValue>) -> reqwest::RequestBuilder {

@@ -6,6 +6,7 @@
 )]
 
 mod items;
+mod tls;
 mod tokens;
 
 use std::future::Future;

@@ -71,6 +71,10 @@ impl Drain {
                 Exit::Refused,
                 "this worker needs a token (--token-file, MEMQ_TOKEN_FILE or MEMQ_TOKEN); ending",
             ),
+            (Error::Tls { .. }, _) => (
+                Exit::Misconfigured,
+                "this worker cannot talk to the server by TLS; ending",
+            ),
             _ if error.is_refusal() => (
                 Exit::Refused,
                 "the server does not let this worker work on the queue; ending",

@@ -25,4 +25,5 @@ mod metrics;
 mod processes;
 mod proxy;
 mod stop;
+mod tls;
 mod tokens;
