@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 from looked import Looked, act, asked, expect, figure
-from proxied import stranger
+from proxied import Proxy, stranger
 
 from served import BOUND, until
 
@@ -98,6 +98,24 @@ class Tokens(Looked):
             page.clock.fast_forward("10:00")
         self.assertEqual(len(tried), 1)
         expect(connection).to_have_text("No access")
+
+    def test_a_page_that_no_stream_reaches_tries_its_token_again_too(self) -> None:
+        proxy = Proxy(self, self.server)
+        proxy.of_streams = 502
+        page = self.look("#/queues/q", url=proxy.url, permitted=(*TAKEN_OUT, "status of 502"), own_clock=True)
+        dialog = asked(page, "This server wants a token")
+        dialog.get_by_label("Token").fill(READ)
+        page.keyboard.press("Enter")
+        connection = page.locator("#connection")
+        expect(connection).to_have_text("Polling")
+        self.know(f"admin {ADMIN}\n")
+        expect(connection).to_have_text("No access")
+        expect(page.locator("#away")).to_contain_text("What is shown is as it was until then.")
+        expect(dialog).to_have_count(0)
+        self.know(f"read {READ}\nadmin {ADMIN}\n")
+        self.server_knows(READ)
+        page.clock.fast_forward("00:16")
+        expect(connection).to_have_text("Polling")
 
     def test_the_page_asks_for_a_token_until_it_is_a_good_one(self) -> None:
         page = self.look("#/queues/q", permitted=("status of 401",))

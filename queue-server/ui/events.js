@@ -108,7 +108,7 @@ export class Feed {
     if (!(error instanceof ApiError)) {
       // The stream broke off, or came with nonsense: both are mended by a new one.
       this.#away('reconnecting');
-    } else if (error.status === 401 || error.status === 403) {
+    } else if (isRefusal(error)) {
       this.#tell({ state: 'locked', detail: error.message });
       if (this.#refused === 0) this.#refused = Date.now();
       const soon = this.#store.loaded && Date.now() - this.#refused < TOKENS_CHANGE_MS;
@@ -121,10 +121,16 @@ export class Feed {
     } else {
       // It may be the stream alone that a proxy refuses or cuts. Where the server is gone, asking fails at once, too.
       this.#streamless = true;
-      await this.#poll(POLL_FOR_MS, POLL_MS).catch(() => {
+      try {
+        await this.#poll(POLL_FOR_MS, POLL_MS);
+      } catch (refused) {
+        if (isRefusal(refused)) {
+          await this.#failed(refused);
+          return;
+        }
         this.#streamless = false;
         this.#away('reconnecting', error.message);
-      });
+      }
     }
     const soon = RETRY_MS[Math.min(this.#failures, RETRY_MS.length - 1)];
     this.#failures += 1;
@@ -271,8 +277,10 @@ export class Feed {
       const stop = () => call.abort(new ApiError(0, 'unreachable', 'the server does not answer'));
       const timer = setTimeout(stop, POLL_PATIENCE_MS);
       this.#wake.signal.addEventListener('abort', stop);
+      // Who was let in before is told of a refusal, and not asked.
+      const known = this.#store.loaded;
       try {
-        const [queues, runs] = await Promise.all([listQueues(call.signal), listRuns(call.signal)]);
+        const [queues, runs] = await Promise.all([listQueues(call.signal, known), listRuns(call.signal, known)]);
         this.#heard(queues, runs, 'polling');
       } finally {
         clearTimeout(timer);
@@ -298,4 +306,9 @@ export class Feed {
       signal.addEventListener('abort', end);
     });
   }
+}
+
+/** @param {unknown} error */
+function isRefusal(error) {
+  return error instanceof ApiError && (error.status === 401 || error.status === 403);
 }
