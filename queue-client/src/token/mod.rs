@@ -178,7 +178,7 @@ impl Token {
             return None;
         };
         let path = path.clone();
-        let read = tokio::task::spawn_blocking(move || read(&path)).await;
+        let read = tokio::task::spawn_blocking(move || read_again(&path)).await;
         let mut header = match read.ok()? {
             Ok(header) => header,
             Err(error) => {
@@ -214,6 +214,17 @@ impl fmt::Display for TokenFrom {
             Self::Text(name) => f.write_str(name),
             Self::File(path) => write!(f, "the file `{}`", path.display()),
         }
+    }
+}
+
+/// The first reading may be of a pipe, which gives a token once: another would wait for a writer without end.
+fn read_again(path: &Path) -> Result<HeaderValue, BadToken> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(BadToken::Unreadable {
+            path: path.to_owned(),
+            source: io::Error::other("it is no file, and cannot be read again"),
+        }),
+        _ => read(path),
     }
 }
 
@@ -330,6 +341,28 @@ mod tests {
         assert!(token.header().is_sensitive());
         let fixed = Token::from_text("one", TOKEN_VARIABLE).expect("a token");
         assert_eq!(fixed.newer(&fixed.header()).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_is_read_once_and_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("token");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("a program").success());
+        let writer = {
+            let path = path.clone();
+            std::thread::spawn(move || std::fs::write(path, TOKEN))
+        };
+        let token = Token::from_file(&path).expect("a token");
+        writer.join().expect("no panic").expect("it can be written");
+        let shown = token.header();
+        let newer = tokio::time::timeout(Duration::from_secs(10), token.newer(&shown)).await;
+        // Whoever waits there goes on, and the test can end.
+        let _nobody_waits = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path);
+        assert_eq!(newer.expect("no wait"), None);
     }
 
     #[tokio::test(start_paused = true)]
