@@ -81,7 +81,7 @@ pub(super) enum SetUpError {
 pub(super) struct Reason(Arc<Mutex<Option<String>>>);
 
 impl Reason {
-    fn keep(&self, text: String) {
+    pub(super) fn keep(&self, text: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 

@@ -112,22 +112,26 @@ fn resource(program: &'static str) -> Resource {
 }
 
 /// An exporter whose first failure is told, and that it is over.
-struct Telling {
-    exporter: SpanExporter,
+struct Telling<E = SpanExporter> {
+    exporter: E,
     /// What lies under a failure, where that is known.
     reason: Reason,
     failing: AtomicBool,
 }
 
-impl fmt::Debug for Telling {
+impl<E> fmt::Debug for Telling<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telling").finish_non_exhaustive()
     }
 }
 
-impl opentelemetry_sdk::trace::SpanExporter for Telling {
+impl<E: opentelemetry_sdk::trace::SpanExporter> opentelemetry_sdk::trace::SpanExporter
+    for Telling<E>
+{
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
+        // What lay under an earlier failure says nothing of this one.
+        self.reason.take();
         let exported = self.exporter.export(batch).await;
         let failing = exported.is_err();
         match (self.failing.swap(failing, Ordering::Relaxed), &exported) {
@@ -235,7 +239,96 @@ impl Recorded {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::io;
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context as Polling, Poll, Waker};
+
+    use opentelemetry_sdk::error::OTelSdkError;
+    use opentelemetry_sdk::trace::SpanExporter as _;
+
     use super::*;
+
+    /// What is logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A collector that does one after the other, the last first: nothing goes wrong, or its calls fail with
+    /// this, or it answers that it will not.
+    #[derive(Debug)]
+    struct Collector {
+        does: Mutex<Vec<Result<(), Option<&'static str>>>>,
+        reason: Reason,
+    }
+
+    impl opentelemetry_sdk::trace::SpanExporter for Collector {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            match self.does.lock().expect("no panic").pop() {
+                Some(Err(why)) => {
+                    if let Some(why) = why {
+                        self.reason.keep(why.into());
+                    }
+                    Err(OTelSdkError::InternalFailure("status code: 401".into()))
+                }
+                Some(Ok(())) | None => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_own_reason() {
+        let reason = Reason::default();
+        let exporter = Collector {
+            does: Mutex::new(vec![
+                Err(None),
+                Ok(()),
+                Err(Some("still away")),
+                Err(Some("away")),
+            ]),
+            reason: reason.clone(),
+        };
+        let telling = Telling {
+            exporter,
+            reason,
+            failing: AtomicBool::new(false),
+        };
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            for _ in 0..4 {
+                let exported = pin!(telling.export(Vec::new()));
+                let polled = exported.poll(&mut Polling::from_waker(Waker::noop()));
+                assert!(matches!(polled, Poll::Ready(_)));
+            }
+        });
+        let logged = log.0.lock().expect("no panic");
+        let logged = String::from_utf8_lossy(&logged);
+        let told: Vec<_> = logged
+            .lines()
+            .filter(|line| line.contains("WARN"))
+            .collect();
+        assert_eq!(told.len(), 2, "{logged}");
+        assert!(
+            told[0].contains("away") && !told[0].contains("still"),
+            "{logged}"
+        );
+        assert!(
+            told[1].contains("401") && !told[1].contains("away"),
+            "{logged}"
+        );
+    }
 
     fn asked(all: &[(&str, &str)]) -> Option<String> {
         wanted(|name| {
