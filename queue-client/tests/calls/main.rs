@@ -128,7 +128,7 @@ async fn a_backup_or_a_restore_that_breaks_off_is_not_begun_again() {
     let (url, calls) = hang_up_at().await;
     let client = Client::new(&url).unwrap();
     assert!(client.backup().await.err().unwrap().is_transient());
-    let bytes = futures_util::stream::iter([Ok("a backup".into())]);
+    let bytes = stream::iter([Ok("a backup".into())]);
     assert!(client.restore(bytes).await.unwrap_err().is_transient());
     assert_eq!(calls.load(SeqCst), 2);
 }
