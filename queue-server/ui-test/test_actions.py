@@ -108,7 +108,7 @@ class Actions(Looked):
         expect(figure(page, "Time left")).to_contain_text("s")
         act(page, "Pause")
         # Sooner than the rate falls to nothing.
-        expect(figure(page, "Time left")).to_have_text("–", timeout=8_000)
+        expect(figure(page, "Time left")).to_have_text("\u2013", timeout=8_000)
         self.assertNotEqual(figure(page, "Out/s").inner_text(), "0")
 
     def test_what_is_cancelled_is_not_worked_off(self) -> None:
@@ -118,7 +118,7 @@ class Actions(Looked):
         self.server.call("DELETE", f"/v1/queues/q/items/{item}")
         expect(figure(page, "Ready")).to_have_text("1")
         self.assertEqual(figure(page, "Out/s").inner_text(), "0")
-        self.assertEqual(figure(page, "Time left").inner_text(), "–")
+        self.assertEqual(figure(page, "Time left").inner_text(), "\u2013")
 
     def test_figures_and_chart_say_the_same(self) -> None:
         self.add("first")
@@ -135,7 +135,8 @@ class Actions(Looked):
           const of = (label) => [...document.querySelectorAll('dl[aria-label=Figures] > div')]
             .find((tile) => tile.firstChild.textContent === label).lastChild.textContent;
           const said = [...document.querySelectorAll('.chart')][1].querySelectorAll('.legend-value');
-          return of('Out/s') !== '0' && said[0].textContent === `${of('In/s')}/s` && said[1].textContent === `${of('Out/s')}/s`;
+          const [into, out] = [of('In/s'), of('Out/s')];
+          return out !== '0' && said[0].textContent === `${into}/s` && said[1].textContent === `${out}/s`;
         }
         """
         page.wait_for_function(same)

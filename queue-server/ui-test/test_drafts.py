@@ -6,6 +6,8 @@ from typing import Optional
 from looked import Looked, act, asked, cell, expect, figure, file, told
 from playwright.sync_api import APIResponse, Page, Route
 
+from served import until
+
 LOST = ("ERR_FAILED",)
 ROWS = 9_000
 
@@ -18,6 +20,7 @@ class Answers:
         self._fates = list(fates)
         self._unsent: list[Route] = []
         self._held: Optional[tuple[Route, APIResponse]] = None
+        self._page = page
         page.route("**/v1/queues/*/items*", self._meet)
 
     def _meet(self, route: Route) -> None:
@@ -42,6 +45,8 @@ class Answers:
             self._unsent.pop().abort()
 
     def let_go(self) -> None:
+        # Asking the page lets what it sent come here.
+        until("an answer is held", lambda: self._page.evaluate("true") and self._held is not None)
         assert self._held is not None
         route, answer = self._held
         route.fulfill(response=answer)

@@ -124,7 +124,7 @@ class Runs(Looked):
         step.get_by_role("link").click()
         page.get_by_role("navigation", name="Parts of").get_by_role("link", name="Dead letters").click()
         dead = page.get_by_role("table", name="Dead letters")
-        expect(dead).to_contain_text("exited with code 7")
+        expect(dead).to_contain_text("frame 3 is black")
         dead.get_by_role("link").click()
         expect(page.get_by_role("group", name="Error")).to_contain_text("frame 3 is black")
 

@@ -35,7 +35,8 @@ class Widths(Looked):
                 expect(page.get_by_role("table", name=table).get_by_role("cell").first).to_be_visible()
                 wrong += page.evaluate(TOO_WIDE)
                 worker = page.get_by_role("table", name=table).get_by_text(WORKER)
-                if worker.count() > 0 and worker.first.bounding_box()["height"] > 70:
+                box = worker.first.bounding_box() if worker.count() > 0 else None
+                if box is not None and box["height"] > 70:
                     wrong.append(f"{table}: the worker's name has many lines")
             self.assertEqual(wrong, [], f"at {width} px")
 
@@ -52,7 +53,7 @@ class Held(Looked):
         self.settle([lease])
         ended = line(page, f"Item …{first[-8:]}", "Leased items")
         expect(ended.locator("td[data-label='Lease left']")).to_have_text("ended")
-        expect(ended.locator("td[data-label='Held for']")).to_have_text("–")
+        expect(ended.locator("td[data-label='Held for']")).to_have_text("\u2013")
         expect(ended.get_by_role("button")).to_have_count(0)
         expect(page.get_by_text("The lines stay where they are")).to_be_visible()
         # The other one goes on, and is where it was.
