@@ -150,7 +150,8 @@ impl Pace {
             return (current, cap);
         }
         match wait(&mut self.surplus, goal, now) {
-            Some(pods) => (pods, target.cap),
+            // More may have been wanted in this time than have started.
+            Some(pods) => (pods.min(current), target.cap),
             None => (current, Cap::Steady),
         }
     }

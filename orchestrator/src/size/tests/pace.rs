@@ -117,6 +117,25 @@ fn idle_pods_of_an_open_queue_stay_for_five_minutes() {
 }
 
 #[test]
+fn pods_that_have_not_started_are_not_kept_for_what_was_wanted_before() {
+    let mut sizer = having_asked(55);
+    let mut look = |working: u32, running, now| {
+        let seen = Seen {
+            ready: 0,
+            leased: working.into(),
+            busy_workers: working,
+            sealed: false,
+            ..at_work(running)
+        };
+        sizer.decide(&ANY, &seen, s(now)).wanted
+    };
+    assert_eq!(look(40, 55, 1_000), 55);
+    // Five minutes later most pods are gone, and so is the work: 40 were of use in this time, and 12 of the 55 are there.
+    assert_eq!(look(10, 12, 1_300), 12);
+    assert_eq!(look(10, 12, 1_300), 12, "nor a moment later");
+}
+
+#[test]
 fn a_lull_that_ends_counts_from_the_beginning() {
     let mut sizer = having_asked(55);
     let lull = Seen {
