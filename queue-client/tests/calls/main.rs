@@ -359,8 +359,8 @@ async fn following_goes_on_where_a_server_stopped_before_the_end() {
 async fn a_quiet_stream_that_breaks_off_now_and_then_is_opened_anew_each_time() {
     let (queue, calls) = serve(|number, request| async move {
         match (number, request.uri().path()) {
-            // It says nothing for longer than the follower's patience, and breaks off.
             (0..3, _) => Body::from_stream(stream::once(async {
+                // It says nothing for longer than the follower's patience, and breaks off.
                 tokio::time::sleep(Duration::from_millis(1_100)).await;
                 Err::<String, _>(std::io::Error::other("the server is gone"))
             }))
