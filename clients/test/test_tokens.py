@@ -172,6 +172,7 @@ class Tokens(Served):
         self.environment(MEMQ_TOKEN_FILE=str(self.write("token", WORK)))
         server = memq._Server(self.url, memq._Token.of(None))
         header = memq._Token.header
+        self.write("token", LAST)
 
         def overtaken(token: memq._Token, *again: Any, **given: Any) -> Optional[str]:
             """While this thread has read the token from before, another reads the next."""
@@ -181,6 +182,23 @@ class Tokens(Served):
 
         with unittest.mock.patch.object(memq._Token, "header", overtaken):
             self.assertEqual(server._renewed(f"Bearer {WORK}"), f"Bearer {NEXT}")
+
+    def test_a_refusal_is_waited_out_for_two_minutes_where_the_token_was_good(self) -> None:
+        self.environment(MEMQ_TOKEN_FILE=str(self.write("token", WORK)))
+        server = memq._Server(self.url, memq._Token.of(None))
+        now = 1_000.0
+        with unittest.mock.patch("time.monotonic", lambda: now):
+            self.assertFalse(server._may_pass(600.0), "it may never have been one")
+            server._let_in("Bearer of-before-the-file-changed")
+            self.assertFalse(server._may_pass(600.0), "an answer from before says nothing")
+            server._let_in(server._shown)
+            self.assertTrue(server._may_pass(600.0))
+            now += 119.0
+            self.assertTrue(server._may_pass(600.0))
+            now += 1.0
+            self.assertFalse(server._may_pass(600.0), "it was waited out")
+            server._let_in(server._shown)
+            self.assertTrue(server._may_pass(600.0), "another refusal is waited out anew")
 
     def test_a_pipe_is_read_once_and_not_waited_for(self) -> None:
         pipe = self.folder / "pipe"
