@@ -8,13 +8,13 @@ import json
 import os
 import pathlib
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
 
 from process import Program
 from served import BOUND, PROGRAMS, until
+from steady import Steady
 
 NAMESPACE = "team"
 PATHS = {"runs": "/apis/memq.dev/v1alpha1", "jobs": "/apis/batch/v1", "pods": "/api/v1"}
@@ -136,25 +136,17 @@ class Pod:
             self._process.wait()
 
 
-class Hands:
+class Hands(Steady):
     """Kubernetes' Job controller and its kubelets: as many pods as a Job wants, until one succeeds or fails."""
+
+    pause = 0.2
 
     def __init__(self, api):
         self._api = api
         self._pods = []
-        self._wrong = None
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._go, daemon=True)
-        self._thread.start()
+        super().__init__()
 
-    def _go(self):
-        try:
-            while not self._stopped.wait(0.2):
-                self._look()
-        except Exception as wrong:
-            self._wrong = wrong
-
-    def _look(self):
+    def round(self):
         jobs = {job["metadata"]["uid"]: job for job in self._api.call("GET", "jobs")["items"]}
         for pod in [pod for pod in self._pods if pod.job not in jobs]:
             self._pods.remove(pod)
@@ -177,14 +169,8 @@ class Hands:
         if status != job.get("status"):
             self._api.call("PATCH", "jobs", f"{job['metadata']['name']}/status", {"status": status})
 
-    def check(self):
-        """Fails if they have stopped by themselves."""
-        if self._wrong:
-            raise AssertionError("the hands of the cluster went wrong") from self._wrong
-
     def stop(self):
-        self._stopped.set()
-        self._thread.join()
+        super().stop()
         for pod in self._pods:
             pod.stop()
 

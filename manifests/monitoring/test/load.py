@@ -3,12 +3,12 @@
 Knows the server's API and a worker's command line; nothing of metrics.
 """
 
-import threading
 import urllib.error
 import urllib.request
 
 from process import Program
 from served import PROGRAMS, until
+from steady import Steady
 
 QUEUE = "thumbs"
 SETTINGS = {
@@ -24,29 +24,21 @@ LARGE = "/v1/queues/large/items?create=true&ids=false"
 HANDLER = 'case "$MEMQ_ITEM" in bad*) exit 1;; poison*) exit 65;; esac'
 
 
-class Load:
+class Load(Steady):
     """On a server, and on one that is full."""
+
+    # Not faster: what is measured is not speed, and others want the processors too.
+    pause = 0.1
 
     def __init__(self, server, full):
         self._server, self._full = server, full
-        self._wrong = None
-        self._stopped = threading.Event()
         server.call("PUT", f"/v1/queues/{QUEUE}", SETTINGS)
         server.call("PUT", "/v1/queues/small", {"max_items": 1})
         self._ask("POST", "/v1/queues/small/items", "x", expect=201)
         until("a server is full", lambda: self._ask("POST", LARGE, "z" * (1 << 20), server=full) == 507)
-        self._thread = threading.Thread(target=self._go, daemon=True)
-        self._thread.start()
+        super().__init__()
 
-    def _go(self):
-        try:
-            # Not faster: what is measured is not speed, and others want the processors too.
-            while not self._stopped.wait(0.1):
-                self._round()
-        except Exception as wrong:
-            self._wrong = wrong
-
-    def _round(self):
+    def round(self):
         items = f"/v1/queues/{QUEUE}/items"
         self._ask("POST", f"{items}?lines=true", "good\ngood\ngood\nbad\npoison\n" * 2, expect=201)
         self._ask("POST", f"{items}?key=once&delay_ms=600000", "twice", expect=201)
@@ -85,15 +77,6 @@ class Load:
         if expect not in (None, status):
             raise AssertionError(f"{method} {path} is answered {status}")
         return status
-
-    def check(self):
-        """Fails if the load has stopped by itself."""
-        if self._wrong:
-            raise AssertionError("the load went wrong") from self._wrong
-
-    def stop(self):
-        self._stopped.set()
-        self._thread.join()
 
 
 class Worker(Program):

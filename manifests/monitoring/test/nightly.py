@@ -1,9 +1,9 @@
 """Runs of one spec, in all states that a run can be in: two that go on for good, and again and again some that end."""
 
 import itertools
-import threading
 
 from cluster import MISSING
+from steady import Steady
 
 SPEC = "nightly"
 # One item of ten cannot be done.
@@ -33,30 +33,15 @@ GOOD = run(3)
 BAD = run(1, prepare="echo no photos >&2; exit 1")
 
 
-class Nightly:
-    """Somebody who makes such runs in a cluster, until it is stopped."""
+class Nightly(Steady):
+    """Somebody who makes such runs in a cluster."""
+
+    pause = 2.0
 
     def __init__(self, api):
         self._api = api
-        self._wrong = None
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._go, daemon=True)
-        self._thread.start()
+        self._specs = itertools.chain((LONG, STUCK), itertools.cycle((GOOD, BAD)))
+        super().__init__()
 
-    def _go(self):
-        try:
-            for spec in itertools.chain((LONG, STUCK), itertools.cycle((GOOD, BAD))):
-                self._api.call("POST", "runs", body=spec)
-                if self._stopped.wait(2):
-                    return
-        except Exception as wrong:
-            self._wrong = wrong
-
-    def check(self):
-        """Fails if it has stopped by itself."""
-        if self._wrong:
-            raise AssertionError("no more runs are made") from self._wrong
-
-    def stop(self):
-        self._stopped.set()
-        self._thread.join()
+    def round(self):
+        self._api.call("POST", "runs", body=next(self._specs))
