@@ -52,9 +52,31 @@ class Answers:
         route.fulfill(response=answer)
 
 
+# Two keys that the browser has before the page hears of the first.
+SHUT_AND_OPEN = """
+async () => {
+  const press = (words, within) => [...document.querySelectorAll(`${within} button`)]
+    .find((one) => one.textContent === words).click();
+  press('Cancel', 'dialog');
+  for (let turn = 0; turn < 10; turn += 1) await null;
+  press('Enqueue', 'main');
+}
+"""
+
+
 class Drafts(Looked):
     def bodies(self, name: str = "q") -> list[str]:
         return [item["body"] for item in self.items(name)]
+
+    def test_a_dialog_that_is_shut_and_opened_in_one_breath_still_has_what_was_typed(self) -> None:
+        self.make()
+        page = self.look("#/queues/q")
+        act(page, "Enqueue")
+        dialog = asked(page, "Enqueue in q")
+        dialog.get_by_label("Items", exact=True).fill("typed")
+        page.evaluate(SHUT_AND_OPEN)
+        expect(dialog).to_have_count(1)
+        expect(dialog.get_by_label("Items", exact=True)).to_have_value("typed")
 
     def test_a_file_that_was_stopped_comes_in_once_and_whole_even_if_the_queue_is_made_anew(self) -> None:
         # Two pieces.

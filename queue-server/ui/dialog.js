@@ -84,17 +84,23 @@ export function openDialog({ title, body, submit: label, danger, cancel = 'Cance
       submit.removeAttribute('aria-disabled');
     }
   });
-  document.body.append(dialog);
-  dialog.showModal();
-  opened?.({ dialog, form, submit, problem, close: () => dialog.close() });
-  signal?.addEventListener('abort', () => dialog.close());
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => {
+  /** @type {Promise<boolean>} */
+  const left = new Promise((resolve) => {
+    // Not by the event `close`: that comes in a later task, before which the next key may be pressed.
+    const closed = new MutationObserver(() => {
+      if (dialog.open) return;
+      closed.disconnect();
       dialog.remove();
       end.abort();
       resolve(done);
     });
+    closed.observe(dialog, { attributeFilter: ['open'] });
   });
+  document.body.append(dialog);
+  dialog.showModal();
+  opened?.({ dialog, form, submit, problem, close: () => dialog.close() });
+  signal?.addEventListener('abort', () => dialog.close());
+  return left;
 }
 
 /**
