@@ -36,7 +36,8 @@ pub struct Queue {
     pub backlog: u64,
     /// Items that are not done or dead: ready, leased and delayed.
     pub unfinished: u64,
-    /// Items finished a second, over the last minute or so.
+    /// Items worked off a second, done or dead, over the last minute or so. Those that were cancelled, expired or
+    /// purged do not count.
     pub rate_per_s: f64,
     /// Milliseconds until nothing is unfinished at that rate; absent while it cannot be said, and while the queue is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -58,6 +58,25 @@ export class Store {
     this.#take(queue);
   }
 
+  /**
+   * Takes what a call says of its queue, unless the server told of the queue while it was on its way: that may be newer,
+   * and where it is older, the server tells of the queue once more.
+   * @template T
+   * @param {string} name
+   * @param {Promise<T>} call
+   * @param {(answer: T) => Queue | null} queueOf null: the queue is gone
+   * @returns {Promise<T>} the answer
+   */
+  async answered(name, call, queueOf) {
+    const before = this.queues.get(name);
+    const answer = await call;
+    if (this.queues.get(name) !== before) return answer;
+    const queue = queueOf(answer);
+    if (queue === null) this.deleted(name);
+    else this.queue(queue);
+    return answer;
+  }
+
   /** @param {string} name */
   deleted(name) {
     this.queues.delete(name);
@@ -126,7 +145,7 @@ export class Store {
  */
 export function endedPerSecond({ queue, at, history }, now) {
   const seen = history.rate('ended', now, RATE_WINDOW_MS);
-  // The server looks back a minute, but only as of the moment in which it told, and counts whatever came to an end.
+  // The server looks back a minute, but only as of the moment in which it told.
   return seen === undefined && now - at < 10_000 ? queue.rate_per_s : seen;
 }
 

@@ -75,14 +75,18 @@ pub(super) struct Inner {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) last_outcome: u64,
+    /// Items that work has ended, not an operator or time: done or dead, each time that it was.
+    pub(super) worked_off: u64,
     pub(super) drained: bool,
     pub(super) empty: bool,
 }
 
 impl Progress {
     pub(super) fn of(core: &Queue, now: Time) -> Self {
+        let totals = core.totals();
         Self {
             last_outcome: core.last_outcome(),
+            worked_off: totals.acked + totals.taken + totals.dead,
             drained: core.is_drained(),
             empty: core.is_empty(now),
         }

@@ -1,10 +1,12 @@
-//! How fast a queue is worked off: items finished a second, over the last minute.
+//! How fast a queue is worked off: items a second, over the last minute.
+//!
+//! Which items count, those that work ended, is for whoever adds them to say.
 
 use queue_core::Time;
 
 const SECONDS: usize = 60;
 
-/// Counts finished items by the second.
+/// Counts items that were worked off by the second.
 #[derive(Debug)]
 pub(crate) struct Rate {
     buckets: [u32; SECONDS],
@@ -25,8 +27,8 @@ impl Default for Rate {
 }
 
 impl Rate {
-    pub(crate) fn add(&mut self, now: Time, finished: u64) {
-        if finished == 0 {
+    pub(crate) fn add(&mut self, now: Time, items: u64) {
+        if items == 0 {
             return;
         }
         self.advance(now);
@@ -34,18 +36,18 @@ impl Rate {
             self.first = self.second;
         }
         let bucket = &mut self.buckets[(self.second % SECONDS as u64) as usize];
-        *bucket = bucket.saturating_add(u32::try_from(finished).unwrap_or(u32::MAX));
+        *bucket = bucket.saturating_add(u32::try_from(items).unwrap_or(u32::MAX));
     }
 
     /// Items a second over the last minute, or since the first of them if that is shorter.
     pub(crate) fn per_second(&mut self, now: Time) -> f64 {
         self.advance(now);
-        let finished: u64 = self.buckets.iter().map(|count| u64::from(*count)).sum();
+        let items: u64 = self.buckets.iter().map(|count| u64::from(*count)).sum();
         let span_ms = now
             .0
             .saturating_sub(self.first * 1_000)
             .clamp(1_000, SECONDS as u64 * 1_000);
-        (finished as f64 * 1_000.0 / span_ms as f64 * 100.0).round() / 100.0
+        (items as f64 * 1_000.0 / span_ms as f64 * 100.0).round() / 100.0
     }
 
     fn advance(&mut self, now: Time) {

@@ -342,8 +342,8 @@ impl Turn<'_> {
 
     pub(super) fn has_moved(&mut self) -> bool {
         let progress = Progress::of(&self.inner.core, self.now);
-        let finished = progress.last_outcome - self.inner.told.last_outcome;
-        self.inner.rate.add(self.now, finished);
+        let worked_off = progress.worked_off - self.inner.told.worked_off;
+        self.inner.rate.add(self.now, worked_off);
         std::mem::replace(&mut self.inner.told, progress) != progress
     }
 

@@ -46,7 +46,7 @@ pub(super) fn queue(name: &QueueName, turn: &mut Turn<'_>) -> Queue {
         backlog: counts.ready + counts.leased,
         unfinished,
         rate_per_s,
-        // While nothing is lent, what was finished before says nothing of what is left.
+        // While nothing is lent, what was worked off before says nothing of what is left.
         eta_ms: (unfinished > 0 && rate_per_s > 0.0 && !core.is_paused())
             .then(|| (unfinished as f64 / rate_per_s * 1_000.0) as u64),
         handling: Handling {

@@ -97,6 +97,56 @@ async fn what_became_of_an_item_stays_so() {
 }
 
 #[tokio::test]
+async fn the_rate_is_of_items_that_work_ended() {
+    let world = World::with(0, "{}").await;
+    for _ in 0..10 {
+        world.put("an item", Options::default()).await;
+    }
+    let shown = async || world.queue.view().await.expect("a queue");
+
+    // Cancelled while it is worked on, and before; expired; thrown away.
+    let (leased, _) = world.lease().await.expect("no limit").remove(0);
+    for id in [leased, world.id(1), world.id(2)] {
+        world.queue.cancel(id).await.expect("it is not done");
+    }
+    let brief = Options {
+        ttl: Some(Duration::from_millis(1)),
+        ..Options::default()
+    };
+    world.put("brief", brief).await;
+    while shown().await.totals.item_expired == 0 {
+        tokio::task::yield_now().await;
+    }
+    let ready = MassPurge {
+        ready: true,
+        ..MassPurge::default()
+    };
+    assert_eq!(world.queue.purge(ready).await.expect("room").0, 7);
+    let queue = shown().await;
+    assert_eq!((queue.rate_per_s, queue.eta_ms), (0.0, None));
+
+    // Done, taken, dead, and once more after a redrive.
+    for _ in 0..4 {
+        world.put("an item", Options::default()).await;
+    }
+    let (_, token) = world.lease().await.expect("no limit").remove(0);
+    world.settle(token, SettleAs::Ack, "its result", None).await;
+    let taken = world.queue.take().await.expect("a queue");
+    taken.expect("an item");
+    for _ in 0..2 {
+        world.bury("hopeless").await;
+        let all = Redrive::default();
+        assert_eq!(world.queue.redrive(&all).await.expect("room").0, 1);
+    }
+    let queue = shown().await;
+    let worked_off = queue.totals.acked + queue.totals.taken + queue.totals.dead;
+    assert_eq!(worked_off, 4);
+    let rate = queue.rate_per_s;
+    assert!(rate > 0.0 && rate <= 4.0, "{rate}");
+    assert!(queue.eta_ms >= Some(500), "{:?}", queue.eta_ms);
+}
+
+#[tokio::test]
 async fn dead_items_are_found_by_what_their_errors_say() {
     for (through, memory) in ALL {
         let mut world = World::with(memory, "{}").await;

@@ -18,8 +18,8 @@ use queue_log::faulty::FaultyDisk;
 
 use super::tests::engine_in;
 use super::{
-    Ask, Engine, Entered, Entry, Fault, Idempotent, Incoming, LiveQueue, Storage, Token, Verdict,
-    Wanted,
+    Ask, Engine, Entered, Entry, Fault, Idempotent, Incoming, LiveQueue, MassPurge, Storage, Token,
+    Verdict, Wanted,
 };
 
 /// What a story goes through between what is done and what is looked at.
