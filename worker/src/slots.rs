@@ -7,7 +7,8 @@
 //!
 //! 1. *A settlement never waits behind a parked call.* A call that has not answered within
 //!    [`PARK_AFTER`] is taken to be parked; the next settlement goes out with a call of its own. So
-//!    a quiet worker settles at once, and a busy one gathers what finishes during a round trip.
+//!    a quiet worker settles at once, and a busy one gathers what finishes during a round trip. Nor is
+//!    its answer parked: a call that carries settlements is back soon, and one that carries none parks.
 //! 2. *A worker ends only when all its calls have answered.* A call that is cut off may hold an item
 //!    that the server has just lent; ending then would leave that item to nobody.
 //!

@@ -15,6 +15,9 @@ use crate::slots::CallId;
 
 /// How long a lease call is parked: less than proxies allow a silent connection.
 const PARK: Duration = Duration::from_secs(25);
+/// How long one is parked that carries settlements. What became of them is told with its answer, so it is short; items
+/// that follow each other closely cost one call each all the same. It ends before it would count as parked.
+const LINGER: Duration = Duration::from_millis(10);
 /// Before a queue that has ended is asked again by a worker that does not end with it.
 const ENDED_REST: Duration = Duration::from_secs(1);
 /// An empty answer that comes sooner than this was not parked, whatever the reason.
@@ -40,13 +43,15 @@ impl Drain {
     pub(super) fn lease(&mut self, slots: usize) {
         let slots = slots.min(limits::MAX_LEASE_ITEMS as usize);
         let (id, now) = (self.new_call(), Instant::now());
+        let settle = self.outbox.send(id);
+        let wait = if settle.is_empty() { PARK } else { LINGER };
         let request = LeaseRequest {
             max: u32::try_from(slots).ok(),
-            wait_ms: Some(millis(PARK)),
+            wait_ms: Some(millis(wait)),
             lease_ms: self.lease_ms,
             worker: Some(self.name.clone()),
             until: self.until,
-            settle: self.outbox.send(id),
+            settle,
         };
         let carried = request.settle.len();
         self.slots.called(id, slots, carried, now);

@@ -1,6 +1,7 @@
 //! What a worker tells Prometheus: all that its catalog declares and nothing else, and the right numbers.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use metrics::check::{Scrape, declarations};
 use metrics::{Catalog, Group, PROCESS};
@@ -111,6 +112,39 @@ async fn a_worker_tells_of_its_slots_its_items_and_its_calls() {
         scrape.value("memq_build_info", &[("program", "memq-worker")]),
         Some(1.0)
     );
+}
+
+#[tokio::test]
+async fn an_item_counts_as_soon_as_it_is_settled_and_costs_a_busy_worker_one_call() {
+    let bench = Bench::with("{}", &["x"; 50]).await;
+    let args = ["--until", "forever", "--health-listen", "127.0.0.1:0"];
+    let worker = bench.worker().args(args).args(["--builtin", "echo"]);
+    let worker = worker.start();
+    let acked = async |count| {
+        tells(
+            &worker,
+            "memq_worker_items_total",
+            &[("verdict", "ack")],
+            count,
+        )
+        .await;
+    };
+    let calls = async |call| {
+        let scrape = scraped(&worker, &CATALOG).await;
+        let labels = [("call", call), ("result", "answered")];
+        scrape.value("memq_worker_calls_total", &labels).unwrap()
+    };
+    let start = Instant::now();
+    acked(50.0).await;
+    // The first call took an item, each of the others settled one and took the next; the last found no more.
+    assert_eq!((calls("lease").await, calls("settle").await), (51.0, 0.0));
+    bench.add(b"x").await;
+    acked(51.0).await;
+    // One that was parked took it, one settled it.
+    assert_eq!((calls("lease").await, calls("settle").await), (53.0, 0.0));
+    // A call is parked for longer than all of this.
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
 }
 
 #[tokio::test]
