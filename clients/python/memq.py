@@ -80,6 +80,8 @@ _BATCH_ITEMS = 10_000
 _RAW_BYTES = 1024 * 1024
 # A call settles or renews at most so many.
 _CALL_LEASES = 10_000
+# How long a server may take to show its certificate.
+_HANDSHAKE_TIMEOUT = 5.0
 # What OpenSSL says of a certificate that was signed by itself, or by somebody who is not known.
 _UNKNOWN_ISSUER = (2, 18, 19, 20, 21)
 # A worker that waits for ever looks again this often at a queue that is drained and may be reopened.
@@ -98,8 +100,8 @@ class MemqError(Exception):
 class Unreachable(MemqError):
     """The server was out of reach for longer than the patience. The call may have been carried out.
 
-    Raised at once by a server that never answered and cannot be talked to at an `https:` address: it speaks no TLS, or
-    its certificate is not to be trusted.
+    Raised at once by a server that never answered and cannot be talked to at its address: it speaks no TLS at an
+    `https:` one, or does at an `http:` one, or its certificate is not to be trusted.
     """
 
 
@@ -679,7 +681,10 @@ class _Server:
                 if 200 <= answer.status < 300:
                     self._let_in(shown)
                     return answer
-                failure = _problem(answer, self._shown is not None)
+                refusal = failure = _problem(answer, self._shown is not None)
+                # Many who speak TLS answer so to those who do not, each in words of its own.
+                if answer.status == 400 and not refusal.code and self._speaks_tls():
+                    raise Unreachable(self._tls_wanted()) from refusal
                 if answer.status == 401 and self._may_pass(patience):
                     pass
                 elif answer.status not in (408, 429, 500, 502, 503, 504, 507):
@@ -701,15 +706,42 @@ class _Server:
             if error.verify_code not in _UNKNOWN_ISSUER:
                 return said
             return f"{said}; name a file (PEM) with the certificate of who signed its own in SSL_CERT_FILE"
+        if self._tls is None:
+            broken = isinstance(error, (ConnectionError, http.client.HTTPException))
+            return self._tls_wanted() if broken and self._speaks_tls() else None
         if not isinstance(error, ssl.SSLError):
             return None
         if error.reason != "WRONG_VERSION_NUMBER" and "record layer failure" not in str(error):
             return None
-        plain = self.url.replace("https:", "http:", 1)
         return (
-            f"what answers at {self.url} speaks no TLS; if it is a memq server call it at {plain}, or put a proxy with "
-            "TLS in front of it"
+            f"what answers at {self.url} speaks no TLS; if it is a memq server call it at {self._by('http')}, or put a "
+            "proxy with TLS in front of it"
         )
+
+    def _speaks_tls(self) -> bool:
+        """Whether what answers at this `http:` address speaks TLS, for sure: it shows a certificate.
+
+        What it says to plain HTTP is its own affair: an alert, a page of its own, nothing. The handshake ends there and
+        nothing is sent, because nobody is trusted.
+        """
+        if self._tls is not None:
+            return False
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            with socket.create_connection((self._host, self._port), _HANDSHAKE_TIMEOUT) as stream:
+                nobody.wrap_socket(stream, server_hostname=self._host).close()
+        except OSError as error:
+            return isinstance(error, ssl.SSLCertVerificationError)
+        return False
+
+    def _tls_wanted(self) -> str:
+        return f"what answers at {self.url} speaks TLS; call it at {self._by('https')}"
+
+    def _by(self, scheme: str) -> str:
+        """The address of the same port by another scheme."""
+        parts = urllib.parse.urlsplit(self.url)
+        netloc = parts.netloc if parts.port is not None else f"{parts.netloc.rstrip(':')}:{self._port}"
+        return parts._replace(scheme=scheme, netloc=netloc).geturl()
 
     def _renewed(self, refused: Optional[str]) -> Optional[str]:
         """What to show after this was refused: what the token's file has by now, unless another thread has read it."""

@@ -138,6 +138,7 @@ class Wire:
 
     def _carry(self, near: socket.socket) -> None:
         with near, socket.create_connection(self._target) as far:
+            handshake = False
             while True:
                 for end in select.select([near, far], [], [])[0]:
                     data = end.recv(1 << 16)
@@ -145,8 +146,10 @@ class Wire:
                         return
                     if end is near:
                         self.requests += data.startswith((b"POST", b"GET"))
+                        # No request: it asks whether there is TLS here.
+                        handshake = data.startswith(b"\x16")
                         far.sendall(data)
-                    elif self._lost_answers > 0:
+                    elif self._lost_answers > 0 and not handshake:
                         self._lost_answers -= 1
                         return
                     else:

@@ -1,4 +1,4 @@
-"""Servers that are called by `https:` and cannot be: they speak plain HTTP, or nobody trusts them."""
+"""Servers that cannot be called by `https:`, for they speak plain HTTP or nobody trusts them, or by `http:`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,20 @@ import tempfile
 import threading
 import unittest
 import unittest.mock
+from typing import Optional
 
 import memq
 from served import Served
 
+# What a TLS handshake begins with, and no HTTP.
+HANDSHAKE = b"\x16"
+# What servers of TLS say to a caller who speaks none: Go's, nginx's, and rustls by an alert.
+GO = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+NGINX = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 53\r\nConnection: close\r\n\r\n"
+    b"<html>The plain HTTP request was sent to HTTPS port\r\n"
+)
+RUSTLS = b"\x15\x03\x03\x00\x02\x02\x32"
 # Longer than the tests' runner waits: what is tried again is seen.
 PATIENCE = 600.0
 
@@ -54,12 +64,16 @@ def read_all(stream: socket.socket) -> None:
 
 
 class Secured:
-    """Answers each call by TLS with this certificate, but for calls of these numbers, from 0: by plain HTTP."""
+    """Answers each call by TLS with this certificate, but for calls of these numbers, from 0: by plain HTTP.
 
-    def __init__(self, certificate: pathlib.Path, plain: tuple[int, ...] = ()) -> None:
+    Who begins without a handshake is told `said`; without that OpenSSL says what it does, which is nothing.
+    """
+
+    def __init__(self, certificate: pathlib.Path, plain: tuple[int, ...] = (), said: Optional[bytes] = None) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate)
         self._plain = plain
+        self._said = said
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.calls = 0
         self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -76,6 +90,11 @@ class Secured:
                 return
             number, self.calls = self.calls, self.calls + 1
             try:
+                if self._said is not None and stream.recv(1, socket.MSG_PEEK) != HANDSHAKE:
+                    with stream:
+                        read_all(stream)
+                        stream.sendall(self._said)
+                    continue
                 plain = number in self._plain
                 with stream if plain else self._context.wrap_socket(stream, server_side=True) as stream:
                     if plain:
@@ -106,8 +125,8 @@ class Untrusted(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.certificate = self_signed(pathlib.Path(folder.name))
 
-    def secured(self, *plain: int) -> Secured:
-        server = Secured(self.certificate, plain)
+    def secured(self, *plain: int, said: Optional[bytes] = None) -> Secured:
+        server = Secured(self.certificate, plain, said)
         self.addCleanup(server.close)
         return server
 
@@ -125,3 +144,33 @@ class Untrusted(unittest.TestCase):
             for _ in range(2):
                 memq.enqueue(server.url, "q", "a", patience=PATIENCE)
         self.assertEqual(server.calls, 3)
+
+    def test_http_to_a_server_of_tls_is_told_at_once(self) -> None:
+        for said in (None, b"", GO, NGINX, RUSTLS):
+            with self.subTest(said=said):
+                server = self.secured(said=said)
+                url = server.url.replace("https:", "http:") + "/below"
+                with self.assertRaises(memq.Unreachable) as caught:
+                    memq.enqueue(url, "q", "a", patience=PATIENCE)
+                self.assertEqual(
+                    str(caught.exception), f"what answers at {url} speaks TLS; call it at {server.url}/below"
+                )
+                # The call, and a handshake that ends at the certificate.
+                self.assertEqual(server.calls, 2)
+
+    def test_who_refuses_and_speaks_no_tls_is_quoted(self) -> None:
+        # It is asked for a handshake next, and answers that by plain HTTP.
+        server = self.secured(1, said=GO)
+        with self.assertRaises(memq.Problem) as caught:
+            memq.enqueue(server.url.replace("https:", "http:"), "q", "a", patience=PATIENCE)
+        self.assertIn("the answer was 400 Client sent", str(caught.exception))
+
+
+class Addresses(unittest.TestCase):
+    def test_what_answers_at_a_port_is_called_at_that_port(self) -> None:
+        for url, scheme, called in (
+            ("http://h:8080/x", "https", "https://h:8080/x"),
+            ("http://[::1]", "https", "https://[::1]:80"),
+            ("https://h", "http", "http://h:443"),
+        ):
+            self.assertEqual(memq._Server.of(url)._by(scheme), called)

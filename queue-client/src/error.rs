@@ -43,16 +43,16 @@ pub enum Error {
         /// What the network said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What answers at an `https:` address cannot be talked to: it speaks no TLS, or its certificate is not to be
-    /// trusted. Nothing was sent, and trying again does not help. Once a client has had an answer this is
-    /// [`Error::Unreachable`] instead, for then it may pass.
+    /// What answers cannot be talked to by this address: it speaks no TLS at an `https:` one or does at an `http:` one, or
+    /// its certificate is not to be trusted. The call was not carried out, and trying again does not help. Once a
+    /// client has had an answer a connection that fails so is [`Error::Unreachable`] instead, for then it may pass.
     #[error("cannot {what}: {why}")]
     Tls {
         /// The operation and its object.
         what: String,
         /// What is wrong, and what to do.
         why: String,
-        /// What TLS said.
+        /// What TLS, or who speaks it, said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Something answered, but not as a memq server does: a proxy, another program, another version.

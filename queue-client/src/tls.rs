@@ -1,21 +1,65 @@
-//! What of a handshake's failures does not pass by itself: no TLS at the other end, or nobody who is trusted.
+//! What of TLS does not pass by itself: none at the other end, nobody who is trusted, or TLS where plain HTTP was sent.
 //!
 //! Trust is the machine's, or that of the file in `SSL_CERT_FILE`; it is read when a client is made.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
+use reqwest::Url;
 use rustls::{CertificateError, Error as TlsError, InvalidMessage};
 
-/// Why there can be no TLS with what answers at this address, and what to do; none if something else failed.
-pub(crate) fn trouble(
-    error: &reqwest::Error,
+use crate::Error;
+use crate::transport::unreachable;
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// How long a server may take to show its certificate.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there was no answer from what has never given one.
+pub(crate) async fn broken(
+    http: &reqwest::Client,
     base: &str,
-) -> Option<(String, Box<dyn StdError + Send + Sync>)> {
+    what: String,
+    error: reqwest::Error,
+) -> Error {
+    if let Some((why, source)) = trouble(&error, base) {
+        return Error::Tls { what, why, source };
+    }
+    // Without a connection there is nobody who could speak TLS.
+    let reached = !error.is_connect() && !error.is_timeout();
+    match reached && speaks(http, base).await {
+        true => wanted(base, what, Box::new(error)),
+        false => unreachable(what, error),
+    }
+}
+
+/// What such an answer means: many who speak TLS give one to those who do not, each in words of its own.
+pub(crate) async fn refused(http: &reqwest::Client, base: &str, error: Error) -> Error {
+    match error {
+        Error::Protocol {
+            what,
+            status: status @ 400,
+            detail,
+        } => match speaks(http, base).await {
+            true => wanted(base, what, detail.into()),
+            false => Error::Protocol {
+                what,
+                status,
+                detail,
+            },
+        },
+        other => other,
+    }
+}
+
+/// Why there can be no TLS with what answers at this address, and what to do; none if something else failed.
+fn trouble(error: &reqwest::Error, base: &str) -> Option<(String, Cause)> {
     let cause = cause(error)?;
     let why = match cause {
         TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => format!(
             "what answers there speaks no TLS; if it is a memq server call it at {}, or put a proxy with TLS in front of it",
-            base.replacen("https:", "http:", 1)
+            by("http", base)
         ),
         TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
             "the certificate of {base} was signed by nobody who is trusted here; name a file (PEM) with the certificate of \
@@ -29,6 +73,39 @@ pub(crate) fn trouble(
         _ => return None,
     };
     Some((why, Box::new(cause.clone())))
+}
+
+/// The error of a call of this `http:` address, where TLS is spoken.
+fn wanted(base: &str, what: String, source: Cause) -> Error {
+    let secured = by("https", base);
+    let why = format!("what answers there speaks TLS; call it at {secured}");
+    Error::Tls { what, why, source }
+}
+
+/// Whether what answers at this `http:` address speaks TLS, for sure: it shows a certificate.
+///
+/// What it says to plain HTTP is its own affair: an alert, a page of its own, nothing. The handshake ends there and
+/// nothing is sent, because a client of an `http:` address trusts nobody.
+async fn speaks(http: &reqwest::Client, base: &str) -> bool {
+    if !base.starts_with("http:") {
+        return false;
+    }
+    let asked = http.get(by("https", base)).timeout(HANDSHAKE_TIMEOUT);
+    let shaken = asked.send().await;
+    let failure = shaken.as_ref().err().and_then(cause);
+    matches!(failure, Some(TlsError::InvalidCertificate(_)))
+}
+
+/// The address of the same port by another scheme.
+fn by(scheme: &str, base: &str) -> String {
+    let changed = || {
+        let mut url = Url::parse(base).ok()?;
+        let port = url.port_or_known_default();
+        url.set_scheme(scheme).ok()?;
+        url.set_port(port).ok()?;
+        Some(url.as_str().trim_end_matches('/').to_owned())
+    };
+    changed().unwrap_or_else(|| base.into())
 }
 
 /// What TLS said, wherever it lies: an error of input and output names as its source what lies below what it holds.
@@ -57,6 +134,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
     use tokio_rustls::rustls::ServerConfig;
 
+    use super::by;
     use crate::Error;
     use crate::transport::{Call, Transport};
 
@@ -134,5 +212,19 @@ mod tests {
         let cause = std::error::Error::source(&error).expect("a cause");
         assert!(cause.to_string().contains("localhost"), "{cause}");
         assert!(error.to_string().contains("not to be trusted"), "{error}");
+    }
+
+    #[test]
+    fn what_answers_at_a_port_is_called_at_that_port() {
+        for (base, scheme, called) in [
+            ("http://h:8080/x", "https", "https://h:8080/x"),
+            ("http://[::1]:8080", "https", "https://[::1]:8080"),
+            ("http://h", "https", "https://h:80"),
+            ("http://h:443", "https", "https://h"),
+            ("https://h", "http", "http://h:443"),
+            ("https://h:80", "http", "http://h"),
+        ] {
+            assert_eq!(by(scheme, base), called);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use queue_api::{IDEMPOTENCY_REPLAYED, QueueName, TRACEPARENT, TRACESTATE, Trace};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -362,15 +362,19 @@ impl Transport {
         call: &Call<'_>,
         request: reqwest::RequestBuilder,
     ) -> std::result::Result<Answer, Failure> {
-        let broken = |error: reqwest::Error| Failure {
-            unsent: error.is_connect(),
-            error: self.broken(call.what(), error),
+        let failed = |unsent, error| Failure {
+            unsent,
+            error,
             retry_after: None,
         };
-        let response = request.send().await.map_err(broken)?;
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(e) => return Err(failed(e.is_connect(), self.broken(call.what(), e).await)),
+        };
         self.answered.store(true, Ordering::Relaxed);
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.map_err(broken)?;
+        let bytes = response.bytes().await;
+        let bytes = bytes.map_err(|e| failed(false, unreachable(call.what(), e)))?;
         if status.is_success() {
             let what = call.what();
             return Ok(Answer {
@@ -380,7 +384,7 @@ impl Transport {
                 bytes,
             });
         }
-        let error = refusal(call.what(), status, &headers, &bytes, self.token.as_ref());
+        let error = self.refused(call, status, &headers, &bytes).await;
         Err(Failure {
             // A proxy says the same when it had sent the call on.
             unsent: matches!(status.as_u16(), 429 | 503) && error.code().is_some(),
@@ -411,7 +415,8 @@ impl Transport {
     ) -> Result<reqwest::Response> {
         let request = self.request(call, token).send();
         let response = match tokio::time::timeout(call.try_timeout, request).await {
-            Ok(response) => response.map_err(|e| self.broken(call.what(), e))?,
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.broken(call.what(), error).await),
             Err(late) => return Err(unreachable(call.what(), late)),
         };
         self.answered.store(true, Ordering::Relaxed);
@@ -423,22 +428,27 @@ impl Transport {
             .bytes()
             .await
             .map_err(|e| unreachable(call.what(), e))?;
-        Err(refusal(
-            call.what(),
-            status,
-            &headers,
-            &bytes,
-            self.token.as_ref(),
-        ))
+        Err(self.refused(call, status, &headers, &bytes).await)
     }
 
     /// Why there is no answer. A server that was there may be replaced by another just now, whatever it looks like.
-    fn broken(&self, what: String, error: reqwest::Error) -> Error {
-        let known = self.answered.load(Ordering::Relaxed);
-        match tls::trouble(&error, &self.base).filter(|_| !known) {
-            Some((why, source)) => Error::Tls { what, why, source },
-            None => unreachable(what, error),
+    async fn broken(&self, what: String, error: reqwest::Error) -> Error {
+        match self.answered.load(Ordering::Relaxed) {
+            true => unreachable(what, error),
+            false => tls::broken(&self.http, &self.base, what, error).await,
         }
+    }
+
+    /// What an answer says that is no success.
+    async fn refused(
+        &self,
+        call: &Call<'_>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        bytes: &[u8],
+    ) -> Error {
+        let error = refusal(call.what(), status, headers, bytes, self.token.as_ref());
+        tls::refused(&self.http, &self.base, error).await
     }
 
     fn request(&self, call: &Call<'_>, token: Option<&HeaderValue>) -> reqwest::RequestBuilder {

@@ -73,7 +73,7 @@ impl Drain {
             ),
             (Error::Tls { .. }, _) => (
                 Exit::Misconfigured,
-                "this worker cannot talk to the server by TLS; ending",
+                "this worker and its server do not agree on TLS; ending",
             ),
             _ if error.is_refusal() => (
                 Exit::Refused,

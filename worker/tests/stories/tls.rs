@@ -10,6 +10,6 @@ async fn a_server_without_tls_is_not_waited_for() {
     let mut worker = Worker::bare().args(args).sh("cat").start();
     assert_eq!(worker.exit().await, 78, "{}", worker.log());
     let log = worker.log();
-    assert!(log.contains("cannot talk to the server by TLS"), "{log}");
+    assert!(log.contains("do not agree on TLS"), "{log}");
     assert!(log.contains(&format!("call it at {},", bench.url)), "{log}");
 }
