@@ -1,12 +1,22 @@
 """A thousand queues, while others work in all of them."""
 
+import json
 import random
 import threading
 import unittest
 
-from looked import Looked, cell, expect, line
+from looked import Looked, browser, cell, expect, line
 
 from served import until
+
+
+def longest_task(trace: bytes) -> float:
+    """How many milliseconds the page's own thread worked at one task: what others did on the processor is left out."""
+    events = json.loads(trace)["traceEvents"]
+    pages = {(it["pid"], it["tid"]) for it in events if it["args"].get("name") == "CrRendererMain"}
+    tasks = [it for it in events if it["name"].endswith("::RunTask") and (it["pid"], it["tid"]) in pages]
+    # Those that took next to nothing have no such time.
+    return max(it["tdur"] for it in tasks if "tdur" in it) / 1_000
 
 
 class Many(Looked):
@@ -17,8 +27,6 @@ class Many(Looked):
         rows = page.get_by_role("table", name="Queues").get_by_role("rowheader")
         expect(page.get_by_text("1\u201350 of 1,000")).to_be_visible()
         expect(rows).to_have_count(50)
-        loading = page.evaluate("window.longest")
-
         ended = threading.Event()
         changes = 0
 
@@ -37,16 +45,17 @@ class Many(Looked):
         self.addCleanup(lambda: [worker.join() for worker in workers])
         self.addCleanup(ended.set)
 
-        page.evaluate("window.longest = 0")
+        browser().start_tracing(page=page, categories=["toplevel"])
         page.get_by_role("button", name="Next page").click()
         expect(page.get_by_text("51\u2013100 of 1,000")).to_be_visible()
-        expect(rows.first).to_have_text("tenant-0050")
+        # What stands beside a name tells of what was done to it by then.
+        expect(rows.first).to_contain_text("tenant-0050")
         page.get_by_label("Queues on a page").select_option("250")
         expect(rows).to_have_count(250)
         page.get_by_label("Find a queue").press_sequentially("tenant-07")
         expect(page.get_by_text("1\u2013100 of 100")).to_be_visible()
         page.get_by_label("Find a queue").press_sequentially("77")
-        expect(rows).to_have_text(["tenant-0777"])
+        expect(rows).to_contain_text(["tenant-0777"])
         page.get_by_label("Find a queue").fill("")
         page.get_by_role("button", name="Done", exact=True).click()
         head = page.get_by_role("columnheader", name="Done")
@@ -66,9 +75,9 @@ class Many(Looked):
         before = changes
         expect(rows).to_have_count(250)
         until("the queues changed a thousand times", lambda: changes > before + 1_000)
-        longest = page.evaluate("window.longest")
-        print(f"1,000 queues: the longest task while it loads {loading:.0f} ms, while it is used {longest:.0f} ms")
-        # A machine that is busy with other things takes longer; a page that paints all thousand takes seconds.
+        longest = longest_task(browser().stop_tracing())
+        print(f"1,000 queues: the longest task while they change {longest:.0f} ms")
+        # A page that paints all thousand takes seconds.
         self.assertLess(longest, 1_000)
 
 
