@@ -159,9 +159,9 @@ class Details(Looked):
         ends = tabs.evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().right)")
         self.assertLessEqual(max(ends), NARROW["width"])
         page = self.look("#/queues/q")
-        tops = page.locator(".two > .card > .facts").evaluate_all(
-            "(all) => all.map((each) => each.getBoundingClientRect().top)"
-        )
+        facts = page.locator(".two > .card > .facts")
+        expect(facts).to_have_count(2)
+        tops = facts.evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().top)")
         self.assertEqual(len(set(tops)), 1, tops)
         crumbs = page.get_by_role("navigation", name="Where you are")
         expect(crumbs).to_have_text("Queues")
