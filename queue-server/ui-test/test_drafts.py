@@ -40,6 +40,11 @@ class Answers:
         else:
             route.fulfill(response=answer)
 
+    def wait(self, many: int) -> None:
+        """Until so many are asked for."""
+        # Asking the page lets what it sent come here.
+        until("the page sends", lambda: bool(self._page.evaluate("true") and len(self.names) >= many))
+
     def give_up(self) -> None:
         while self._unsent:
             self._unsent.pop().abort()
@@ -91,6 +96,8 @@ class Drafts(Looked):
                 dialog.get_by_label("Or a file").set_input_files(rows)
                 dialog.get_by_role("button", name="Enqueue").click()
                 expect(figure(page, "Ready")).to_have_text("8,380")
+                # The page may be told of the items before it has the answer; the second piece goes after that.
+                answers.wait(2)
                 dialog.get_by_role("button", name="Cancel").click()
                 told(page, "Stopped: 8,380 items before that were taken.")
                 answers.give_up()
