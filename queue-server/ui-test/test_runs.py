@@ -36,6 +36,16 @@ spec:
 """
 
 
+# What a page sees of a server that ends, by what it asks just then.
+ENDED = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "ERR_EMPTY_RESPONSE",
+    "status of 503",
+)
+
+
 class Runs(Looked):
     def setUp(self) -> None:
         super().setUp()
@@ -86,7 +96,7 @@ class Runs(Looked):
 
         until("the run says where it is watched", printed)
         url, at = where[0]
-        page = self.look(at, url=url, permitted=("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING"))
+        page = self.look(at, url=url, permitted=ENDED)
         expect(page.get_by_role("heading", name="render")).to_be_visible()
         page.get_by_role("navigation", name="Pages").get_by_role("link", name="Runs").click()
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name=re.compile("^frames")))
