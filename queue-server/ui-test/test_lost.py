@@ -133,6 +133,8 @@ class Lost(Looked):
                     parts(page, part)
                     expect(page.get_by_role("table", name=there).get_by_role("rowheader")).to_have_count(20)
                 parts(page, "Overview")
+                expect(page.get_by_role("table", name="Leased items")).to_have_count(0)
+                expect(page.get_by_text("No item is leased.")).to_be_visible()
 
         through(2)
         before = held()
