@@ -14,7 +14,7 @@ mod otlp;
 mod span;
 
 pub use chain::chain;
-pub use log::{LogError, LogFormat, start_default_log, start_log};
+pub use log::{LogError, LogFormat, start_log, start_log_anyway, start_log_of_command};
 #[cfg(feature = "otlp")]
 pub use otlp::Exporting;
 #[cfg(not(feature = "otlp"))]

@@ -37,7 +37,7 @@ pub fn run(args: Args) -> ExitCode {
     if let Some(code) = init::supervise_if_first() {
         return code;
     }
-    start_log(args.log_format);
+    telemetry::start_log_anyway(args.log_format);
     // The last to go: what ends after it is not exported.
     let _exporting = telemetry::export("memq-worker");
     let (job, surroundings) = match config::read(args) {
@@ -70,16 +70,8 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-/// A worker goes on where a filter of its log makes no sense: it may be one that was meant for its handler.
-fn start_log(format: LogFormat) {
-    if let Err(error) = telemetry::start_log(format) {
-        telemetry::start_default_log(format);
-        tracing::warn!(error.message = %error, "the log is as it would be without that");
-    }
-}
-
 fn install_program(args: &install::Args) -> ExitCode {
-    start_log(LogFormat::Human);
+    telemetry::start_log_anyway(LogFormat::Human);
     match install::install(args) {
         Ok(copy) => {
             tracing::info!(file.path = %copy.display(), "installed");

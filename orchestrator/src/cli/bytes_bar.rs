@@ -1,8 +1,8 @@
 //! Progress in bytes, for a person who watches.
 
-use std::io::{self, IsTerminal as _};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::view;
 
 /// How far a copy has come; shown on a terminal, counted in any case.
 pub(super) struct BytesBar(ProgressBar);
@@ -10,12 +10,7 @@ pub(super) struct BytesBar(ProgressBar);
 impl BytesBar {
     /// Nothing of so many bytes, if that is known.
     pub(super) fn new(of: Option<u64>) -> Self {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr_with_hz(10)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(of, target);
+        let bar = view::bar(of);
         let style = ProgressStyle::with_template(match of {
             Some(_) => "{bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
             None => "{bytes}, {bytes_per_sec}",

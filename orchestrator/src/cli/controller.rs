@@ -62,7 +62,7 @@ pub(super) struct Args {
     listen: SocketAddr,
     /// Form of the log lines
     #[arg(long, env = "MEMQ_LOG_FORMAT", value_enum, default_value_t)]
-    log_format: LogFormat,
+    pub(super) log_format: LogFormat,
     /// Name of this candidate [default: host name and process id]
     #[arg(long, env = "MEMQ_NAME", value_name = "NAME")]
     name: Option<String>,
@@ -102,7 +102,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         nodes,
         start_limit,
         listen,
-        log_format,
+        log_format: _,
         name,
         ephemeral,
         config_map,
@@ -112,7 +112,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     for address in [&server, &local_server] {
         queue_client::check_address(address)?;
     }
-    telemetry::start_log(log_format)?;
     let kube = Kube::try_default()
         .await
         .context("cannot find a cluster: no kubeconfig and no service account")?;

@@ -2,14 +2,13 @@
 
 mod input;
 
-use std::io::{self, IsTerminal as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use queue_api::{Code, QueueName};
 use queue_client::EnqueueOptions;
 
@@ -17,7 +16,7 @@ use self::input::Input;
 use super::{Output, ServerArg, duration, shell};
 use crate::feed::{FeedError, Pour, PourError, Poured, Source};
 use crate::spec::{Mark, Marks, Pick};
-use crate::view::{count, say};
+use crate::view::{self, count, say};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -246,12 +245,7 @@ fn way(described: bool, marks: &Marks) -> String {
 }
 
 fn bar(lines: Option<u64>) -> ProgressBar {
-    let target = if io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr_with_hz(10)
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(lines, target);
+    let bar = view::bar(lines);
     let form = match lines {
         Some(_) => "{human_pos} of {human_len} items, {per_sec}, {eta} left",
         None => "{human_pos} items, {per_sec}",

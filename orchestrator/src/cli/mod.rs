@@ -35,7 +35,7 @@ use clap::{Parser, Subcommand};
 use queue_client::{Client, TokenArg};
 
 use crate::spec::SpecError;
-use crate::view::{INFRASTRUCTURE, print, say};
+use crate::view::{BesideBars, INFRASTRUCTURE, print, say};
 
 /// What usage errors exit with (`EX_USAGE`).
 const USAGE: u8 = 64;
@@ -43,6 +43,11 @@ const USAGE: u8 = 64;
 const REFUSED: u8 = 1;
 /// What a refusal for want of a token, or of its role, exits with (`EX_NOPERM`).
 const NO_PERMISSION: u8 = 77;
+
+/// What a command says on standard error beside its answer, where nothing else is asked for: what goes wrong in our own
+/// parts. What libraries would say of it comes back as an error, and is told once.
+const LOG: &str =
+    "orchestrator=warn,queue_client=warn,queue_log=warn,queue_server=warn,telemetry=warn";
 
 /// A work queue for batch work: load a queue, run workers over it, and end when every item is finished.
 #[derive(Debug, Parser)]
@@ -166,10 +171,14 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli.command,
         Err(error) => return refuse(&error),
     };
-    // The last to go: what ends after it is not exported. A server and a worker do it in their own names.
-    let _exporting = match command {
-        Command::Server(_) | Command::Worker(_) => None,
-        _ => telemetry::export("memq"),
+    if let Err(error) = start_log(&command) {
+        complain(&error.into());
+        return ExitCode::from(INFRASTRUCTURE);
+    }
+    // The last to go: what ends after it is not exported.
+    let _exporting = match command.speaks_for_itself() {
+        true => None,
+        false => telemetry::export("memq"),
     };
     match command {
         Command::Run(args) => in_runtime(run::run(args)),
@@ -194,6 +203,23 @@ pub fn main() -> ExitCode {
         Command::Guard(args) => in_runtime(crate::execute::guard(args)),
         Command::Worker(args) => worker::run(*args),
     }
+}
+
+impl Command {
+    /// Whether it has a log, and exports spans, in its own name or not at all.
+    fn speaks_for_itself(&self) -> bool {
+        matches!(self, Self::Server(_) | Self::Worker(_) | Self::Guard(_))
+    }
+}
+
+/// Begins to tell what is not the command's answer, before anything can go wrong that only a log tells.
+fn start_log(command: &Command) -> Result<(), telemetry::LogError> {
+    match command {
+        Command::Controller(args) => telemetry::start_log(args.log_format)?,
+        command if command.speaks_for_itself() => {}
+        _ => telemetry::start_log_of_command(LOG, || BesideBars),
+    }
+    Ok(())
 }
 
 /// Answers a command line that is no command. Help and version are asked for; all else is a mistake.

@@ -4,6 +4,7 @@
 //! piped while somebody watches. A reader that went away is no reason to stop a run: what cannot be
 //! printed is dropped.
 
+mod bars;
 mod drained;
 mod printed;
 mod progress;
@@ -12,6 +13,7 @@ mod summary;
 
 use std::time::Duration;
 
+pub(crate) use bars::{BesideBars, bar};
 pub(crate) use drained::{DONE, Drained, INFRASTRUCTURE, TIMED_OUT, how, stopped_by};
 #[cfg(test)]
 pub(crate) use printed::put;

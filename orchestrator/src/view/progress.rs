@@ -4,8 +4,9 @@ use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
+use super::bars::{bar, bars};
 use super::{count, human, per_second, plain, say};
 use crate::tally::Tally;
 
@@ -13,8 +14,6 @@ use crate::tally::Tally;
 const QUIET: Duration = Duration::from_secs(15);
 /// Between lines there is at least this.
 const BREATH: Duration = Duration::from_secs(1);
-/// How often a bar is drawn.
-const REDRAWS_A_SECOND: u8 = 10;
 /// A step that counts something.
 const COUNTING: &str = "{prefix} {bar:24} {pos}/{len}  {wide_msg}";
 /// A step that does not, or has not begun, or has ended.
@@ -39,7 +38,7 @@ pub(crate) struct Board {
     /// What lines begin with, a step each.
     titles: Vec<String>,
     /// The bars, if standard error is a terminal; a step each.
-    bars: Option<(MultiProgress, Vec<ProgressBar>)>,
+    bars: Option<Vec<ProgressBar>>,
     /// Whether there is but one line, which is the run's.
     alone: bool,
 }
@@ -79,19 +78,16 @@ impl Board {
         let (titles, waits): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
         let capable = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let bars = (std::io::stderr().is_terminal() && capable).then(|| {
-            let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
-            let multi = MultiProgress::with_draw_target(target);
             let longest = titles.iter().map(String::len).max().unwrap_or(0);
             let bars = titles.iter().zip(waits).map(|(title, wait)| {
-                let bar = multi.add(ProgressBar::new(0).with_style(style(TELLING)));
+                let bar = bar(Some(0)).with_style(style(TELLING));
                 bar.set_prefix(plain(&format!("{title:longest$}")).into_owned());
                 if !wait.is_empty() {
                     bar.set_message(plain(&wait).into_owned());
                 }
                 bar
             });
-            let bars = bars.collect();
-            (multi, bars)
+            bars.collect()
         });
         Self {
             titles,
@@ -117,7 +113,7 @@ impl Board {
 
     fn progress(&self, step: usize, length: Option<u64>, tenth: u64) -> Progress {
         let face = match &self.bars {
-            Some((_, bars)) => {
+            Some(bars) => {
                 let bar = bars[step].clone();
                 if let Some(length) = length {
                     bar.set_length(length);
@@ -141,7 +137,7 @@ impl Board {
     /// Says something without disturbing the bars.
     pub(crate) fn say(&self, text: &str) {
         match &self.bars {
-            Some((multi, _)) => multi.suspend(|| say(text)),
+            Some(_) => bars().suspend(|| say(text)),
             None => say(text),
         }
     }
@@ -149,7 +145,7 @@ impl Board {
     /// Shows how a step ended.
     pub(crate) fn ended(&self, step: usize, how: &str) {
         match &self.bars {
-            Some((_, bars)) => {
+            Some(bars) => {
                 bars[step].set_style(style(TELLING));
                 bars[step].finish_with_message(plain(how).into_owned());
             }
@@ -159,8 +155,8 @@ impl Board {
 
     /// Takes the bars away.
     pub(crate) fn end(&self) {
-        if let Some((multi, _)) = &self.bars {
-            let _gone = multi.clear();
+        if self.bars.is_some() {
+            let _gone = bars().clear();
         }
     }
 }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "otlp")]
 mod collector;
+#[cfg(feature = "otlp")]
+mod commands;
 mod lines;
 #[cfg(feature = "otlp")]
 mod spans;

@@ -7,18 +7,16 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::flow::Phase;
 use crate::kube::status::{RunPhase, RunStatus, StepStatus};
-use crate::view::{count, per_second, plain, say};
+use crate::view::{bar, count, per_second, plain, say};
 
 /// Without news for so long a line is written all the same: a log that stands still looks dead.
 const QUIET: Duration = Duration::from_secs(15);
 /// Between lines of progress there is at least this.
 const BREATH: Duration = Duration::from_secs(1);
-/// How often a bar is drawn.
-const REDRAWS_A_SECOND: u8 = 10;
 
 /// How it is drawn, and how as long as nobody knows how much there is.
 const WITH_BAR: &str = "{prefix} {bar:24} {pos}/{len}  {wide_msg}";
@@ -65,8 +63,7 @@ impl Stage {
     pub(crate) fn new(run: &str) -> Self {
         let capable = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let bar = (std::io::stderr().is_terminal() && capable).then(|| {
-            let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
-            let bar = ProgressBar::with_draw_target(Some(0), target);
+            let bar = bar(Some(0));
             bar.set_style(style(WITHOUT_BAR));
             bar.set_prefix(plain(run).into_owned());
             bar
