@@ -16,9 +16,9 @@ import unittest
 import urllib.request
 from typing import Any, Optional
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
 
-from served import BOUND, PROGRAMS, Server
+from served import BOUND, PROGRAMS, Server, until
 
 BROWSER = os.environ.get("MEMQ_TEST_CHROMIUM", "/usr/bin/chromium")
 # Where a test that failed leaves what was to be seen.
@@ -186,6 +186,39 @@ class Looked(unittest.TestCase):
     def items(self, name: str = "q", query: str = "") -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.server.call("GET", f"/v1/queues/{name}/items?limit=500&{query}")["items"]
         return listed
+
+
+class Late:
+    """Answers that the server gives at once, and the page has when they are let go: what it hears before is newer."""
+
+    def __init__(self, page: Page, at: str, method: str = "GET") -> None:
+        self._page, self._at, self._method = page, at, method
+        self._held: list[tuple[Route, APIResponse]] = []
+        page.route(at, self._meet)
+
+    def _meet(self, route: Route) -> None:
+        if route.request.method == self._method:
+            self._held.append((route, route.fetch()))
+        else:
+            route.fallback()
+
+    def wait(self) -> None:
+        """Until the server gave the first of them."""
+        # Asking the page lets what it sent come here.
+        until("an answer is held", lambda: bool(self._page.evaluate("true") and self._held))
+
+    def let_go(self) -> None:
+        """Those after them come as they are."""
+        self.wait()
+        self._page.unroute(self._at)
+        while self._held:
+            route, answer = self._held.pop(0)
+            route.fulfill(response=answer)
+
+
+def painted(page: Page) -> None:
+    """Until the page shows all that it was told by now."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
 # The page, as somebody finds their way in it.

@@ -123,10 +123,35 @@ export function deadView(scope, name, start) {
     (which.ended_after === undefined || Date.parse(item.ended ?? '') >= Date.parse(which.ended_after)) &&
     (which.ended_before === undefined || Date.parse(item.ended ?? '') < Date.parse(which.ended_before));
 
-  const look = async () => {
+  /**
+   * Looks for another page of what matches.
+   * @param {Record<string, any>} which
+   * @param {{cursor?: string, looked: number}} from
+   * @param {AbortSignal} signal
+   */
+  const find = async (which, from, signal) => {
+    let { cursor, looked } = from;
+    const until = looked + SCAN;
+    const limit = Object.keys(which).length === 0 ? PAGE : 500;
+    /** @type {Item[]} */
+    const found = [];
+    let ended = false;
+    while (found.length < PAGE && looked < until && !ended) {
+      const page = await listItems(name, { state: 'dead', group: which.group, limit, after: cursor }, signal);
+      looked += page.items.length;
+      found.push(...page.items.filter((item) => matches(which, item)));
+      cursor = page.next;
+      ended = page.next === undefined;
+    }
+    return { found, cursor, looked, ended };
+  };
+
+  /** @param {{anew?: boolean, onItsOwn?: boolean}} [how] from the beginning; not because the reader asked for it */
+  const look = async ({ anew = false, onItsOwn = false } = {}) => {
     const mine = scope.call(call);
     call = mine;
     setText(problem, '');
+    looking = false;
     /** @type {Record<string, any>} */
     let which;
     try {
@@ -135,25 +160,29 @@ export function deadView(scope, name, start) {
       setText(problem, error instanceof Error ? error.message : String(error));
       return;
     }
-    const want = shown.length + PAGE;
-    const until = looked + SCAN;
-    setText(status, 'Looking…');
+    if (!onItsOwn) setText(status, 'Looking…');
+    looking = true;
+    // What changes from here on may not be in the answer.
+    if (anew) changed = false;
     try {
-      while (shown.length < want && looked < until && !ended) {
-        const limit = Object.keys(which).length === 0 ? PAGE : 500;
-        const page = await listItems(name, { state: 'dead', group: which.group, limit, after: cursor }, mine.signal);
-        looked += page.items.length;
-        const found = page.items.filter((item) => matches(which, item));
-        shown = shown.concat(found);
-        tbody.append(...found.map(row));
-        cursor = page.next;
-        ended = page.next === undefined;
+      const answer = await find(which, anew ? { looked: 0 } : { cursor, looked }, mine.signal);
+      if (onItsOwn && chooses()) {
+        // Its lines are told what became of them instead.
+        changed = true;
+      } else {
+        if (anew) clear();
+        ({ cursor, looked, ended } = answer);
+        shown = shown.concat(answer.found);
+        tbody.append(...answer.found.map(row));
       }
     } catch (error) {
+      if (onItsOwn) changed = true;
       if (mine.signal.aborted) return;
       setText(problem, error instanceof Error ? error.message : String(error));
+    } finally {
+      // Who was overtaken leaves this to who overtook.
+      if (mine === call) looking = false;
     }
-    changed = false;
     labels();
     if (acted) catchFocus(heading);
     acted = false;
@@ -163,6 +192,10 @@ export function deadView(scope, name, start) {
   /** @type {Map<string, {element: HTMLElement, end: () => void, over: boolean}>} by item */
   const rows = new Map();
   let checking = false;
+  /** An answer is waited for: asking on its own would take it away from the reader who asked. */
+  let looking = false;
+  /** Whether the list is to stay as it is for who is at it. */
+  const chooses = () => chosen.size > 0 || hold.holds();
 
   /** Tells the lines that stay what became of their items. */
   const check = async () => {
@@ -187,10 +220,12 @@ export function deadView(scope, name, start) {
       if (!signal.aborted) setText(problem, error instanceof Error ? error.message : String(error));
     } finally {
       checking = false;
+      // Overtaken, it is still to be done.
+      if (signal.aborted) changed = true;
     }
   };
 
-  const reload = () => {
+  const clear = () => {
     waiting = false;
     rows.clear();
     hold.tell(0);
@@ -200,7 +235,11 @@ export function deadView(scope, name, start) {
     looked = 0;
     chosen.clear();
     fill(tbody);
-    look();
+  };
+
+  const reload = () => {
+    clear();
+    look({ anew: true });
   };
 
   /** @param {Item} item */
@@ -323,8 +362,8 @@ export function deadView(scope, name, start) {
   keepAges(scope, tbody);
   // What one chooses from must not change under the hand, and must not lie either.
   scope.every(2_000, () => {
-    if (checking || !(changed || waiting)) return;
-    if (chosen.size === 0 && shown.length <= PAGE && !hold.holds()) reload();
+    if (checking || looking || !(changed || waiting)) return;
+    if (shown.length <= PAGE && !chooses()) look({ anew: true, onItsOwn: true });
     else if (changed) check();
   });
   const take = (/** @type {URLSearchParams} */ query) => {

@@ -180,13 +180,16 @@ export function itemsView(scope, name, start) {
   const load = async (onItsOwn = false) => {
     const mine = scope.call(call);
     call = mine;
+    const was = stale;
+    // What changes from here on may not be in the answer.
+    stale = false;
+    loading = true;
     try {
       const page = await listItems(
         name,
         { state: state.value, group: group.value.trim(), limit: LIMIT, after: pages.at(-1) },
         mine.signal,
       );
-      stale = false;
       if (onItsOwn && rows.size > 0 && hold.holds()) {
         const gone = goneFrom(rows.keys(), page);
         for (const id of gone) rows.get(id)?.leave(state.value || 'here');
@@ -206,9 +209,13 @@ export function itemsView(scope, name, start) {
       setText(note, pages.length > 1 ? 'No more items.' : 'No item is like that.');
     } catch (error) {
       if (mine.signal.aborted) return;
+      stale ||= was;
       table.hidden = true;
       note.hidden = false;
       setText(note, error instanceof Error ? error.message : String(error));
+    } finally {
+      // Who was overtaken leaves this to who overtook.
+      if (mine === call) loading = false;
     }
     before.disabled = pages.length === 1;
     next.disabled = following === undefined;
@@ -245,6 +252,8 @@ export function itemsView(scope, name, start) {
   });
 
   let stale = false;
+  /** An answer is waited for: asking on its own would take it away from the reader who asked. */
+  let loading = false;
   scope.onChange((changes) => {
     stale ||= changes.everything || changes.queues.has(name);
     labels();
@@ -252,7 +261,7 @@ export function itemsView(scope, name, start) {
   keepAges(scope, tbody);
   // The first page goes on by itself; where somebody is reading or choosing in it, its lines alone.
   scope.every(2_000, () => {
-    if ((stale || (waiting && !hold.holds())) && pages.length === 1) load(true);
+    if (!loading && (stale || (waiting && !hold.holds())) && pages.length === 1) load(true);
   });
   const labels = () => {
     const now = store.queues.get(name)?.queue.counts;

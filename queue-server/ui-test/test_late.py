@@ -1,0 +1,53 @@
+"""Answers that come late: what the page heard meanwhile, and what its reader did meanwhile, is not lost to them."""
+
+import unittest
+
+from looked import Late, Looked, expect, figure, line, painted, parts
+
+
+class Lists(Looked):
+    def test_what_changes_while_a_list_is_on_its_way_is_in_it_soon(self) -> None:
+        self.bury("broke", "a")
+        page = self.look("#/queues/q")
+        for many, (at, table) in enumerate((("items", "Items"), ("dead", "Dead letters")), 2):
+            late = Late(page, "**/v1/queues/q/items?*")
+            parts(page, table)
+            late.wait()
+            self.bury("broke", at)
+            expect(figure(page, "Dead")).to_have_text(str(many))
+            late.let_go()
+            expect(page.get_by_role("table", name=table).get_by_role("rowheader")).to_have_count(many)
+
+    def test_a_filter_whose_answer_is_late_is_not_taken_for_news_of_the_list_before(self) -> None:
+        first, _ = self.add("a", "b")
+        self.lease()
+        page = self.look("#/queues/q/items", own_clock=True)
+        row = line(page, f"Item …{first[-8:]}", "Items")
+        row.hover()
+        late = Late(page, "**/v1/queues/q/items?*")
+        page.get_by_label("State").select_option("ready")
+        late.wait()
+        # The page would now look on its own.
+        self.add("c")
+        expect(figure(page, "Ready")).to_have_text("2")
+        page.clock.fast_forward(2_500)
+        late.let_go()
+        expect(row).to_have_count(0)
+
+    def test_what_is_ticked_while_the_list_renews_itself_stays_ticked(self) -> None:
+        self.bury("broke", "a", "b")
+        page = self.look("#/queues/q/dead")
+        names = page.get_by_role("table", name="Dead letters").get_by_role("rowheader")
+        expect(names).to_have_count(2)
+        late = Late(page, "**/v1/queues/q/items?*")
+        self.bury("broke", "c")
+        late.wait()
+        page.get_by_label("Select all shown").check()
+        late.let_go()
+        painted(page)
+        page.get_by_role("button", name="Redrive 2 selected items").click()
+        expect(names).to_have_count(1)
+
+
+if __name__ == "__main__":
+    unittest.main()
