@@ -4,6 +4,15 @@ import unittest
 
 from looked import Late, Looked, expect, figure, line, painted, parts
 
+# Two clicks that the browser has before the page hears of an answer to the first.
+TWICE = """
+(name) => {
+  const button = document.querySelector(`button[aria-label='${name} page']`);
+  button.click();
+  button.click();
+}
+"""
+
 
 class Lists(Looked):
     def test_what_changes_while_a_list_is_on_its_way_is_in_it_soon(self) -> None:
@@ -33,6 +42,16 @@ class Lists(Looked):
         page.clock.fast_forward(2_500)
         late.let_go()
         expect(row).to_have_count(0)
+
+    def test_pages_are_turned_one_by_one_however_fast_one_clicks(self) -> None:
+        self.add(*(f"item {number}" for number in range(170)))
+        page = self.look("#/queues/q/items")
+        first = page.get_by_role("table", name="Items").get_by_role("rowheader").first
+        expect(first).to_contain_text("item 0")
+        for name, at, body in (("Next", 2, "item 50"), ("Previous", 1, "item 0"), ("Next", 2, "item 50")):
+            page.evaluate(TWICE, name)
+            expect(page.get_by_text(f"Page {at}", exact=True)).to_be_visible()
+            expect(first).to_contain_text(body)
 
     def test_what_is_ticked_while_the_list_renews_itself_stays_ticked(self) -> None:
         self.bury("broke", "a", "b")

@@ -233,13 +233,18 @@ export function itemsView(scope, name, start) {
     );
 
   const turn = (/** @type {number} */ by) => {
+    // Pressed again before the answer, there is nowhere to go yet.
+    if (by > 0 ? following === undefined : pages.length === 1) return;
     acted = true;
-    if (by > 0) pages.push(following);
-    else pages.pop();
+    if (by > 0) {
+      pages.push(following);
+      following = undefined;
+    } else following = pages.pop();
     load();
   };
   const filtered = () => {
     pages = [undefined];
+    following = undefined;
     go(queueAddress(name, 'items', { state: state.value, group: group.value.trim() }), { replace: true });
     load();
   };
@@ -276,6 +281,7 @@ export function itemsView(scope, name, start) {
     state.value = STATES.some((each) => each === wanted) ? wanted : '';
     group.value = query.get('group') ?? '';
     pages = [undefined];
+    following = undefined;
     load();
   };
   labels();
