@@ -2,7 +2,7 @@
 
 import unittest
 
-from looked import Late, Looked, expect, figure, line, painted, parts
+from looked import Late, Looked, act, asked, expect, figure, line, painted, parts, told
 
 # Two clicks that the browser has before the page hears of an answer to the first.
 TWICE = """
@@ -66,6 +66,36 @@ class Lists(Looked):
         painted(page)
         page.get_by_role("button", name="Redrive 2 selected items").click()
         expect(names).to_have_count(1)
+
+
+class Actions(Looked):
+    def test_an_answer_that_is_older_than_what_was_heard_changes_nothing(self) -> None:
+        self.make()
+        page = self.look("#/queues/q")
+        late = Late(page, "**/v1/queues/q/pause", "POST")
+        act(page, "Pause")
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        # By somebody else.
+        self.server.call("POST", "/v1/queues/q/resume")
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        late.let_go()
+        told(page, "q is paused")
+        painted(page)
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+    def test_a_queue_that_is_made_anew_while_the_one_before_is_deleted_is_there(self) -> None:
+        self.make()
+        page = self.look("#/queues/q")
+        late = Late(page, "**/v1/queues/q", "DELETE")
+        act(page, "Delete…")
+        asked(page, "Delete q").get_by_role("button", name="Delete queue").click()
+        late.wait()
+        self.make(max_attempts=7)
+        self.add("a")
+        expect(figure(page, "Ready")).to_have_text("1")
+        late.let_go()
+        told(page, "q is deleted.")
+        expect(line(page, "q")).to_be_visible()
 
 
 if __name__ == "__main__":

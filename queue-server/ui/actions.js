@@ -16,6 +16,9 @@ const DONE = {
   reopen: 'takes new items again',
 };
 
+/** @param {import('./api.js').Queue & {affected: number}} answer */
+const queueOf = ({ affected, ...queue }) => queue;
+
 /**
  * @param {Store} store
  * @param {string} name
@@ -23,7 +26,7 @@ const DONE = {
  */
 export async function change(store, name, what) {
   try {
-    store.queue(await api.change(name, what));
+    await store.answered(name, api.change(name, what), (queue) => queue);
     say(`${name} ${DONE[what]}.`);
   } catch (error) {
     complain(error);
@@ -60,8 +63,7 @@ export function purge(store, name, chosen = ['ready', 'delayed']) {
     ],
     async act() {
       if (ticked().length === 0) throw new Error('tick what is to be thrown away');
-      const { affected, ...queue } = await api.purge(name, ticked());
-      store.queue(queue);
+      const { affected } = await store.answered(name, api.purge(name, ticked()), queueOf);
       say(`${counted(affected, 'item')} of ${name} thrown away.`);
     },
     opened({ submit }) {
@@ -95,8 +97,7 @@ export function throwAwayDead(store, name) {
       h('p', null, 'They leave no outcome and cannot be redriven after that.'),
     ],
     async act() {
-      const { affected, ...queue } = await api.purge(name, ['dead']);
-      store.queue(queue);
+      const { affected } = await store.answered(name, api.purge(name, ['dead']), queueOf);
       say(`${counted(affected, 'dead item')} thrown away.`);
     },
   });
@@ -139,8 +140,7 @@ export function remove(store, name) {
       counts.leased > 0 ? force.element : null,
     ],
     async act() {
-      await api.deleteQueue(name, force.box.checked);
-      store.deleted(name);
+      await store.answered(name, api.deleteQueue(name, force.box.checked), () => null);
       say(`${name} is deleted.`);
       go(queuesAddress());
     },
@@ -185,8 +185,7 @@ export function redriveMany(store, name, which, most) {
  */
 export async function redrive(store, name, which) {
   try {
-    const { affected, ...queue } = await api.redrive(name, which);
-    store.queue(queue);
+    const { affected } = await store.answered(name, api.redrive(name, which), queueOf);
     say(
       affected === 0
         ? 'No dead item is like that.'

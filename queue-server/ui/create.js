@@ -30,8 +30,7 @@ export function createDialog(store) {
       const wanted = name.value.trim();
       const there = store.queues.has(wanted) ? `there is a queue ${wanted} already` : '';
       checkField(name, nameProblem(wanted) || there);
-      const { queue, made } = await putQueue(wanted, settings.patch());
-      store.queue(queue);
+      const { made } = await store.answered(wanted, putQueue(wanted, settings.patch()), ({ queue }) => queue);
       say(made ? `${wanted} is made.` : `${wanted} was there already; its settings were changed.`);
       go(queueAddress(wanted));
     },

@@ -327,7 +327,7 @@ export async function enqueueDialog(store, start) {
         throw new Remediable(`the queue ${target} is sealed: it takes no new items`, {
           label: 'Reopen it',
           act: async () => {
-            store.queue(await api.change(target, 'reopen'));
+            await store.answered(target, api.change(target, 'reopen'), (queue) => queue);
             return `The queue ${target} takes new items again: enqueue them now.`;
           },
         });

@@ -140,7 +140,7 @@ export function queueView(scope, { queue: name, tab: firstTab, query: firstQuery
           'Create it',
           async () => {
             try {
-              store.queue((await putQueue(name)).queue);
+              await store.answered(name, putQueue(name), ({ queue }) => queue);
               say(`${name} is made.`);
             } catch (error) {
               complain(error);
