@@ -97,6 +97,21 @@ class Actions(Looked):
         told(page, "q is deleted.")
         expect(line(page, "q")).to_be_visible()
 
+    def test_nothing_is_typed_into_settings_while_they_are_saved(self) -> None:
+        self.make()
+        page = self.look("#/queues/q/settings")
+        attempts = page.get_by_label("Attempts", exact=True)
+        late = Late(page, "**/v1/queues/q", "PUT")
+        attempts.fill("7")
+        page.keyboard.press("Enter")
+        late.wait()
+        page.keyboard.type("5")
+        self.assertEqual(page.locator("form").get_by_label("Attempts", exact=True).input_value(), "7")
+        late.let_go()
+        told(page, "Settings of q are saved.")
+        expect(attempts).to_have_value("7")
+        self.assertEqual(self.server.queue("q")["settings"]["max_attempts"], 7)
+
 
 if __name__ == "__main__":
     unittest.main()

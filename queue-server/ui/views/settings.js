@@ -21,8 +21,9 @@ export function settingsView({ store }, name) {
   const save = h('button', { type: 'submit', class: 'primary' }, 'Save settings');
   /** @type {ReturnType<typeof settingsFields>} */
   let fields;
-  const show = () => {
-    fields = settingsFields(store.queues.get(name)?.queue.settings ?? {});
+  /** @param {import('../api.js').Settings} [settings] as they were answered, or else are known */
+  const show = (settings = store.queues.get(name)?.queue.settings ?? {}) => {
+    fields = settingsFields(settings);
     fields.type(drafts.get(name) ?? new Map());
     fill(hold, fields.element);
     keep();
@@ -33,9 +34,10 @@ export function settingsView({ store }, name) {
     else drafts.set(name, typed);
     setText(unsaved, typed.size === 0 ? '' : `${counted(typed.size, 'setting')} changed and not saved.`);
   };
-  const forget = () => {
+  /** @param {import('../api.js').Settings} [settings] */
+  const forget = (settings) => {
     drafts.delete(name);
-    show();
+    show(settings);
   };
   const form = h(
     'form',
@@ -45,6 +47,8 @@ export function settingsView({ store }, name) {
       async onsubmit(/** @type {Event} */ event) {
         event.preventDefault();
         fill(problem, '');
+        /** @type {Element | null} */
+        let focused = null;
         try {
           const patch = fields.patch();
           if (Object.keys(patch).length === 0) {
@@ -52,20 +56,25 @@ export function settingsView({ store }, name) {
             return;
           }
           save.disabled = true;
-          store.queue((await putQueue(name, patch)).queue);
-          forget();
+          // What is typed meanwhile would be neither saved nor kept.
+          focused = document.activeElement;
+          hold.inert = true;
+          const { queue } = await store.answered(name, putQueue(name, patch), (answer) => answer.queue);
+          forget(queue.settings);
           say(`Settings of ${name} are saved.`);
         } catch (error) {
           fill(problem, sentence(error instanceof Error ? error.message : String(error)));
         } finally {
           save.disabled = false;
+          hold.inert = false;
+          if (focused instanceof HTMLElement && hold.contains(focused)) focused.focus();
         }
       },
     },
     h('p', { class: 'hint' }, 'Durations as 30s, 10m, 1h30m; sizes as 64 KiB, 1 MiB. An empty field is the default.'),
     hold,
     problem,
-    h('div', { class: 'dialog-end' }, unsaved, button('Undo changes', forget), save),
+    h('div', { class: 'dialog-end' }, unsaved, button('Undo changes', () => forget()), save),
   );
   show();
   return { element: h('section', { class: 'card' }, h('h2', null, 'Settings'), form), go: undefined };
