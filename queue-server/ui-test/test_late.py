@@ -112,6 +112,14 @@ class Actions(Looked):
         expect(attempts).to_have_value("7")
         self.assertEqual(self.server.queue("q")["settings"]["max_attempts"], 7)
 
+    def test_what_was_typed_before_somebody_else_made_the_first_queue_is_still_there(self) -> None:
+        page = self.look()
+        page.get_by_role("form", name="Enqueue the first items").get_by_label("Items", exact=True).fill("typed")
+        self.make("other")
+        expect(line(page, "other")).to_be_visible()
+        page.get_by_role("button", name="Enqueue items").click()
+        expect(asked(page, "Enqueue items").get_by_label("Items", exact=True)).to_have_value("typed")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -16,9 +16,9 @@ export function welcome(scope) {
   const text = 'first\nsecond\nthird';
   const fields = enqueueFields({ queue: 'tasks', choose: true, text, sealable: false, linked: false });
   scope.signal.addEventListener('abort', () => {
-    // The first queue may have come by what was sent here and not answered.
+    // The first queue may have come by what was sent here and not answered, or by somebody else while one typed.
     const draft = fields.keep();
-    if (draft !== null && isUncertain(draft)) keepDraft(undefined, draft);
+    if (draft !== null && (isUncertain(draft) || draft.text !== text || draft.files?.length)) keepDraft(undefined, draft);
   });
   const problem = h('p', { class: 'problem', role: 'alert' });
   const submit = h('button', { type: 'submit', class: 'primary' }, 'Enqueue');
