@@ -296,6 +296,8 @@ export class Feed {
    */
   #sleep(ms) {
     const { signal } = this.#wake;
+    // Woken while it asked: that is not told again.
+    if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = () => {
         clearTimeout(timer);
