@@ -119,6 +119,17 @@ class Connection(Looked):
         expect(page.get_by_role("button", name="Resume")).to_be_visible()
         self.assertTrue(self.server.queue("q")["paused"])
 
+    def test_the_first_items_are_seen_at_once_where_no_stream_tells_of_them(self) -> None:
+        proxy = Proxy(self, self.server)
+        proxy.of_streams = 502
+        page = self.look(url=proxy.url, permitted=("status of 502",), own_clock=True)
+        expect(page.locator("#connection")).to_have_text("Polling")
+        # From here on the page does not ask again.
+        page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
+        page.get_by_role("form", name="Enqueue the first items").get_by_role("button", name="Enqueue").click()
+        expect(page.get_by_role("heading", name="tasks", level=1)).to_be_visible()
+        expect(figure(page, "Ready")).to_have_text("3")
+
     def test_a_proxy_that_holds_streams_back_is_found_out(self) -> None:
         self.add("a")
         proxy = Proxy(self, self.server)

@@ -195,6 +195,14 @@ export async function listRuns(signal, patient) {
 
 /**
  * @param {string} name
+ * @returns {Promise<Queue>}
+ */
+export function showQueue(name) {
+  return json(at(name));
+}
+
+/**
+ * @param {string} name
  * @param {Settings} [settings] null resets one
  * @returns {Promise<{queue: Queue, made: boolean}>}
  */

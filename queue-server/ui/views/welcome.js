@@ -1,5 +1,6 @@
 //! What a server without queues shows: how to put the first item in, here and from a shell.
 
+import { showQueue } from '../api.js';
 import { command, serverAddress, workerCommand } from '../command.js';
 import { FieldProblem } from '../dialog.js';
 import { button, fill, h } from '../dom.js';
@@ -33,6 +34,9 @@ export function welcome(scope) {
         submit.disabled = true;
         try {
           const { queue } = await fields.send();
+          // Not heard of yet, it would be said not to be there; and it soon is, whatever becomes of this.
+          if (!scope.store.queues.has(queue))
+            await scope.store.answered(queue, showQueue(queue), (found) => found).catch(() => {});
           go(queueAddress(queue));
         } catch (error) {
           if (error instanceof FieldProblem) return;
