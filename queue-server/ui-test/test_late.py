@@ -70,6 +70,21 @@ class Lists(Looked):
         page.get_by_role("button", name="Redrive 2 selected items").click()
         expect(names).to_have_count(1)
 
+    def test_no_number_is_said_of_a_filter_that_was_not_answered_yet(self) -> None:
+        self.bury("timeout", "a")
+        self.bury("no such file", "b", "c")
+        page = self.look("#/queues/q/dead")
+        text = page.get_by_label("Error contains")
+        text.fill("timeout")
+        all_of_them = page.get_by_role("button", name="Redrive all")
+        expect(all_of_them).to_have_text("Redrive all 1 that match")
+        late = Late(page, "**/v1/queues/q/items?*")
+        text.fill("no")
+        late.wait()
+        expect(all_of_them).to_have_text("Redrive all that match")
+        late.let_go()
+        expect(all_of_them).to_have_text("Redrive all 2 that match")
+
 
 class Actions(Looked):
     def test_an_answer_that_is_older_than_what_was_heard_changes_nothing(self) -> None:

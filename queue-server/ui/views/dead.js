@@ -66,7 +66,7 @@ export function deadView(scope, name, start) {
   const redriveAll = button('Redrive all', async () => {
     try {
       const dead = store.queues.get(name)?.queue.counts.dead ?? 0;
-      const most = filtered() && ended ? still().length : dead;
+      const most = filtered() && allKnown() ? still().length : dead;
       if (await actions.redriveMany(store, name, filter(), most)) again();
     } catch (error) {
       setText(problem, error instanceof Error ? error.message : String(error));
@@ -160,6 +160,7 @@ export function deadView(scope, name, start) {
       setText(problem, error instanceof Error ? error.message : String(error));
       return;
     }
+    const by = conditions();
     if (!onItsOwn) setText(status, 'Looking…');
     looking = true;
     // What changes from here on may not be in the answer.
@@ -171,6 +172,7 @@ export function deadView(scope, name, start) {
         changed = true;
       } else {
         if (anew) clear();
+        shownBy = by;
         ({ cursor, looked, ended } = answer);
         shown = shown.concat(answer.found);
         tbody.append(...answer.found.map(row));
@@ -285,6 +287,13 @@ export function deadView(scope, name, start) {
   /** Those that are dead for all that is known. */
   const still = () => shown.filter(({ id }) => !rows.get(id)?.over);
 
+  /** What the reader asks for by now. */
+  const conditions = () => JSON.stringify([text, code, group, after, before].map((box) => box.value));
+  /** What is shown was asked for by this. */
+  let shownBy = '';
+  /** Whether all that match are shown: what is typed counts at once, and its answer comes later. */
+  const allKnown = () => ended && shownBy === conditions();
+
   const filtered = () => [text, code, group, after, before].some((box) => box.value !== '');
 
   const labels = () => {
@@ -296,7 +305,7 @@ export function deadView(scope, name, start) {
     setText(
       redriveAll,
       filtered()
-        ? ended
+        ? allKnown()
           ? `Redrive all ${exactly(still().length)} that match`
           : 'Redrive all that match'
         : dead > 0
@@ -325,6 +334,7 @@ export function deadView(scope, name, start) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let typing;
   const refilter = () => {
+    labels();
     clearTimeout(typing);
     typing = setTimeout(() => {
       go(
