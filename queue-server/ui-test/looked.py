@@ -192,12 +192,13 @@ class Late:
     """Answers that the server gives at once, and the page has when they are let go: what it hears before is newer."""
 
     def __init__(self, page: Page, at: str, method: str = "GET") -> None:
-        self._page, self._at, self._method = page, at, method
+        self._page, self._method = page, method
+        self._over = False
         self._held: list[tuple[Route, APIResponse]] = []
         page.route(at, self._meet)
 
     def _meet(self, route: Route) -> None:
-        if route.request.method == self._method:
+        if route.request.method == self._method and not self._over:
             self._held.append((route, route.fetch()))
         else:
             route.fallback()
@@ -210,7 +211,8 @@ class Late:
     def let_go(self) -> None:
         """Those after them come as they are."""
         self.wait()
-        self._page.unroute(self._at)
+        # Without any route of its own the browser would be given all that is held.
+        self._over = True
         while self._held:
             route, answer = self._held.pop(0)
             route.fulfill(response=answer)

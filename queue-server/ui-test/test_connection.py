@@ -96,8 +96,8 @@ class Connection(Looked):
         hung: list[Route] = []
         page.route("**/v1/events", lambda route: hung.append(route))
         until("the page tries again", lambda: bool(page.evaluate("true") and hung))
-        page.unroute("**/v1/events")
-        page.unroute("**/v1/**")
+        # Taken off, the routes would let go what hangs.
+        page.route("**/v1/**", lambda route: route.continue_())
         page.get_by_role("button", name="Try now").click()
         hung[0].abort()
         expect(connection).to_have_text("Live")
