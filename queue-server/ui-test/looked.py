@@ -74,6 +74,8 @@ class Looked(unittest.TestCase):
     def setUp(self) -> None:
         self.server = Server(*self.flags, token=self.token)
         self.addCleanup(self.server.stop)
+        # A browser gives up what it loads when the machine's network changes, as by a container that starts on it.
+        self._given_up: list[str] = []
 
     def look(
         self,
@@ -98,14 +100,11 @@ class Looked(unittest.TestCase):
         page = context.new_page()
         wrong: list[str] = []
 
-        # A browser gives up what it loads when the machine's network changes, as by a container that starts on it.
-        given_up: list[str] = []
-
         def console(message: ConsoleMessage) -> None:
             if message.type not in ("error", "warning"):
                 return
             if "ERR_NETWORK_CHANGED" in message.text:
-                given_up.append(message.text)
+                self._given_up.append(message.text)
             elif not any(re.search(pattern, message.text) for pattern in permitted):
                 wrong.append(f"on the console: {message.text} ({message.location['url']})")
 
@@ -124,9 +123,18 @@ class Looked(unittest.TestCase):
 
         self.addCleanup(close)
         page.goto(f"{url or self.server.url}/{at}")
-        if given_up:
-            page.reload()
+        self._whole(page)
         return page
+
+    def load_again(self, page: Page) -> None:
+        """Loads a page anew, as its reader would."""
+        page.reload()
+        self._whole(page)
+
+    def _whole(self, page: Page) -> None:
+        if self._given_up:
+            self._given_up.clear()
+            page.reload()
 
     def _failed(self) -> bool:
         return not getattr(getattr(self, "_outcome", None), "success", True)

@@ -134,7 +134,7 @@ class Tokens(Looked):
         act(page, "Pause")
         expect(page.get_by_role("button", name="Resume")).to_be_visible()
         # It is kept for this tab, and nowhere else.
-        page.reload()
+        self.load_again(page)
         expect(figure(page, "Ready")).to_have_text("1")
         self.assertNotIn(ADMIN, page.evaluate("JSON.stringify([{...localStorage}, document.cookie, location.href])"))
         self.assertIn(ADMIN, page.evaluate("JSON.stringify({...sessionStorage})"))

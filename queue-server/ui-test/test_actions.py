@@ -245,7 +245,7 @@ class Actions(Looked):
         page.get_by_role("button", name="Theme: light").click()
         expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
         self.assertEqual(page.evaluate(ground), "dark")
-        page.reload()
+        self.load_again(page)
         expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
         self.assertEqual(page.evaluate(ground), "dark")
 

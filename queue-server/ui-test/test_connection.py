@@ -82,7 +82,7 @@ class Connection(Looked):
         self.add("a")
         page = self.look(permitted=("ERR_FAILED", "status of 502"))
         page.route("**/v1/**", lambda route: route.abort())
-        page.reload()
+        self.load_again(page)
         connection = page.locator("#connection")
         expect(connection).to_have_text("No answer")
         heard = page.get_by_text(f"Nothing is heard of a memq server at {self.server.url}/")

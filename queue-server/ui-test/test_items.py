@@ -109,7 +109,7 @@ class Items(Looked):
         page.get_by_label("Show outcomes").select_option("dead")
         expect(names).to_have_count(3)
         expect(page.get_by_text("The last 3 dead; looked at 803")).to_be_visible()
-        page.reload()
+        self.load_again(page)
         expect(page.get_by_label("Show outcomes")).to_have_value("dead")
         expect(names).to_have_count(3)
         page.get_by_label("Show outcomes").select_option("cancelled")

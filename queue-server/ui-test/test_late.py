@@ -3,6 +3,9 @@
 import unittest
 
 from looked import Late, Looked, act, asked, expect, figure, line, painted, parts, told
+from playwright.sync_api import Route
+
+from served import until
 
 # Two clicks that the browser has before the page hears of an answer to the first.
 TWICE = """
@@ -134,6 +137,27 @@ class Actions(Looked):
         expect(line(page, "other")).to_be_visible()
         page.get_by_role("button", name="Enqueue items").click()
         expect(asked(page, "Enqueue items").get_by_label("Items", exact=True)).to_have_value("typed")
+
+
+class Away(Looked):
+    def test_trying_now_does_not_wait_for_a_try_that_hangs(self) -> None:
+        page = self.look(permitted=("ERR_FAILED",), own_clock=True)
+        page.route("**/v1/**", lambda route: route.abort())
+        self.load_again(page)
+        connection = page.locator("#connection")
+        expect(connection).to_have_text("No answer")
+        hung: list[Route] = []
+        for what in ("queues", "runs*"):
+            page.route(f"**/v1/{what}", lambda route: hung.append(route))
+        until("the page asks again", lambda: bool(page.evaluate("true") and len(hung) >= 2))
+        # Taken off, the routes would let go what hangs.
+        page.route("**/v1/**", lambda route: route.continue_())
+        # From here on nothing is tried because time goes by.
+        page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
+        page.get_by_role("button", name="Try now").click()
+        for route in hung:
+            route.abort()
+        expect(connection).to_have_text("Live")
 
 
 if __name__ == "__main__":

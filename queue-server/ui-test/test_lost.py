@@ -99,7 +99,7 @@ class Lost(Looked):
         self.make()
         page = self.look(permitted=LOST)
         page.route("**/ui/patch.js", lambda route: route.abort())
-        page.reload()
+        self.load_again(page)
         expect(page.get_by_role("heading", name="The page could not be loaded")).to_be_visible()
         # It was a moment's matter.
         page.unroute("**/ui/patch.js")
