@@ -216,6 +216,10 @@ class Late:
         # Asking the page lets what it sent come here.
         until("an answer is held", lambda: bool(self._page.evaluate("true") and self._held))
 
+    def forget(self) -> None:
+        """What is held never comes; those after it come as they are."""
+        self._over = True
+
     def let_go(self) -> None:
         """Those after them come as they are."""
         self.wait()

@@ -46,6 +46,25 @@ class Lists(Looked):
         late.let_go()
         expect(row).to_have_count(0)
 
+    def test_a_list_whose_answer_never_comes_is_asked_for_again(self) -> None:
+        for part, table in (("items", "Items"), ("dead", "Dead letters")):
+            with self.subTest(part=part):
+                self.bury("broke", "a", to=part)
+                page = self.look(f"#/queues/{part}/{part}", own_clock=True)
+                names = page.get_by_role("table", name=table).get_by_role("rowheader")
+                expect(names).to_have_count(1)
+                hung = Late(page, "**/v1/queues/*/items?*")
+                self.bury("broke", "b", to=part)
+                expect(figure(page, "Dead")).to_have_text("2")
+                page.clock.fast_forward(2_500)
+                hung.wait()
+                hung.forget()
+                page.clock.fast_forward(15_000)
+                expect(names).to_have_count(2)
+                # Nobody waits for it any more.
+                hung.let_go()
+                expect(names).to_have_count(2)
+
     def test_pages_are_turned_one_by_one_however_fast_one_clicks(self) -> None:
         self.add(*(f"item {number}" for number in range(170)))
         page = self.look("#/queues/q/items")

@@ -193,6 +193,9 @@ export async function listRuns(signal, patient) {
   }
 }
 
+/** An answer that has not come after so long may never come: who asks on their own asks again. */
+export const HANGS_MS = 10_000;
+
 /**
  * @param {string} name
  * @returns {Promise<Queue>}

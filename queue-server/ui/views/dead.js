@@ -4,7 +4,7 @@
 //! The server's list knows no filter by error, so the page looks through the dead items itself, a piece at a time, and
 //! says how far it looked. What is redriven by filter is decided by the server, over all of them.
 
-import { listItems } from '../api.js';
+import { HANGS_MS, listItems } from '../api.js';
 import * as actions from '../actions.js';
 import { button, catchFocus, fill, h, setText } from '../dom.js';
 import { counted, exactly, moment, preview, shortId, tellingLine } from '../format.js';
@@ -151,7 +151,7 @@ export function deadView(scope, name, start) {
     const mine = scope.call(call);
     call = mine;
     setText(problem, '');
-    looking = false;
+    since = 0;
     /** @type {Record<string, any>} */
     let which;
     try {
@@ -162,7 +162,7 @@ export function deadView(scope, name, start) {
     }
     const by = conditions();
     if (!onItsOwn) setText(status, 'Looking…');
-    looking = true;
+    since = Date.now();
     // What changes from here on may not be in the answer.
     if (anew) changed = false;
     try {
@@ -178,12 +178,12 @@ export function deadView(scope, name, start) {
         tbody.append(...answer.found.map(row));
       }
     } catch (error) {
-      if (onItsOwn) changed = true;
+      if (anew) changed = true;
       if (mine.signal.aborted) return;
       setText(problem, error instanceof Error ? error.message : String(error));
     } finally {
       // Who was overtaken leaves this to who overtook.
-      if (mine === call) looking = false;
+      if (mine === call) since = 0;
     }
     labels();
     if (acted) catchFocus(heading);
@@ -193,16 +193,16 @@ export function deadView(scope, name, start) {
   const hold = holdOf(tbody);
   /** @type {Map<string, {element: HTMLElement, end: () => void, over: boolean}>} by item */
   const rows = new Map();
-  let checking = false;
-  /** An answer is waited for: asking on its own would take it away from the reader who asked. */
-  let looking = false;
+  /** Since when an answer is waited for, or 0: asking on its own would take it away from the reader who asked. */
+  let since = 0;
   /** Whether the list is to stay as it is for who is at it. */
   const chooses = () => chosen.size > 0 || hold.holds();
 
   /** Tells the lines that stay what became of their items. */
   const check = async () => {
-    const { signal } = call;
-    checking = true;
+    const mine = call;
+    const { signal } = mine;
+    since = Date.now();
     changed = false;
     try {
       const which = { state: 'dead', group: group.value.trim(), limit: 500 };
@@ -219,9 +219,10 @@ export function deadView(scope, name, start) {
       hold.tell([...rows.values()].filter(({ over }) => over).length, true);
       labels();
     } catch (error) {
+      changed = true;
       if (!signal.aborted) setText(problem, error instanceof Error ? error.message : String(error));
     } finally {
-      checking = false;
+      if (mine === call) since = 0;
       // Overtaken, it is still to be done.
       if (signal.aborted) changed = true;
     }
@@ -372,9 +373,10 @@ export function deadView(scope, name, start) {
   keepAges(scope, tbody);
   // What one chooses from must not change under the hand, and must not lie either.
   scope.every(2_000, () => {
-    if (checking || looking || !(changed || waiting)) return;
+    const hangs = since > 0 && Date.now() - since >= HANGS_MS;
+    if ((since > 0 && !hangs) || !(hangs || changed || waiting)) return;
     if (shown.length <= PAGE && !chooses()) look({ anew: true, onItsOwn: true });
-    else if (changed) check();
+    else if (changed || hangs) check();
   });
   const take = (/** @type {URLSearchParams} */ query) => {
     text.value = query.get('error') ?? '';

@@ -1,6 +1,6 @@
 //! The items of a queue by their state, a page at a time, looked at without taking them.
 
-import { listItems, serverNow } from '../api.js';
+import { HANGS_MS, listItems, serverNow } from '../api.js';
 import { cancel } from '../actions.js';
 import { badge, stateBadge } from '../badges.js';
 import { bodyBytes } from '../content.js';
@@ -183,7 +183,7 @@ export function itemsView(scope, name, start) {
     const was = stale;
     // What changes from here on may not be in the answer.
     stale = false;
-    loading = true;
+    since = Date.now();
     try {
       const page = await listItems(
         name,
@@ -208,14 +208,14 @@ export function itemsView(scope, name, start) {
       note.hidden = page.items.length > 0;
       setText(note, pages.length > 1 ? 'No more items.' : 'No item is like that.');
     } catch (error) {
-      if (mine.signal.aborted) return;
       stale ||= was;
+      if (mine.signal.aborted) return;
       table.hidden = true;
       note.hidden = false;
       setText(note, error instanceof Error ? error.message : String(error));
     } finally {
       // Who was overtaken leaves this to who overtook.
-      if (mine === call) loading = false;
+      if (mine === call) since = 0;
     }
     before.disabled = pages.length === 1;
     next.disabled = following === undefined;
@@ -257,8 +257,8 @@ export function itemsView(scope, name, start) {
   });
 
   let stale = false;
-  /** An answer is waited for: asking on its own would take it away from the reader who asked. */
-  let loading = false;
+  /** Since when an answer is waited for, or 0: asking on its own would take it away from the reader who asked. */
+  let since = 0;
   scope.onChange((changes) => {
     stale ||= changes.everything || changes.queues.has(name);
     labels();
@@ -266,7 +266,9 @@ export function itemsView(scope, name, start) {
   keepAges(scope, tbody);
   // The first page goes on by itself; where somebody is reading or choosing in it, its lines alone.
   scope.every(2_000, () => {
-    if (!loading && (stale || (waiting && !hold.holds())) && pages.length === 1) load(true);
+    const hangs = since > 0 && Date.now() - since >= HANGS_MS;
+    if (since > 0 && !hangs) return;
+    if ((hangs || stale || (waiting && !hold.holds())) && pages.length === 1) load(true);
   });
   const labels = () => {
     const now = store.queues.get(name)?.queue.counts;
