@@ -93,6 +93,8 @@ fn start(
 ) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A reader that went away is no reason to end: told of on standard error, which is what went away, it would be.
+        .log_internal_errors(false)
         .with_writer(writer);
     let colour = stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // The only failure is a log that stands already: ours was embedded, and theirs will do.

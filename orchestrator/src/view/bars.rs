@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
+use super::say;
+
 /// How often bars are drawn.
 const REDRAWS_A_SECOND: u8 = 10;
 
@@ -15,17 +17,28 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(|| {
     MultiProgress::with_draw_target(target)
 });
 
-/// All bars.
-pub(crate) fn bars() -> &'static MultiProgress {
-    &BARS
-}
-
 /// A bar of so many, if that is known. It is shown below the others if standard error is a terminal.
 pub(crate) fn bar(of: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(of, ProgressDrawTarget::hidden());
     match io::stderr().is_terminal() {
         true => BARS.add(bar),
         false => bar,
+    }
+}
+
+/// Says something without disturbing this bar and the others, which are drawn anew below it. indicatif's own way to do
+/// so ends the process if the terminal went away.
+pub(crate) fn say_beside(bar: &ProgressBar, text: &str) {
+    let _gone = BARS.clear();
+    say(text);
+    bar.tick();
+}
+
+/// Takes these bars away for good: none of their lines may be taken for one that is still on the screen.
+pub(crate) fn take_away(bars: &[ProgressBar]) {
+    let _gone = BARS.clear();
+    for bar in bars {
+        BARS.remove(bar);
     }
 }
 

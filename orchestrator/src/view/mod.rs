@@ -13,7 +13,7 @@ mod summary;
 
 use std::time::Duration;
 
-pub(crate) use bars::{BesideBars, bar};
+pub(crate) use bars::{BesideBars, bar, say_beside};
 pub(crate) use drained::{DONE, Drained, INFRASTRUCTURE, TIMED_OUT, how, stopped_by};
 #[cfg(test)]
 pub(crate) use printed::put;

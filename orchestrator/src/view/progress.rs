@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::bars::{bar, bars};
+use super::bars::{bar, say_beside, take_away};
 use super::{count, human, per_second, plain, say};
 use crate::tally::Tally;
 
@@ -136,8 +136,8 @@ impl Board {
 
     /// Says something without disturbing the bars.
     pub(crate) fn say(&self, text: &str) {
-        match &self.bars {
-            Some(_) => bars().suspend(|| say(text)),
+        match self.bars.as_ref().and_then(|bars| bars.first()) {
+            Some(bar) => say_beside(bar, text),
             None => say(text),
         }
     }
@@ -155,8 +155,8 @@ impl Board {
 
     /// Takes the bars away.
     pub(crate) fn end(&self) {
-        if self.bars.is_some() {
-            let _gone = bars().clear();
+        if let Some(bars) = &self.bars {
+            take_away(bars);
         }
     }
 }
@@ -215,7 +215,7 @@ impl Progress {
             false => format!("{}: {text}", self.title),
         };
         match &self.face {
-            Face::Bar(bar) => bar.suspend(|| say(&text)),
+            Face::Bar(bar) => say_beside(bar, &text),
             Face::Lines(_) => say(&text),
         }
     }

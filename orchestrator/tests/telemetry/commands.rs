@@ -1,6 +1,7 @@
 //! What a command says of itself on standard error beside what it was asked for: what goes wrong, and nothing else.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::Output;
 
@@ -74,6 +75,20 @@ fn a_load_says_that_its_spans_are_not_exported() {
     assert_eq!(line["level"], "WARN", "{json}");
     let text = told(&load(&IMPOSSIBLE), 1);
     assert!(text.contains("ERROR spans are not exported"), "{text}");
+    server.stop();
+}
+
+#[test]
+fn a_command_goes_on_when_who_read_its_log_has_left() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("items"), "a\n").unwrap();
+    let server = server();
+    let words = ["load", "q", "items", "--create", "--server", &server.url];
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut load = memq(&words);
+    load.envs(IMPOSSIBLE).current_dir(dir.path()).stderr(writer);
+    assert_eq!(load.status().unwrap().code(), Some(0));
     server.stop();
 }
 

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::flow::Phase;
 use crate::kube::status::{RunPhase, RunStatus, StepStatus};
-use crate::view::{bar, count, per_second, plain, say};
+use crate::view::{bar, count, per_second, plain, say, say_beside};
 
 /// Without news for so long a line is written all the same: a log that stands still looks dead.
 const QUIET: Duration = Duration::from_secs(15);
@@ -80,7 +80,7 @@ impl Stage {
     pub(crate) fn say(&self, text: &str) {
         let line = format!("{}: {text}", self.run);
         match &self.bar {
-            Some(bar) => bar.suspend(|| say(&line)),
+            Some(bar) => say_beside(bar, &line),
             None => say(&line),
         }
     }
