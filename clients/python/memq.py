@@ -707,8 +707,11 @@ class _Server:
                 return said
             return f"{said}; name a file (PEM) with the certificate of who signed its own in SSL_CERT_FILE"
         if self._tls is None:
-            broken = isinstance(error, (ConnectionError, http.client.HTTPException))
-            return self._tls_wanted() if broken and self._speaks_tls() else None
+            if not isinstance(error, (ConnectionError, http.client.HTTPException)):
+                return None
+            # Without a connection there is nobody who could speak TLS.
+            reached = not isinstance(error, ConnectionRefusedError)
+            return self._tls_wanted() if reached and self._speaks_tls() else None
         if not isinstance(error, ssl.SSLError):
             return None
         if error.reason != "WRONG_VERSION_NUMBER" and "record layer failure" not in str(error):

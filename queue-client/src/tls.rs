@@ -17,31 +17,26 @@ type Cause = Box<dyn StdError + Send + Sync>;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there was no answer from what has never given one.
-pub(crate) async fn broken(
-    http: &reqwest::Client,
-    base: &str,
-    what: String,
-    error: reqwest::Error,
-) -> Error {
+pub(crate) async fn broken(base: &str, what: String, error: reqwest::Error) -> Error {
     if let Some((why, source)) = trouble(&error, base) {
         return Error::Tls { what, why, source };
     }
     // Without a connection there is nobody who could speak TLS.
     let reached = !error.is_connect() && !error.is_timeout();
-    match reached && speaks(http, base).await {
+    match reached && speaks(base).await {
         true => wanted(base, what, Box::new(error)),
         false => unreachable(what, error),
     }
 }
 
 /// What such an answer means: many who speak TLS give one to those who do not, each in words of its own.
-pub(crate) async fn refused(http: &reqwest::Client, base: &str, error: Error) -> Error {
+pub(crate) async fn refused(base: &str, error: Error) -> Error {
     match error {
         Error::Protocol {
             what,
             status: status @ 400,
             detail,
-        } => match speaks(http, base).await {
+        } => match speaks(base).await {
             true => wanted(base, what, detail.into()),
             false => Error::Protocol {
                 what,
@@ -85,12 +80,17 @@ fn wanted(base: &str, what: String, source: Cause) -> Error {
 /// Whether what answers at this `http:` address speaks TLS, for sure: it shows a certificate.
 ///
 /// What it says to plain HTTP is its own affair: an alert, a page of its own, nothing. The handshake ends there and
-/// nothing is sent, because a client of an `http:` address trusts nobody.
-async fn speaks(http: &reqwest::Client, base: &str) -> bool {
+/// nothing is sent, because nobody is trusted.
+async fn speaks(base: &str) -> bool {
     if !base.starts_with("http:") {
         return false;
     }
-    let asked = http.get(by("https", base)).timeout(HANDSHAKE_TIMEOUT);
+    // By no proxy, which would show a certificate of its own.
+    let nobody = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    let Ok(nobody) = nobody.build() else {
+        return false;
+    };
+    let asked = nobody.get(by("https", base)).timeout(HANDSHAKE_TIMEOUT);
     let shaken = asked.send().await;
     let failure = shaken.as_ref().err().and_then(cause);
     matches!(failure, Some(TlsError::InvalidCertificate(_)))

@@ -435,7 +435,7 @@ impl Transport {
     async fn broken(&self, what: String, error: reqwest::Error) -> Error {
         match self.answered.load(Ordering::Relaxed) {
             true => unreachable(what, error),
-            false => tls::broken(&self.http, &self.base, what, error).await,
+            false => tls::broken(&self.base, what, error).await,
         }
     }
 
@@ -448,7 +448,7 @@ impl Transport {
         bytes: &[u8],
     ) -> Error {
         let error = refusal(call.what(), status, headers, bytes, self.token.as_ref());
-        tls::refused(&self.http, &self.base, error).await
+        tls::refused(&self.base, error).await
     }
 
     fn request(&self, call: &Call<'_>, token: Option<&HeaderValue>) -> reqwest::RequestBuilder {
